@@ -1,0 +1,1 @@
+"""Sensors and actuators: usable without the runtime."""

@@ -1,0 +1,1 @@
+"""Edge runtime: events start constrained micro-apps whose outcomes survive outages."""

@@ -1,0 +1,1 @@
+"""Packaged sample micro-apps, each on one screen."""
