@@ -1,0 +1,405 @@
+"""The main job: an event in, triggers matched, tasks run, outcomes in the journal, and only then acknowledged.
+
+Owns no thread. Production puts threads around it (`edge.runs.crew`, made in app.py), tests call `step()`.
+
+Invariants
+- What one incoming message matched becomes durable in one frame; only that frame's durability settles the message.
+- A run without grants happens at once and its frame holds the outcome. Any other run is promised first: its
+  `accepted` record is durable before it starts.
+- One thread at a time leads (`step`). A run that outlasts `patience` keeps its thread, and the lead moves on: its
+  frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
+- A run whose outcome is written is over, whatever its thread still does. A thread that never returns keeps a slot.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import orjson
+
+from edge.clock import Clock
+from edge.errors import PayloadError
+from edge.ids import Minter
+from edge.ingest.inbox import Inbox
+from edge.model import MAX_HOPS, Delivery, Event, Incoming, Record, Start, Status, Stored
+from edge.runs.context import Device, RunContext, Topic
+from edge.runs.gates import Gate, Refusals
+from edge.runs.inline import execute
+from edge.runs.load import Task
+from edge.runs.run import Ending, Promise, Run
+from edge.telemetry import Counter, Telemetry
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.02  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
+SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
+
+
+class Journal(Protocol):
+    """What the pipeline needs of the journal. `append` from any thread; raises when it can keep nothing more."""
+
+    @property
+    def durable(self) -> int: ...
+
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int: ...
+
+    def unfinished(self) -> Iterable[Stored]: ...
+
+
+class Triggers(Protocol):
+    """What the pipeline needs of the triggers. Only the leading thread calls."""
+
+    @property
+    def deadline(self) -> float | None: ...
+
+    def match(self, event: Event) -> tuple[Sequence[Start], str | None]: ...
+
+    def due(self) -> Sequence[Start]: ...
+
+
+class HandedOver(Exception):
+    """This thread no longer leads: unwind without touching anything. Never seen by users."""
+
+
+class _Dispatch:
+    """What one incoming item started, as far as it got: the watchdog completes it when a run takes long."""
+
+    __slots__ = ("incoming", "promised", "records", "runs")
+
+    def __init__(self, incoming: Incoming | None, runs: deque[Run]) -> None:
+        self.incoming = incoming
+        self.runs = runs
+        self.records: list[Record] = []
+        self.promised: list[Run] = []
+
+
+class Pipeline:
+    """See the module's invariants. `step` and `deadline` belong to the leading thread, `watch` to the watchdog,
+    `on_durable` to the journal's writer; the rest says its own."""
+
+    def __init__(
+        self,
+        *,
+        edge_id: str,
+        inbox: Inbox,
+        triggers: Triggers,
+        tasks: Mapping[str, Task],
+        journal: Journal,
+        devices: Mapping[str, Device],
+        matches: Topic,
+        clock: Clock,
+        minter: Minter,
+        telemetry: Telemetry,
+    ) -> None:
+        self._edge_id = edge_id
+        self._inbox = inbox
+        self._triggers = triggers
+        self._journal = journal
+        self._devices = devices
+        self._matches = matches
+        self._clock = clock
+        self._minter = minter
+        self._telemetry = telemetry
+        self._gates = {name: Gate(task) for name, task in tasks.items()}
+        self._refusals = Refusals(clock)
+        self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
+        self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
+        self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
+        self._release_lock = threading.Lock()
+        self._leading: tuple[Run, _Dispatch | None] | None = None
+        self._beside: set[Run] = set()
+        self._stuck: set[Run] = set()
+        self.promote: Callable[[], None] = lambda: None
+        """Called by the watchdog when the lead must move to another thread."""
+        self.watching: Callable[[], None] = lambda: None
+        """Called when a run begins: there is something to watch."""
+        self._runs = telemetry.histogram("edge_run_seconds")
+        self._received: dict[str, Counter] = {}
+        self._matched = telemetry.counter("edge_events_matched_total")
+        self._unmatched = telemetry.counter("edge_events_unmatched_total")
+        self._ended = {
+            (name, status): telemetry.counter("edge_runs_total", task=name, status=status.value)
+            for name in tasks
+            for status in Status
+        }
+
+    # -- the leading thread ---------------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Do one thing that is due; False when there was nothing. Raises `HandedOver` where the lead was lost."""
+        if self._ready and self.slots_free:
+            self._start_promised(self._ready.popleft())
+            return True
+        now = self._clock.monotonic()
+        due = self._triggers.deadline
+        if due is not None and due <= now:
+            for start in self._triggers.due():
+                self._begin(None, self._admit((start,), start.event))
+            return True
+        minute = self._refusals.deadline
+        if minute is not None and minute <= now:
+            self._record_refusals(all=False)
+            return True
+        incoming = self._inbox.take()
+        if incoming is None:
+            return False
+        self._dispatch(incoming)
+        return True
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic time of the next thing that time alone makes due."""
+        times = [time for time in (self._triggers.deadline, self._refusals.deadline) if time is not None]
+        return min(times, default=None)
+
+    def _dispatch(self, incoming: Incoming) -> None:
+        try:
+            events = incoming.events()
+        except PayloadError as error:
+            self._refuse_payload(error)
+            incoming.settle()
+            return
+        runs: deque[Run] = deque()
+        for event in events:
+            starts, suppressed = self._triggers.match(event)
+            self._count(event.source)
+            if starts:
+                self._matched.add()
+                runs.extend(self._admit(starts, event))
+            elif suppressed is None:
+                self._unmatched.add()
+            else:
+                self._telemetry.counter("edge_events_suppressed_total", reason=suppressed).add()
+        if runs:
+            self._begin(incoming, runs)
+        else:
+            incoming.settle()
+
+    def _count(self, source: str) -> None:
+        counter = self._received.get(source)
+        if counter is None:
+            counter = self._received[source] = self._telemetry.counter("edge_events_total", source=source)
+        counter.add()
+
+    def _refuse_payload(self, error: PayloadError) -> None:
+        if error.reason == "duplicate":
+            self._telemetry.counter("edge_events_duplicate_total").add()
+            return
+        self._telemetry.counter("edge_events_rejected_total", reason=error.reason).add()
+        log.warning("message rejected: %s", error, extra={"action": "event_rejected", "reason": error.reason})
+
+    def _admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
+        runs: deque[Run] = deque()
+        event_json = orjson.dumps(event.data())
+        now = self._clock.monotonic()
+        for start in starts:
+            gate = self._gates[start.task]
+            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now)
+            if reason is not None:
+                self._refusals.add(start.task, reason, event)
+            else:
+                runs.append(Run(self._minter.mint(), gate.task, event, event_json))
+        return runs
+
+    def _begin(self, incoming: Incoming | None, runs: deque[Run]) -> None:
+        dispatch = _Dispatch(incoming, runs)
+        while runs:
+            run = runs.popleft()
+            if run.task.direct and self.slots_free and not self._gates[run.task.name].pending:
+                dispatch.records.append(self._seal(run, self._execute(run, dispatch)))
+            else:
+                self._promise(run, dispatch)
+        self._append(dispatch)
+
+    def _promise(self, run: Run, dispatch: _Dispatch) -> None:
+        with self._lock:
+            self._gates[run.task.name].pending += 1
+        dispatch.records.append(run.accepted())
+        dispatch.promised.append(run)
+
+    def _start_promised(self, run: Run) -> None:
+        gate = self._gates[run.task.name]
+        with self._lock:
+            if not gate.free:
+                gate.waiting.append(run)
+                return
+        ending = self._execute(run, None)
+        with self._lock:
+            run.end()
+            self._write(run, ending)
+
+    def _execute(self, run: Run, dispatch: _Dispatch | None) -> Ending:
+        run.started = self._clock.monotonic()
+        run.started_wall = self._clock.wall()
+        self._leading = (run, dispatch)
+        self.watching()
+        ending = execute(run, RunContext(run, self._clock, self._devices, self._matches, self._minter.mint))
+        if self._clock.monotonic() > run.deadline:
+            ending = _too_late(run)
+        if run.detach():
+            self._leading = None
+            return ending
+        self._finish_beside(run, ending)
+        raise HandedOver
+
+    def _seal(self, run: Run, ending: Ending) -> Record:
+        self._ended[run.task.name, ending.status].add()
+        self._runs.observe(self._clock.monotonic() - run.started)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
+        return run.outcome(ending, self._clock, self._edge_id)
+
+    def _append(self, dispatch: _Dispatch) -> None:
+        if not dispatch.records:
+            return
+        delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
+        sequence = self._journal.append(dispatch.records, delivery)
+        self._awaiting.append((sequence, dispatch.incoming, dispatch.promised))
+        durable = self._journal.durable
+        if durable >= sequence:  # the writer was faster than this line
+            self.on_durable(durable)
+
+    def _write(self, run: Run, ending: Ending) -> None:
+        """The outcome of a promised run, with what it published; under the lock."""
+        records = [self._seal(run, ending)]
+        if ending.status in (Status.SUCCESS, Status.PARTIAL):
+            records += run.publishes
+        self._journal.append(records)
+        gate = self._gates[run.task.name]
+        gate.pending -= 1
+        if gate.waiting and gate.free:
+            self._ready.append(gate.waiting.popleft())
+
+    def _record_refusals(self, *, all: bool) -> None:
+        for name, reason, event, count in self._refusals.due(all=all):
+            run = Run(self._minter.mint(), self._gates[name].task, event, orjson.dumps(event.data()))
+            run.started, run.started_wall = self._clock.monotonic(), self._clock.wall()
+            message = f"{reason}: {count} {'start' if count == 1 else 'starts'} refused within a minute"
+            error = {"type": "Rejected", "message": message, "where": f"tasks.{name}", "reason": reason, "count": count}
+            self._journal.append([self._seal(run, Ending(Status.REJECTED, error=error))])
+
+    # -- the journal's writer -------------------------------------------------------------------------------------
+
+    def on_durable(self, sequence: int) -> None:
+        """All up to `sequence` is durable: acknowledge what waited for it and let promised runs start. Any thread."""
+        promised = False
+        with self._release_lock:
+            while self._awaiting and self._awaiting[0][0] <= sequence:
+                _, incoming, runs = self._awaiting.popleft()
+                if incoming is not None:
+                    incoming.settle()
+                if runs:
+                    self._ready.extend(runs)
+                    promised = True
+        if promised:
+            self._inbox.wake()
+
+    # -- the watchdog ---------------------------------------------------------------------------------------------
+
+    def watch(self) -> bool:
+        """Move the lead away from a slow run and end overdue ones; False when nothing runs."""
+        leading = self._leading
+        now = self._clock.monotonic()
+        if leading is not None and now - leading[0].started > PATIENCE:
+            self._hand_over(*leading)
+        for run in tuple(self._beside):
+            if now > run.deadline:
+                self._time_out(run)
+        return leading is not None or bool(self._beside)
+
+    def _hand_over(self, run: Run, dispatch: _Dispatch | None) -> None:
+        with self._lock:
+            if not run.detach():
+                return  # it ended in time after all
+            gate = self._gates[run.task.name]
+            gate.running += 1
+            self._beside.add(run)
+            if dispatch is not None:
+                gate.pending += 1
+                dispatch.records.append(run.accepted())
+        # Until `promote` nobody leads: the dispatch is this thread's to complete.
+        if dispatch is not None:
+            for rest in dispatch.runs:
+                self._promise(rest, dispatch)
+            self._append(dispatch)
+        self._leading = None
+        self.promote()
+
+    def _time_out(self, run: Run) -> None:
+        with self._lock:
+            if not run.end():
+                return
+            self._beside.discard(run)
+            self._stuck.add(run)
+            self._gates[run.task.name].running -= 1
+            self._write(run, _too_late(run))
+        self._inbox.wake()
+
+    # -- a run that goes on beside the lead ------------------------------------------------------------------------
+
+    def _finish_beside(self, run: Run, ending: Ending) -> None:
+        with self._lock:
+            self._beside.discard(run)
+            self._stuck.discard(run)
+            if run.end():
+                self._gates[run.task.name].running -= 1
+                self._write(run, ending)
+        self._inbox.wake()
+
+    # -- start, stop and what others may ask ------------------------------------------------------------------------
+
+    def recover(self) -> int:
+        """Before the first step: promised runs of the last boot start again under their ids. Returns how many."""
+        count = 0
+        for stored in self._journal.unfinished():
+            promise = Promise.read(stored, self._clock.monotonic())
+            gate = self._gates.get(promise.task)
+            if gate is None:
+                self._journal.append([promise.abandoned(self._clock, self._edge_id)])
+                continue
+            gate.pending += 1
+            self._ready.append(Run(promise.id, gate.task, promise.event, promise.event_json))
+            count += 1
+        return count
+
+    def cancel(self, grace_over: bool) -> None:
+        """Tell runs beside the lead to end; with `grace_over` write `cancelled` for those that did not."""
+        for run in tuple(self._beside):
+            run.cancelled = True
+            if grace_over:
+                self._give_up(run)
+        if grace_over:
+            self._record_refusals(all=True)
+
+    def _give_up(self, run: Run) -> None:
+        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.file}
+        with self._lock:
+            if run.end():
+                self._beside.discard(run)
+                self._gates[run.task.name].running -= 1
+                self._write(run, Ending(Status.CANCELLED, error=error))
+
+    @property
+    def slots_free(self) -> bool:
+        """Whether another run may begin."""
+        return len(self._beside) + len(self._stuck) < SLOTS
+
+    @property
+    def stuck(self) -> int:
+        """Threads that did not return from a run that is over."""
+        return len(self._stuck)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing taken in is unfinished, except stuck threads."""
+        return not (self._inbox or self._ready or self._awaiting or self._beside or self._leading)
+
+
+def _too_late(run: Run) -> Ending:
+    limit = run.task.settings.limits.time
+    message = f"the run did not end within limits.time of {limit:g} s"
+    return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": run.task.file})

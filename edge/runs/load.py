@@ -1,0 +1,163 @@
+"""Find a task's function and turn its return annotation into the outcome's schema.
+
+A user's file is loaded by path under a private name: what else is called `tasks` on `sys.path` decides nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+from edge.config.models import TaskSettings
+from edge.config.units import show_duration
+from edge.context import TASK_MARK
+from edge.errors import TaskLoadError
+
+# Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
+_STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task ready to run: its function, its settings, and what of its outcomes never changes."""
+
+    name: str
+    settings: TaskSettings
+    function: Callable[..., Any]
+    check: Callable[[Any], bytes]
+    """A result to its JSON; raises ValueError naming the field that is wrong."""
+    file: str
+    raw: bool
+    limits: orjson.Fragment
+
+    @property
+    def direct(self) -> bool:
+        """No grants: a run touches nothing, so it may happen before anything about it is durable."""
+        return not (self.settings.grant.devices or self.settings.grant.publish)
+
+
+def load_task(name: str, settings: TaskSettings, folder: Path) -> Task:
+    """Import the task's file (relative to `folder`) or the packaged task of that name. Raises `TaskLoadError`."""
+    module, function_name = _module(name, settings.run, folder)
+    function = _function(module, function_name)
+    return Task(
+        name=name,
+        settings=settings,
+        function=function,
+        check=_schema(function, module),
+        file=str(module.__file__),
+        raw=getattr(function, TASK_MARK)["raw"],
+        limits=orjson.Fragment(orjson.dumps(_limits(settings))),
+    )
+
+
+def _limits(settings: TaskSettings) -> dict[str, Any]:
+    limits: dict[str, Any] = {"time": show_duration(settings.limits.time)}
+    if settings.limits.per_minute is not None:
+        limits["per_minute"] = settings.limits.per_minute
+    if settings.limits.per_hour is not None:
+        limits["per_hour"] = settings.limits.per_hour
+    return limits
+
+
+def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str | None]:
+    if run is None:
+        return _packaged(name), None
+    place, _, function = run.partition(":")
+    if not place.endswith(".py"):
+        return _packaged(place), function or None
+    path = (folder / place).resolve()
+    if not path.is_file():
+        raise TaskLoadError(f"tasks.{name}.run: there is no file {path}")
+    private = f"edge_user_tasks.{name}"
+    spec = importlib.util.spec_from_file_location(private, path)
+    if spec is None or spec.loader is None:
+        raise TaskLoadError(f"tasks.{name}.run: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[private] = module  # dataclasses look their module up by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise TaskLoadError(f"tasks.{name}.run: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module, function or None
+
+
+def _packaged(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"tasks.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"tasks.{name}":
+            raise TaskLoadError(f"the packaged task {name} cannot be imported: {error}") from error
+        raise TaskLoadError(
+            f"tasks.{name}: there is no packaged task of that name; give run: ./tasks/FILE.py:FUNCTION"
+        ) from error
+
+
+def _function(module: ModuleType, name: str | None) -> Callable[..., Any]:
+    marked = {
+        key: value
+        for key, value in vars(module).items()
+        if callable(value) and hasattr(value, TASK_MARK) and value.__module__ == module.__name__
+    }
+    if name is not None:
+        if name in marked:
+            return typing.cast("Callable[..., Any]", marked[name])
+        why = "is not marked @task" if hasattr(module, name) else "does not exist"
+        raise TaskLoadError(f"{module.__file__}: {name} {why}; marked here: {', '.join(marked) or 'nothing'}")
+    if len(marked) == 1:
+        return typing.cast("Callable[..., Any]", next(iter(marked.values())))
+    raise TaskLoadError(
+        f"{module.__file__}: {'several functions are' if marked else 'no function is'} marked @task; "
+        "say which with run: FILE.py:FUNCTION"
+    )
+
+
+def _schema(function: Callable[..., Any], module: ModuleType) -> Callable[[Any], bytes]:
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError) as error:
+        raise TaskLoadError(f"{module.__file__}: the annotations of {function.__name__} are wrong: {error}") from error
+    annotation = hints.get("return", Any)
+    try:
+        # Inside a tuple, because a configuration may not be given for a dataclass itself.
+        adapter = TypeAdapter(tuple[annotation], config=_STRICT)  # type: ignore[valid-type]
+    except PydanticSchemaGenerationError as error:
+        raise TaskLoadError(
+            f"{module.__file__}: {function.__name__} returns {annotation!r}, which has no JSON schema; "
+            "return a dataclass, a dict or a scalar"
+        ) from error
+    validate = adapter.validator.validate_python
+
+    def check(result: Any) -> bytes:
+        try:
+            validate((result,))
+        except ValidationError as error:
+            raise ValueError(_explain(error, annotation)) from None
+        return orjson.dumps(result, default=_plain)
+
+    return check
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _explain(error: ValidationError, annotation: Any) -> str:
+    expected = getattr(annotation, "__name__", str(annotation))
+    parts = []
+    for mistake in error.errors(include_url=False)[:5]:
+        path = ".".join(str(step) for step in mistake["loc"][1:]) or "the result"
+        parts.append(f"{path}: {mistake['msg']}, got {type(mistake['input']).__name__}")
+    return f"the task declares {expected}; " + "; ".join(parts)

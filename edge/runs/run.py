@@ -1,0 +1,177 @@
+"""One run, from start to outcome: the mutable heart of the room, and the records it becomes."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from edge import envelope
+from edge.clock import Clock, Quality, iso
+from edge.model import Event, EventKind, Record, RecordClass, RecordKind, Status, Stored
+from edge.runs.load import Task
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a run has spent."""
+
+    calls: int = 0
+    publishes: int = 0
+
+    def data(self) -> dict[str, int]:
+        return {"calls": self.calls, "publishes": self.publishes} if self.publishes else {"calls": self.calls}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. `result` is JSON; `error` says type, message and where."""
+
+    status: Status
+    result: bytes | None = None
+    error: Mapping[str, Any] | None = None
+
+
+class Run:
+    """A task started for an event. `id` is the outcome's id for ever.
+
+    Two claims decide races between the thread that runs it and the watchdog, each won once: `detach` (the leader's
+    role moved on, the run goes on) and `end` (its outcome is written).
+    """
+
+    __slots__ = ("_attached", "_open", "cancelled", "event", "event_json", "id", "notes", "partial",
+                 "publishes", "started", "started_wall", "task", "usage")  # fmt: skip
+
+    def __init__(self, id: str, task: Task, event: Event, event_json: bytes) -> None:
+        self.id = id
+        self.task = task
+        self.event = event
+        self.event_json = event_json
+        self.started = 0.0
+        self.started_wall = 0.0
+        self.usage = Usage()
+        self.notes: list[dict[str, Any]] = []
+        self.partial: str | None = None
+        self.publishes: list[Record] = []
+        self.cancelled = False
+        self._attached = threading.Lock()
+        self._open = threading.Lock()
+
+    @property
+    def deadline(self) -> float:
+        """Monotonic seconds at which its time limit is reached."""
+        return self.started + self.task.settings.limits.time
+
+    def detach(self) -> bool:
+        """Claim the moment at which leading and running part. False when the other side was first."""
+        return self._attached.acquire(blocking=False)
+
+    def end(self) -> bool:
+        """Claim the right to write the outcome. False when it is written already."""
+        return self._open.acquire(blocking=False)
+
+    @property
+    def over(self) -> bool:
+        """Its outcome is written: whatever the task still does counts for nothing."""
+        return self._open.locked()
+
+    def accepted(self) -> Record:
+        """The promise that this run will happen: enough to run it again after a crash."""
+        event = self.event
+        body: dict[str, Any] = {
+            "task": self.task.name,
+            "kind": event.kind.value,
+            "event": orjson.Fragment(self.event_json),
+        }
+        body["at"] = event.time
+        body["quality"] = event.quality
+        if event.correlation_id:
+            body["correlation_id"] = event.correlation_id
+        if event.payload is not None:
+            body["payload"] = base64.b64encode(event.payload).decode()
+        return Record(RecordKind.ACCEPTED, RecordClass(self.task.settings.klass), self.id, orjson.dumps(body))
+
+    def outcome(self, ending: Ending, clock: Clock, edge_id: str) -> Record:
+        """The outcome's envelope, sealed now."""
+        wall = clock.wall()
+        data: dict[str, Any] = {
+            "task": self.task.name,
+            "status": ending.status.value,
+            "event": orjson.Fragment(self.event_json),
+            "result": None if ending.result is None else orjson.Fragment(ending.result),
+            "error": ending.error,
+            "attempts": 1,
+            "started": iso(self.started_wall),
+            "duration_ms": round((clock.monotonic() - self.started) * 1000, 3),
+            "usage": self.usage.data(),
+            "limits": self.task.limits,
+            "clock": clock.quality(),
+        }
+        if self.event.correlation_id and self.event.correlation_id != self.event.id:
+            data["correlation_id"] = self.event.correlation_id
+        if self.notes:
+            data["notes"] = self.notes
+        if self.partial is not None:
+            data["partial"] = self.partial
+        body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task.name, time=iso(wall), data=data)
+        return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An accepted record read back after a crash: what to run again, under the same id."""
+
+    id: str
+    task: str
+    klass: RecordClass
+    event: Event
+    event_json: bytes
+
+    @classmethod
+    def read(cls, stored: Stored, monotonic: float) -> Promise:
+        """Raises ValueError or KeyError when the record is not one of ours."""
+        body = orjson.loads(stored.record.body)
+        data = body["event"]
+        quality: Quality = body["quality"]
+        payload = body.get("payload")
+        event = Event(
+            id=data["id"],
+            source=data["source"],
+            kind=EventKind(body["kind"]),
+            values=data["values"],
+            time=body["at"],
+            monotonic=monotonic,
+            quality=quality,
+            topic=data.get("topic"),
+            payload=None if payload is None else base64.b64decode(payload),
+            correlation_id=body.get("correlation_id", ""),
+            hops=data.get("hops", 0),
+        )
+        return cls(stored.record.id, body["task"], stored.record.klass, event, orjson.dumps(data))
+
+    def abandoned(self, clock: Clock, edge_id: str) -> Record:
+        """The outcome of a promise that nobody can keep: its task is not configured any more."""
+        now = iso(clock.wall())
+        data = {
+            "task": self.task,
+            "status": Status.CANCELLED.value,
+            "event": orjson.Fragment(self.event_json),
+            "result": None,
+            "error": {
+                "type": "RunCancelled",
+                "message": "the run was promised before a restart, and its task is not configured any more",
+                "where": f"tasks.{self.task}",
+            },
+            "attempts": 0,
+            "started": now,
+            "duration_ms": 0.0,
+            "usage": {},
+            "limits": {},
+            "clock": clock.quality(),
+        }
+        body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task, time=now, data=data)
+        return Record(RecordKind.OUTCOME, self.klass, self.id, body)
