@@ -1,1 +1,104 @@
-"""Sensors and actuators: usable without the runtime."""
+"""Sensors and actuators: usable without the runtime.
+
+A driver's `kind` is the name of its module here (`bme280`), or of an entry point in the group `edge.drivers` whose
+value is a module with the same two names, `DRIVER` and `SIM`:
+
+    [project.entry-points."edge.drivers"]
+    scd41 = "edge_driver_scd41"
+
+Only what is asked for is imported. A built-in kind cannot be taken over by a plugin.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Value
+from drivers.errors import DriverClash, DriverError, UnknownDriver
+from drivers.options import Option, options_of
+from drivers.sim import SimBus, SimChip, SimPart, World
+
+__all__ = [
+    "Bus",
+    "Device",
+    "Driver",
+    "DriverError",
+    "Emit",
+    "Entry",
+    "Option",
+    "Output",
+    "PinDevice",
+    "Pins",
+    "Push",
+    "Reading",
+    "Seconds",
+    "SimBus",
+    "SimChip",
+    "SimPart",
+    "Value",
+    "World",
+    "find",
+    "kinds",
+    "options_of",
+]
+
+GROUP = "edge.drivers"
+_NOT_CHIPS = frozenset({"base", "bus", "errors", "gpio", "options", "registers", "signals", "sim", "suite"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A driver as found: its class, its simulated counterpart, and where it comes from ("built in", a distribution)."""
+
+    kind: str
+    driver: type[Device]
+    sim: type[SimChip] | type[SimPart]
+    origin: str
+
+
+def find(kind: str) -> Entry:
+    """The driver called `kind`.
+
+    Raises `UnknownDriver` with near names, `DriverClash` where two plugins claim the name. An error inside the
+    driver's own module is not "no such driver": it passes through.
+    """
+    if kind in _built_in():
+        return _entry(kind, importlib.import_module(f"drivers.{kind}"), "built in")
+    plugins = _plugins(kind)
+    if len(plugins) > 1:
+        owners = " and ".join(sorted(map(_owner, plugins)))
+        raise DriverClash(f"the driver {kind!r} is claimed by {owners}: uninstall one of them")
+    if plugins:
+        return _entry(kind, plugins[0].load(), _owner(plugins[0]))
+    near = difflib.get_close_matches(kind, kinds())
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(kinds())}"
+    raise UnknownDriver(f"no driver called {kind!r}; {hint}")
+
+
+def kinds() -> list[str]:
+    """The names of every driver that can be found, sorted; imports none of them."""
+    return sorted(_built_in() | {point.name for point in entry_points(group=GROUP)})
+
+
+def _built_in() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(__path__)} - _NOT_CHIPS
+
+
+def _plugins(kind: str) -> list[EntryPoint]:
+    # one distribution seen twice on sys.path is not two plugins
+    found = {(_owner(point), point.value): point for point in entry_points(group=GROUP, name=kind)}
+    return list(found.values())
+
+
+def _owner(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed distribution"
+
+
+def _entry(kind: str, module: ModuleType, origin: str) -> Entry:
+    try:
+        return Entry(kind, module.DRIVER, module.SIM, origin)
+    except AttributeError as error:
+        raise DriverError(f"the driver {kind!r} ({origin}) must define DRIVER and SIM: {error}") from error

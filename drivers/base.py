@@ -1,0 +1,211 @@
+"""The contract between drivers and whoever uses them; imports no vendor library.
+
+A driver is built on a *wire* (a `Bus` or the header's `Pins`), never opens one itself, never sleeps, never reads
+time and owns no thread: a bus waits for it, and whoever delivers an edge says when it was.
+
+Life of every device: construct (touches nothing) -> `start()` -> `read()` many times -> `close()`. After a bus
+error the caller may call `start()` again: it probes the chip anew, which is also how a replugged chip is taken up.
+All calls of the devices on one bus come from that bus's one thread.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Literal, NewType, Protocol, Self
+
+from drivers.errors import OutOfRange
+
+Seconds = NewType("Seconds", float)
+"""The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
+
+Value = bool | int | float | str
+"""What configuration, the command line or a task may hand to an output."""
+
+Pull = Literal["up", "down", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sample: channel -> value, all channels from one measurement, in the units of `Device.channels`."""
+
+    values: Mapping[str, float | bool]
+
+
+Emit = Callable[[Reading, float], None]
+"""Takes a reading and the time of its edge (monotonic seconds); must not block and must not raise."""
+
+
+class Bus(Protocol):
+    """An I2C bus. Blocking; safe to call from any thread, one transaction at a time."""
+
+    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
+        """Write, then read `read` bytes in one transaction; returns exactly `read` bytes or raises `BusError`."""
+
+    def wait(self, seconds: float) -> None:
+        """Let a conversion finish. The bus, not the driver, knows what waiting means here."""
+
+    def close(self) -> None:
+        """Give the bus back; idempotent."""
+
+
+class InputPin(Protocol):
+    """One input; levels are electrical (True = high)."""
+
+    def level(self) -> bool: ...
+
+    def watch(self, emit: Callable[[bool, float], None]) -> None:
+        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin."""
+
+    def close(self) -> None: ...
+
+
+class OutputPin(Protocol):
+    """One output; levels are electrical (True = high)."""
+
+    def level(self) -> bool: ...
+
+    def drive(self, level: bool) -> None: ...
+
+    def close(self) -> None:
+        """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
+
+
+class Pins(Protocol):
+    """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
+
+    def input(self, number: int, *, pull: Pull) -> InputPin: ...
+
+    def output(self, number: int, *, level: bool) -> OutputPin:
+        """Open an output that drives `level` from its first moment."""
+
+    def close(self) -> None:
+        """Close every pin opened here; idempotent."""
+
+
+class Device(ABC):
+    """What every driver is, whatever its wire.
+
+    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these
+    ranges      channel -> (lowest, highest) value the part can report; outside is `OutOfRange`, not a reading
+    resolution  channel -> step of the part at its default options, same unit
+    every       default sampling period
+    """
+
+    wire: ClassVar[Literal["i2c", "pin"]]
+    channels: ClassVar[Mapping[str, str]]
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    resolution: ClassVar[Mapping[str, float]] = {}
+    every: ClassVar[Seconds] = Seconds(5.0)
+
+    @abstractmethod
+    def start(self) -> None:
+        """Prove that the part is there and configure it. Blocking; raises `DriverError`; may be repeated."""
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """Take one sample of all channels. Blocking; raises `DriverError`; never returns None."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the part at rest; idempotent. The wire stays open: it belongs to the caller."""
+
+    def reading(self, **values: float | bool) -> Reading:
+        """The reading of these values, after the plausibility check against `ranges`."""
+        for channel, value in values.items():
+            low, high = self.ranges.get(channel, (-math.inf, math.inf))
+            # `not (a <= v <= b)` also catches NaN, which compares false with everything
+            if not low <= value <= high or math.isinf(value):
+                unit = self.channels[channel]
+                raise OutOfRange(
+                    f"{type(self).__name__} gave {channel} {value:.6g} {unit}, outside {low:g} .. {high:g} {unit}:"
+                    " the sensor is damaged, badly wired or not this chip"
+                )
+        return Reading(values)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Driver(Device):
+    """Base of a chip on an I2C bus: `Chip(bus, address, **options)`; options are keyword-only and typed.
+
+    address     the default; None where the chip has none and configuration must name one
+    addresses   every address the chip can be strapped to; empty: any
+    """
+
+    wire = "i2c"
+    address: int | None = None
+    addresses: ClassVar[tuple[int, ...]] = ()
+
+    def __init__(self, bus: Bus, address: int | None = None) -> None:
+        self.bus = bus
+        chosen = type(self).address if address is None else address
+        allowed = self.addresses or range(0x08, 0x78)
+        if chosen is None or chosen not in allowed:
+            given = "no address" if chosen is None else f"{chosen:#04x}"
+            choices = ", ".join(f"{a:#04x}" for a in self.addresses) or "0x08 .. 0x77"
+            raise OutOfRange(f"{type(self).__name__} cannot be at {given}; it answers at {choices}")
+        self.address = chosen
+
+    def transfer(self, write: bytes, read: int = 0) -> bytes:
+        """One transaction with this chip."""
+        assert self.address is not None
+        return self.bus.transfer(self.address, write, read)
+
+    def start(self) -> None:
+        """Take one reading and drop it: enough for a chip that needs no configuration."""
+        self.read()
+
+    def close(self) -> None:
+        """Nothing to do for a chip that may simply go on measuring."""
+        return
+
+
+class PinDevice(Device):
+    """Base of a part on one header pin: `Part(pins, number, **options)`."""
+
+    wire = "pin"
+
+    def __init__(self, pins: Pins, pin: int) -> None:
+        self.pins = pins
+        self.pin = pin
+
+
+class Push(ABC):
+    """Trait of a device that reports by itself.
+
+    `debounce` is how long a level must hold to count; the device reports every raw edge, and the caller settles
+    them with `drivers.gpio.Debounce` in its own time.
+    """
+
+    debounce: Seconds
+
+    @abstractmethod
+    def watch(self, emit: Emit) -> None:
+        """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+
+class Output(ABC):
+    """Trait of a device that acts. `safe` is the value for the time when nobody is in charge."""
+
+    safe: Value
+
+    @abstractmethod
+    def set(self, value: Value) -> None:
+        """Act at once; `OutOfRange` names the accepted values. After `start()`."""
+
+    def make_safe(self) -> None:
+        """Go to the configured safe state; called at stop and on failure, also by `close()`."""
+        self.set(self.safe)

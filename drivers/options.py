@@ -1,0 +1,89 @@
+"""The options a driver declares: its keyword-only constructor parameters, as data.
+
+    class Contact(PinDevice, Push):
+        def __init__(self, pins, pin, *, pull: Pull = "up", debounce: Seconds = Seconds(0.05)): ...
+
+    options_of(Contact)["pull"].problem("upp") -> "must be one of 'up', 'down', 'none'; did you mean 'up'?"
+
+Closed list of option types: bool, int, float, str, `Seconds`, `Literal[...]`, and unions of these with None.
+"""
+
+import difflib
+import inspect
+import types
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from drivers.base import Device, Seconds
+
+REQUIRED: Final = inspect.Parameter.empty
+"""The default of an option that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its name, its Python type (see the module's closed list) and its default or `REQUIRED`."""
+
+    name: str
+    type: Any
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """Every `Literal` value among the accepted ones."""
+        return tuple(c for t in _alternatives(self.type) if get_origin(t) is Literal for c in get_args(t))
+
+    def problem(self, value: object) -> str | None:
+        """Why `value` (durations already in seconds) is not accepted, as the end of a sentence; None if it is."""
+        if any(_fits(value, alternative) for alternative in _alternatives(self.type)):
+            return None
+        return f"must be {self.describe()}, not {value!r}{_nearest(value, self.choices)}"
+
+    def describe(self) -> str:
+        """The accepted values in words."""
+        parts = [_word(t) for t in _alternatives(self.type) if t is not type(None) and get_origin(t) is not Literal]
+        if self.choices:
+            parts.insert(0, "one of " + ", ".join(repr(c) for c in self.choices))
+        return " or ".join(parts)
+
+
+def options_of(driver: type[Device]) -> dict[str, Option]:
+    """The options of a driver class, by name, in the order of its constructor."""
+    signature = inspect.signature(driver.__init__, eval_str=True)
+    return {
+        p.name: Option(p.name, p.annotation, p.default)
+        for p in signature.parameters.values()
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)
+
+
+def _fits(value: object, accepted: Any) -> bool:
+    if get_origin(accepted) is Literal:
+        # True == 1 in Python; a YAML `true` must not pass where the number 1 is meant
+        return any(value == c and type(value) is type(c) for c in get_args(accepted))
+    if accepted in (float, Seconds):
+        limit = 0.0 if accepted is Seconds else float("-inf")
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= limit
+    if accepted is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, accepted)
+
+
+def _word(accepted: Any) -> str:
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return "a duration" if accepted is Seconds else words[accepted]
+
+
+def _nearest(value: object, choices: tuple[Any, ...]) -> str:
+    near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

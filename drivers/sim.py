@@ -1,0 +1,243 @@
+"""The simulated wire: one world of named signals, chips that answer bytes, and a bus that can fail.
+
+The driver under simulation is the real one. A `SimChip` keeps registers the way the silicon does and turns the
+world's signals into raw counts, so decoding, calibration and error paths are the code that runs on a Pi.
+
+    world = World(now)                       world["greenhouse.temperature"] = 21.5
+    bus = SimBus({0x76: SimBME280(world, "greenhouse")})
+    BME280(bus).start() ...                  bus.fail(0x76, Nack, times=3); bus.detach(0x76)
+
+Nothing here reads a clock or sleeps: time comes from the `now` given to the world, waiting goes to the `wait` given
+to the bus.
+"""
+
+import difflib
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from drivers.errors import BusError, BusTimeout, BusUnavailable, Nack
+from drivers.signals import Signal, constant
+
+
+class World:
+    """Named signals, `<device>.<channel>`, evaluated at a time the caller gives or `now()` gives.
+
+    Assign a number, a bool or a `Signal` (see `drivers.signals`). Assigning tells the parts that follow the name at
+    once, in the assigning thread; `refresh()` does so for signals that move by themselves.
+    """
+
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self.now = now
+        self._signals: dict[str, Signal] = {}
+        self._followers: dict[str, list[Callable[[], None]]] = {}
+
+    def __setitem__(self, name: str, signal: Signal | float) -> None:
+        self._signals[name] = signal if callable(signal) else constant(signal)
+        for follower in self._followers.get(name, ()):
+            follower()
+
+    def __getitem__(self, name: str) -> float | bool:
+        """The value now; a `KeyError` names the nearest signals."""
+        return self.sample(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._signals
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._signals))
+
+    def sample(self, name: str, *, at: float | None = None, default: float | bool | None = None) -> float | bool:
+        """The value at the time `at` (default: now); `default` where nobody has set the signal."""
+        signal = self._signals.get(name)
+        if signal is not None:
+            return signal(self.now() if at is None else at)
+        if default is not None:
+            return default
+        near = difflib.get_close_matches(name, self._signals)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise KeyError(f"the world has no signal {name!r}{hint}")
+
+    def follow(self, name: str, follower: Callable[[], None]) -> None:
+        """Call `follower()` whenever `name` is assigned and at every `refresh()`."""
+        self._followers.setdefault(name, []).append(follower)
+
+    def refresh(self) -> None:
+        """Let every follower look again; call it after time has moved."""
+        for followers in tuple(self._followers.values()):
+            for follower in followers:
+                follower()
+
+
+class SimChip(ABC):
+    """The chip's side of the wire. `SimX(world, name)` shows the signals `<name>.<channel>`.
+
+    `defaults` holds what a channel shows while the world says nothing about it. A chip raises `Nack` from `write` or
+    `read` where the silicon would not acknowledge. Called under the bus's lock.
+    """
+
+    defaults: ClassVar[Mapping[str, float]] = {}
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """The bytes after the address, in one write."""
+
+    @abstractmethod
+    def read(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+
+    def elapse(self, seconds: float) -> None:
+        """Somebody waited on this bus: conversions get on. Ignored by chips that are always ready."""
+        return
+
+    def signal(self, channel: str) -> float:
+        """What the chip would see of the world now."""
+        return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
+
+
+class RegisterChip(SimChip):
+    """256 registers of 8 bits behind a pointer that moves on by itself, the commonest kind."""
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self.registers = bytearray(256)
+        self.pointer = 0
+
+    def write(self, data: bytes) -> None:
+        for position, value in enumerate(data):
+            if position == 0:
+                self.pointer = value
+            else:
+                self.store(self.pointer, value)
+                self.pointer = (self.pointer + 1) % 256
+
+    def read(self, count: int) -> bytes:
+        answer = bytearray()
+        for _ in range(count):
+            answer.append(self.load(self.pointer))
+            self.pointer = (self.pointer + 1) % 256
+        return bytes(answer)
+
+    def load(self, register: int) -> int:
+        """One register as the driver sees it."""
+        return self.registers[register]
+
+    def store(self, register: int, value: int) -> None:
+        """One register written by the driver; override for read-only bits and side effects."""
+        self.registers[register] = value
+
+
+class SimPins(Protocol):
+    """What a simulated part needs of the simulated header (`drivers.gpio.SimulatedPins`)."""
+
+    def drive(self, number: int, level: bool) -> None: ...
+
+    def level(self, number: int) -> bool: ...
+
+
+class SimPart(ABC):
+    """What is soldered to a pin: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+
+    @abstractmethod
+    def wire(self, pins: SimPins, device: Any) -> None:
+        """Connect the part to the pin of `device`, an instance of the driver it belongs to. After `start()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One line of a bus's log; `error` is what the driver got instead of `answer`."""
+
+    address: int
+    write: bytes
+    answer: bytes
+    error: BusError | None = None
+
+
+class SimBus:
+    """A bus of simulated chips, with the contract of `drivers.base.Bus`. Thread-safe.
+
+    chips   address -> chip; an address without one does not acknowledge
+    wait    called with seconds when a driver waits; default: time does not pass outside the chips
+    log     the last transfers, oldest first
+    stuck   while True every transfer ends in `BusTimeout`, as with SDA held low
+    """
+
+    def __init__(
+        self,
+        chips: Mapping[int, SimChip] | None = None,
+        *,
+        wait: Callable[[float], None] | None = None,
+        name: str = "sim",
+    ) -> None:
+        self.name = name
+        self.stuck = False
+        self.log: deque[Transfer] = deque(maxlen=10_000)
+        self._wait = wait
+        self._chips = dict(chips or {})
+        self._faults: dict[int, deque[BusError]] = {}
+        self._lock = threading.RLock()
+        self._open = True
+
+    def attach(self, address: int, chip: SimChip) -> None:
+        """Plug a chip in; at a taken address it replaces the other one."""
+        with self._lock:
+            self._chips[address] = chip
+
+    def detach(self, address: int) -> SimChip | None:
+        """Unplug: the address no longer acknowledges. Returns the chip."""
+        with self._lock:
+            return self._chips.pop(address, None)
+
+    def fail(self, address: int, error: type[BusError], times: int = 1) -> None:
+        """Let the next `times` transfers with `address` end in `error` before they reach the chip."""
+        text = f"{self.name} {address:#04x}: scripted fault"
+        with self._lock:
+            self._faults.setdefault(address, deque()).extend(error(text) for _ in range(times))
+
+    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
+        if not write and not read:
+            raise ValueError("a transfer writes or reads at least one byte")
+        with self._lock:
+            try:
+                answer = self._reach(address, write, read)
+            except BusError as error:
+                self.log.append(Transfer(address, write, b"", error))
+                raise
+            self.log.append(Transfer(address, write, answer))
+            return answer
+
+    def wait(self, seconds: float) -> None:
+        if self._wait is not None:
+            self._wait(seconds)
+        with self._lock:
+            for chip in self._chips.values():
+                chip.elapse(seconds)
+
+    def close(self) -> None:
+        self._open = False
+
+    def _reach(self, address: int, write: bytes, read: int) -> bytes:
+        where = f"{self.name} {address:#04x}"
+        if not self._open:
+            raise BusUnavailable(f"{self.name} is closed")
+        if self.stuck:
+            raise BusTimeout(f"{where}: the bus hung: a chip holds SCL or SDA low")
+        if faults := self._faults.get(address):
+            raise faults.popleft()
+        chip = self._chips.get(address)
+        if chip is None:
+            raise Nack(f"{where}: no answer: check wiring, power and address")
+        if write:
+            chip.write(write)
+        return chip.read(read) if read else b""

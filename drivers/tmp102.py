@@ -1,0 +1,75 @@
+"""TI TMP102 temperature sensor: 12 bits, 0.0625 degC per count, four addresses.
+
+Register map, bit positions and the 35 ms first conversion are taken from Linux `drivers/hwmon/tmp102.c`; the
+datasheet was not seen. The chip has no id: what `start()` checks is that the configuration sticks and that the two
+resolution bits, which only this family fixes to ones, read back.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from drivers.base import Driver, Reading
+from drivers.errors import WrongChip
+from drivers.registers import Bits, Register
+from drivers.sim import SimChip, World
+
+CONTINUOUS = 0x60A0
+"""Four conversions a second, 12 bits, comparator alert: the configuration after power-on."""
+
+
+class TMP102(Driver):
+    """Blocking, one transaction a reading; the chip measures by itself four times a second."""
+
+    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 128.0)}
+    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0625}
+    address = 0x48
+    addresses = (0x48, 0x49, 0x4A, 0x4B)
+
+    counts = Register(0x00, size=2, signed=True, writable=False)
+    config = Register(0x01, size=2)
+    resolution_bits = Bits(config, low=13, width=2)
+    alert = Bits(config, low=5)
+
+    def start(self) -> None:
+        self.config = CONTINUOUS
+        word = self.config
+        bits, alert = type(self).resolution_bits, type(self).alert
+        if bits.take(word) != 0b11 or alert.put(word, 1) != CONTINUOUS:
+            raise WrongChip(
+                f"{self.address:#04x} keeps {word:#06x} where a TMP102 keeps {CONTINUOUS:#06x}: another chip answers"
+                " there; check `driver:` and `address:`"
+            )
+        self.bus.wait(0.035)
+
+    def read(self) -> Reading:
+        # the value stands in the upper 12 bits; the lower four are zero in this mode
+        return self.reading(temperature=(self.counts >> 4) * 0.0625)
+
+
+class SimTMP102(SimChip):
+    """A pointer and four 16-bit registers, high byte first; a conversion happens at the moment it is read."""
+
+    defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self.pointer = 0
+        self.words = [0, CONTINUOUS, 0x4B00, 0x5000]
+
+    def write(self, data: bytes) -> None:
+        self.pointer = data[0] & 0b11
+        if len(data) >= 3 and self.pointer != 0:
+            word = int.from_bytes(data[1:3], "big")
+            # resolution and alert bits are the chip's own
+            kept = 0x6020 if self.pointer == 1 else 0
+            self.words[self.pointer] = (word & ~kept) | (self.words[self.pointer] & kept)
+
+    def read(self, count: int) -> bytes:
+        if self.pointer == 0:
+            counts = min(max(round(self.signal("temperature") / 0.0625), -2048), 2047)
+            self.words[0] = (counts << 4) & 0xFFFF
+        return (self.words[self.pointer].to_bytes(2, "big") + b"\xff" * count)[:count]
+
+
+DRIVER, SIM = TMP102, SimTMP102
