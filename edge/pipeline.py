@@ -25,13 +25,14 @@ from edge.clock import Clock
 from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
+from edge.ingest.tally import Tally
 from edge.model import MAX_HOPS, Delivery, Event, Incoming, Record, Start, Status, Stored
 from edge.runs.context import Device, RunContext, Topic
 from edge.runs.gates import Gate, Refusals
 from edge.runs.inline import execute
 from edge.runs.load import Task
 from edge.runs.run import Ending, Promise, Run
-from edge.telemetry import Counter, Telemetry
+from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Pipeline:
         matches: Topic,
         clock: Clock,
         minter: Minter,
+        tally: Tally,
         telemetry: Telemetry,
     ) -> None:
         self._edge_id = edge_id
@@ -103,7 +105,7 @@ class Pipeline:
         self._matches = matches
         self._clock = clock
         self._minter = minter
-        self._telemetry = telemetry
+        self._tally = tally
         self._gates = {name: Gate(task) for name, task in tasks.items()}
         self._refusals = Refusals(clock)
         self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
@@ -118,9 +120,6 @@ class Pipeline:
         self.watching: Callable[[], None] = lambda: None
         """Called when a run begins: there is something to watch."""
         self._runs = telemetry.histogram("edge_run_seconds")
-        self._received: dict[str, Counter] = {}
-        self._matched = telemetry.counter("edge_events_matched_total")
-        self._unmatched = telemetry.counter("edge_events_unmatched_total")
         self._ended = {
             (name, status): telemetry.counter("edge_runs_total", task=name, status=status.value)
             for name in tasks
@@ -160,37 +159,22 @@ class Pipeline:
         try:
             events = incoming.events()
         except PayloadError as error:
-            self._refuse_payload(error)
+            self._tally.refused(error)
             incoming.settle()
             return
         runs: deque[Run] = deque()
         for event in events:
             starts, suppressed = self._triggers.match(event)
-            self._count(event.source)
+            self._tally.received(event.source)
             if starts:
-                self._matched.add()
+                self._tally.matched()
                 runs.extend(self._admit(starts, event))
-            elif suppressed is None:
-                self._unmatched.add()
             else:
-                self._telemetry.counter("edge_events_suppressed_total", reason=suppressed).add()
+                self._tally.missed(suppressed)
         if runs:
             self._begin(incoming, runs)
         else:
             incoming.settle()
-
-    def _count(self, source: str) -> None:
-        counter = self._received.get(source)
-        if counter is None:
-            counter = self._received[source] = self._telemetry.counter("edge_events_total", source=source)
-        counter.add()
-
-    def _refuse_payload(self, error: PayloadError) -> None:
-        if error.reason == "duplicate":
-            self._telemetry.counter("edge_events_duplicate_total").add()
-            return
-        self._telemetry.counter("edge_events_rejected_total", reason=error.reason).add()
-        log.warning("message rejected: %s", error, extra={"action": "event_rejected", "reason": error.reason})
 
     def _admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
         runs: deque[Run] = deque()

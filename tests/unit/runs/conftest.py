@@ -14,6 +14,7 @@ import pytest
 from edge.config.models import TaskSettings
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
+from edge.ingest.tally import Tally
 from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordKind, Start, Stored
 from edge.pipeline import Pipeline
 from edge.runs.load import Task, load_task
@@ -130,6 +131,7 @@ class Workbench:
             matches=lambda granted, topic: granted == topic,
             clock=self.clock,
             minter=self.minter,
+            tally=Tally(self.telemetry),
             telemetry=self.telemetry,
         )
         self.journal.on_durable = pipeline.on_durable
