@@ -49,8 +49,17 @@ class Tally:
         if error.reason == DUPLICATE:
             self._duplicate.add()
             return
-        self._telemetry.counter("edge_events_rejected_total", reason=error.reason).add()
-        log.warning("message rejected: %s", error, extra={"action": "event_rejected", "reason": error.reason})
+        counter = self._telemetry.counter("edge_events_rejected_total", reason=error.reason)
+        counter.add()
+        count = counter.value
+        if not count & (count - 1):  # the 1st, 2nd, 4th, 8th ...: a flood of bad messages is not a flood of lines
+            log.warning(
+                "message rejected (%s, %d so far): %s",
+                error.reason,
+                count,
+                error,
+                extra={"action": "event_rejected", "reason": error.reason},
+            )
 
     def data(self) -> dict[str, object]:
         """The law's two sides, as plain data."""
