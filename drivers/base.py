@@ -184,13 +184,7 @@ class PinDevice(Device):
 
 
 class Push(ABC):
-    """Trait of a device that reports by itself.
-
-    `debounce` is how long a level must hold to count; the device reports every raw edge, and the caller settles
-    them with `drivers.gpio.Debounce` in its own time.
-    """
-
-    debounce: Seconds
+    """Trait of a device that reports every raw edge by itself; the caller settles them (`drivers.gpio.Debounce`)."""
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:

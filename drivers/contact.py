@@ -8,13 +8,13 @@ for parts that drive the pin themselves: it names the level at which `open` is T
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Emit, InputPin, PinDevice, Pins, Pull, Push, Reading, Seconds
+from drivers.base import Emit, InputPin, PinDevice, Pins, Pull, Push, Reading
 from drivers.errors import BadPin, NotStarted
 from drivers.sim import SimPart, SimPins
 
 
 class Contact(PinDevice, Push):
-    """A contact on one input pin; reports every raw edge, to be settled by the caller for `debounce` seconds."""
+    """A contact on one input pin; reports every raw edge, chatter included."""
 
     channels: ClassVar[Mapping[str, str]] = {"open": "bool"}
 
@@ -25,13 +25,11 @@ class Contact(PinDevice, Push):
         *,
         pull: Pull = "up",
         active: Literal["high", "low"] | None = None,
-        debounce: Seconds = Seconds(0.05),  # noqa: B008 - a NewType call is the number itself
     ) -> None:
         super().__init__(pins, pin)
         if pull == "none" and active is None:
             raise BadPin(f"GPIO{pin} without a pull needs `active: high` or `active: low`: the level that means open")
         self.pull = pull
-        self.debounce = debounce
         self.open_level = pull == "up" if active is None else active == "high"
         self._input: InputPin | None = None
 

@@ -277,7 +277,8 @@ class Debounce:
     """Settle a chattering contact: a level counts when it has held for `settle` seconds.
 
     Pure: edges come in with their times, `due(now)` says what has settled since, `deadline` says when to ask next.
-    The changes do not depend on when or how often `due` is called. Not thread-safe: one owner.
+    The changes do not depend on when or how often `due` is called, as long as the edges up to `now` were handed in
+    before. Not thread-safe: one owner.
     """
 
     def __init__(self, settle: float, level: bool | None = None) -> None:

@@ -1,7 +1,7 @@
 """The options a driver declares: its keyword-only constructor parameters, as data.
 
     class Contact(PinDevice, Push):
-        def __init__(self, pins, pin, *, pull: Pull = "up", debounce: Seconds = Seconds(0.05)): ...
+        def __init__(self, pins, pin, *, pull: Pull = "up"): ...
 
     options_of(Contact)["pull"].problem("upp") -> "must be one of 'up', 'down', 'none'; did you mean 'up'?"
 

@@ -1,0 +1,149 @@
+"""The conformance suite: what every driver keeps, whoever wrote it. Needs no test framework.
+
+    from drivers import find
+    from drivers.suite import problems
+
+    assert problems(find("scd41")) == []
+
+Each rule is checked against the driver's own simulated counterpart, on a simulated wire.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from drivers import Entry
+from drivers.base import Device, Driver, Output, Push, Reading
+from drivers.errors import DriverError, Nack, OutOfRange, PinInUse
+from drivers.gpio import SimulatedPins, pin_factory
+from drivers.options import options_of
+from drivers.sim import SimBus, SimChip, SimPart, World
+
+PIN = 17
+
+
+def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
+    """Every rule the driver breaks, in words; empty when it conforms. `options`: what it cannot be built without."""
+    declared = list(_declarations(entry))
+    if declared:
+        return declared
+    if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
+        return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
+    if entry.driver.wire == "pin" and issubclass(entry.sim, SimPart):
+        return list(_on_a_pin(entry.driver, entry.sim, dict(options or {})))
+    return [f"SIM must be a {'SimChip' if entry.driver.wire == 'i2c' else 'SimPart'}, as the driver's wire asks for"]
+
+
+def _declarations(entry: Entry) -> Iterator[str]:
+    driver = entry.driver
+    module = inspect.getmodule(driver)
+    if not (driver.__dict__.get("__doc__") and module is not None and module.__doc__):
+        yield "the module and the driver class need a docstring: what it is, where its numbers come from"
+    if not driver.channels:
+        yield "channels is empty: a device without a channel cannot be a source"
+    for channel, unit in driver.channels.items():
+        if not re.fullmatch("[a-z][a-z0-9_]*", channel):
+            yield f"channel {channel!r} must be a lower-case word"
+        if not unit:
+            yield f"channel {channel!r} needs a unit"
+    for table in ("ranges", "resolution"):
+        for channel in sorted(set(getattr(driver, table)) - set(driver.channels)):
+            yield f"{table} names {channel!r}, which is no channel"
+    for option in options_of(driver).values():
+        try:
+            option.describe()
+        except KeyError as error:
+            yield f"option {option.name!r} has the type {error}, which configuration cannot check"
+
+
+def _on_a_bus(driver: type[Driver], sim: type[SimChip], options: dict[str, Any]) -> Iterator[str]:
+    address = driver.address if driver.address is not None else (driver.addresses or (0x08,))[0]
+    if driver.addresses and address not in driver.addresses:
+        yield f"the default address {address:#04x} is not among addresses"
+        return
+    yield from _raises(OutOfRange, "an impossible address", lambda: driver(SimBus(), 0x7F, **options))
+    world = World()
+    bus = SimBus()
+    device = driver(bus, address, **options)
+    if bus.log:
+        yield "the constructor already talks to the chip; that belongs into start()"
+    yield from _raises(Nack, "start() without a chip", device.start)
+    bus.attach(address, sim(world, "it"))
+    device.start()
+    yield from _two_readings(device)
+    yield from _round_trips(device, world)
+    chip = bus.detach(address)
+    assert chip is not None
+    yield from _raises(Nack, "read() after the chip was unplugged", device.read)
+    bus.attach(address, chip)
+    device.start()
+    yield from _two_readings(device)
+    device.close()
+    device.close()
+
+
+def _round_trips(device: Device, world: World) -> Iterator[str]:
+    for channel, (low, high) in device.ranges.items():
+        for wanted in (low, low + (high - low) / 3, high):
+            step = device.resolution.get(channel, 0.0)
+            inside = min(max(wanted, low + step), high - step)
+            world[f"it.{channel}"] = inside
+            got = device.read().values[channel]
+            if abs(got - inside) > step:
+                yield f"{channel}: the world has {inside:g}, the driver says {got:g}; they may differ by {step:g}"
+        world[f"it.{channel}"] = low + (high - low) / 2
+
+
+def _on_a_pin(driver: type[Device], sim: type[SimPart], options: dict[str, Any]) -> Iterator[str]:
+    build: Any = driver
+    world = World()
+    pins = pin_factory("sim", now=lambda: 1.5)
+    device = build(pins, PIN, **options)
+    device.start()
+    sim(world, "it").wire(pins, device)
+    yield from _two_readings(device)
+    yield from _raises(PinInUse, "a second device on the pin", build(pins, PIN, **options).start)
+    if isinstance(device, Push):
+        yield from _pushes(device, pins)
+    if isinstance(device, Output):
+        yield from _acts(device, pins)
+    device.close()
+    device.close()
+    build(pins, PIN, **options).start()
+    pins.close()
+
+
+def _pushes(device: Push, pins: SimulatedPins) -> Iterator[str]:
+    seen: list[tuple[Reading, float]] = []
+    device.watch(lambda reading, at: seen.append((reading, at)))
+    for _ in range(2):
+        pins.drive(PIN, not pins.level(PIN))
+    if len(seen) != 2 or any(at != 1.5 for _, at in seen):
+        yield f"two edges gave {len(seen)} readings; each edge must be one reading with the edge's time"
+
+
+def _acts(device: Output, pins: SimulatedPins) -> Iterator[str]:
+    rest = pins.level(PIN)
+    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set("neither this nor that"))
+    device.make_safe()
+    if pins.level(PIN) != rest:
+        yield "start() must open the output in its safe state"
+
+
+def _two_readings(device: Device) -> Iterator[str]:
+    for _ in range(2):
+        reading = device.read()
+        if set(reading.values) != set(device.channels):
+            yield f"read() gave {sorted(reading.values)}, channels says {sorted(device.channels)}"
+
+
+def _raises(expected: type[DriverError], situation: str, call: Any) -> Iterator[str]:
+    try:
+        call()
+    except expected:
+        return
+    except DriverError as error:
+        yield f"{situation} must raise {expected.__name__}, not {type(error).__name__}: {error}"
+        return
+    yield f"{situation} must raise {expected.__name__}; nothing was raised"

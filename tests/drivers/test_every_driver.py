@@ -1,0 +1,132 @@
+"""What holds for every driver in the package."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers import Driver, Entry, Reading, SimBus, World, find, kinds
+from drivers.errors import BadData, DriverError, WrongChip
+from drivers.sim import RegisterChip
+from drivers.suite import problems
+
+HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
+CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_it_conforms(kind: str) -> None:
+    assert problems(find(kind)) == []
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_it_has_a_row_and_an_example_in_hardware_md(kind: str) -> None:
+    assert f"| `{kind}` |" in HARDWARE
+    assert f"driver: {kind}," in HARDWARE
+
+
+@pytest.mark.parametrize("kind", CHIPS)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_the_world_has_is_what_the_driver_says(kind: str, data: st.DataObject) -> None:
+    """Over the whole range, all channels of one sample together, within the chip's resolution."""
+    entry = find(kind)
+    world, driver = World(), entry.driver
+    assert issubclass(driver, Driver)
+    wanted = {
+        channel: data.draw(st.floats(low + driver.resolution[channel], high - driver.resolution[channel]))
+        for channel, (low, high) in driver.ranges.items()
+    }
+    for channel, value in wanted.items():
+        world[f"it.{channel}"] = value
+    bus = SimBus({driver.address: entry.sim(world, "it")})
+
+    with driver(bus) as device:
+        got = device.read().values
+
+    for channel, value in wanted.items():
+        assert got[channel] == pytest.approx(value, abs=driver.resolution[channel])
+
+
+class Blank(RegisterChip):
+    """Some other chip: every register holds the same byte and none can be written."""
+
+    def __init__(self, byte: int) -> None:
+        super().__init__(World(), "blank")
+        self.registers[:] = bytes([byte]) * 256
+
+    def store(self, register: int, value: int) -> None:
+        return
+
+
+@pytest.mark.parametrize("kind", CHIPS)
+@given(byte=st.integers(0, 255))
+@settings(max_examples=60, deadline=None)
+def test_another_chip_at_the_address_never_becomes_a_reading(kind: str, byte: int) -> None:
+    driver = find(kind).driver
+    assert issubclass(driver, Driver)
+    device = driver(SimBus({driver.address: Blank(byte)}))
+
+    with pytest.raises((WrongChip, BadData)):
+        device.start()
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_reading_outside_the_range_is_an_error_and_names_the_range(kind: str) -> None:
+    driver = find(kind).driver
+    device = object.__new__(driver)
+    for channel, (low, high) in driver.ranges.items():
+        for value in (low - 0.1, high + 0.1, float("nan"), float("inf")):
+            with pytest.raises(DriverError, match=f"{channel}.*outside {low:g} .. {high:g}"):
+                device.reading(**{channel: value})
+
+
+def test_the_suite_finds_what_is_wrong() -> None:
+    """A suite that cannot fail proves nothing: break one rule at a time."""
+    good = find("tmp102")
+
+    class TalksTooEarly(good.driver):  # type: ignore[name-defined,misc]
+        """Starts in its constructor."""
+
+        def __init__(self, bus, address=None):  # type: ignore[no-untyped-def]
+            super().__init__(bus, address)
+            bus.wait(0)
+            bus.log.append(None)
+
+    class ForgetsAChannel(good.driver):  # type: ignore[name-defined,misc]
+        """Declares more than it reads."""
+
+        channels: ClassVar = {"temperature": "degC", "humidity": "%"}
+
+    class OffByHalfADegree(good.driver):  # type: ignore[name-defined,misc]
+        """Decodes wrongly."""
+
+        def read(self) -> Reading:
+            return Reading({"temperature": super().read().values["temperature"] + 0.5})
+
+    class NoUnit(good.driver):  # type: ignore[name-defined,misc]
+        """Has a channel without a unit."""
+
+        channels: ClassVar = {"temperature": ""}
+
+    def found(driver: type) -> str:
+        return " / ".join(problems(replace(good, driver=driver)))
+
+    assert "constructor" in found(TalksTooEarly)
+    assert "channels says" in found(ForgetsAChannel)
+    assert "the driver says" in found(OffByHalfADegree)
+    assert "needs a unit" in found(NoUnit)
+    assert "SIM must be" in " ".join(problems(Entry("x", good.driver, find("contact").sim, "here")))
+
+
+def test_naming_the_package_loads_no_vendor_library() -> None:
+    """A laptop without I2C and GPIO pays nothing for them."""
+    code = "import sys, drivers, drivers.bus, drivers.gpio; print({'smbus2', 'gpiozero', 'lgpio'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,192 @@
+"""The real header: gpiozero's own lgpio pins over a stand-in for the lgpio extension."""
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers import PinInUse, PinUnavailable, Reading
+from drivers.contact import Contact
+from drivers.gpio import HeaderPins, pin_factory
+from drivers.relay import Relay
+from tests.drivers.lgpio_double import Lgpio
+
+PI_4, PI_5 = 0xC03111, 0xD04170
+
+
+class Importing(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets `import lgpio` find the stand-in and do to the process what the real import does."""
+
+    def __init__(self, lgpio: Lgpio) -> None:
+        self.lgpio = lgpio
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+        return importlib.machinery.ModuleSpec("lgpio", self) if name == "lgpio" else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Lgpio:
+        return self.lgpio
+
+    def exec_module(self, module: object) -> None:
+        self.lgpio.imported()
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lgpio]:
+    """A Pi 4 in a folder of its own; change `chips` and the revision for another."""
+    lgpio = Lgpio({0: "pinctrl-bcm2711"})
+    for name in ("lgpio", "gpiozero.pins.lgpio"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Importing(lgpio), *sys.meta_path])
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: PI_4)
+    (tmp_path / "dev").mkdir()
+    monkeypatch.setattr("drivers.gpio._DEV", tmp_path / "dev")
+    monkeypatch.delenv("LG_WD", raising=False)
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield lgpio
+    for name in ("lgpio", "gpiozero.pins.lgpio"):
+        sys.modules.pop(name, None)
+
+
+def open_header(board: Lgpio, chip: int | str | None = None) -> HeaderPins:
+    for number in board.chips:
+        (Path("dev") / f"gpiochip{number}").touch()
+    return pin_factory("real", now=lambda: 7.0, chip=chip)
+
+
+def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -> None:
+    header = open_header(board)
+    seen: list[tuple[Reading, float]] = []
+    with Contact(header, 17) as door, Relay(header, 27, active_high=False) as fan:
+        assert board.modes[17] == board.SET_PULL_UP
+        door.watch(lambda reading, at: seen.append((reading, at)))
+        board.edge(17, 0)
+        board.edge(17, 1)
+        assert board.levels[27] == 1
+        fan.on()
+        assert board.levels[27] == 0
+    header.close()
+
+    assert seen == [(Reading({"open": False}), 7.0), (Reading({"open": True}), 7.0)]
+
+
+def test_an_output_drives_its_safe_level_from_the_moment_it_is_claimed(board: Lgpio) -> None:
+    levels: list[int] = []
+    write = board.gpio_write
+    board.gpio_write = lambda h, line, level: levels.append(int(level)) or write(h, line, level)  # type: ignore[method-assign,func-returns-value]
+    header = open_header(board)
+    with Relay(header, 27, active_high=False, safe="off"):
+        assert board.levels[27] == 1
+        assert 0 not in levels
+    header.close()
+
+
+def test_a_receiver_that_raises_does_not_end_the_librarys_thread(board: Lgpio) -> None:
+    header = open_header(board)
+    door = Contact(header, 17)
+    door.start()
+    door.watch(lambda reading, at: 1 / 0)
+    board.edge(17, 0)
+
+    assert header.lost == 1
+    header.close()
+
+
+def test_importing_lgpio_does_not_move_the_working_directory(board: Lgpio, tmp_path: Path) -> None:
+    """The import changes it to LG_WD; relative paths of the configuration would silently move along."""
+    open_header(board).close()
+
+    assert Path.cwd() == tmp_path
+    assert not list(tmp_path.glob(".lgd*"))
+    assert list(Path(os.environ["LG_WD"]).glob(".lgd*"))
+
+
+def test_the_services_runtime_folder_is_where_lgpio_works(
+    board: Lgpio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    open_header(board).close()
+
+    assert os.environ["LG_WD"] == str(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("chips", "chosen"),
+    [
+        ({0: "pinctrl-bcm2835", 1: "raspberrypi-exp-gpio"}, 0),
+        ({0: "gpio-brcmstb", 4: "pinctrl-rp1"}, 4),
+        ({0: "pinctrl-rp1", 4: "ftdi-cbus"}, 0),
+        ({10: "gpio-brcmstb", 11: "pinctrl-rp1"}, 11),
+    ],
+)
+def test_the_header_is_found_by_its_label_whatever_its_number(
+    board: Lgpio, monkeypatch: pytest.MonkeyPatch, chips: dict[int, str], chosen: int
+) -> None:
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: PI_5)
+    board.chips = chips
+    header = open_header(board)
+
+    assert board.opened[-1] == chosen
+    header.close()
+
+
+def test_a_chip_may_be_named_by_number_or_label(board: Lgpio) -> None:
+    board.chips = {0: "pinctrl-bcm2711", 2: "my-expander"}
+    for chip, chosen in ((2, 2), ("my-expander", 2), ("pinctrl-bcm2711", 0)):
+        open_header(board, chip).close()
+        assert board.opened[-1] == chosen
+
+
+def test_no_header_lists_what_was_found(board: Lgpio) -> None:
+    board.chips = {0: "gpio-mockup"}
+    with pytest.raises(
+        PinUnavailable, match=r"no GPIO chip labelled pinctrl-rp1 or .*; found gpio-mockup \(gpiochip0\)"
+    ):
+        open_header(board)
+
+
+def test_a_machine_without_gpio_says_so(board: Lgpio) -> None:
+    board.chips = {}
+    with pytest.raises(PinUnavailable, match="no gpiochip at all"):
+        open_header(board)
+
+
+def test_a_chip_that_may_not_be_opened_names_the_group(board: Lgpio) -> None:
+    board.refused = {0}
+    with pytest.raises(PinUnavailable, match="no permission for gpiochip0: `sudo usermod -aG gpio"):
+        open_header(board)
+
+
+def test_a_board_that_is_no_raspberry_pi_is_refused_by_name_of_the_reason(
+    board: Lgpio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gpiozero import PinUnknownPi
+
+    def unknown() -> int:
+        raise PinUnknownPi("unable to locate Pi revision")
+
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", unknown)
+    with pytest.raises(PinUnavailable, match="unable to locate Pi revision"):
+        open_header(board)
+
+
+def test_a_line_of_another_process_is_in_use(board: Lgpio) -> None:
+    board.busy = {17}
+    header = open_header(board)
+
+    with pytest.raises(PinInUse, match="GPIO17 is held by another process"):
+        Contact(header, 17).start()
+    header.close()
+
+
+def test_without_lgpio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LG_WD", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+
+    with pytest.raises(PinUnavailable, match=r"pip install 'edge-runtime\[pi\]'"):
+        pin_factory("real", now=lambda: 0.0)

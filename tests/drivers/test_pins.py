@@ -1,0 +1,200 @@
+"""Contact, relay and the simulated header they sit on."""
+
+import logging
+
+import gpiozero
+import pytest
+
+from drivers import BadPin, NotStarted, OutOfRange, PinInUse, Reading, World
+from drivers.contact import Contact, SimContact
+from drivers.gpio import SimulatedPins, pin_factory
+from drivers.relay import Relay, SimRelay
+
+
+@pytest.mark.parametrize(
+    ("pull", "active", "open_level"),
+    [("up", None, True), ("down", None, False), ("up", "low", False), ("none", "high", True), ("none", "low", False)],
+)
+def test_open_is_the_level_the_pull_decides_or_the_named_one(
+    pins: SimulatedPins, pull: str, active: str | None, open_level: bool
+) -> None:
+    with Contact(pins, 17, pull=pull, active=active) as door:  # type: ignore[arg-type]
+        for level in (True, False, True):
+            pins.drive(17, level)
+            assert door.read() == Reading({"open": level == open_level})
+
+
+def test_without_a_pull_the_level_that_means_open_must_be_named(pins: SimulatedPins) -> None:
+    with pytest.raises(BadPin, match="active: high"):
+        Contact(pins, 17, pull="none")
+
+
+def test_every_edge_is_a_reading_with_the_time_of_the_edge(pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
+    seen: list[tuple[bool, float]] = []
+    door = Contact(pins, 17)
+    door.start()
+    door.watch(lambda reading, at: seen.append((bool(reading.values["open"]), at)))
+    for at, level in [(1.0, False), (1.001, True), (1.002, False), (5.0, True)]:
+        now.seconds = at
+        pins.drive(17, level)
+
+    assert seen == [(False, 1.0), (True, 1.001), (False, 1.002), (True, 5.0)]
+
+
+def test_a_receiver_that_raises_costs_one_edge_and_never_reaches_the_library(
+    pins: SimulatedPins, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Reading] = []
+
+    def receive(reading: Reading, at: float) -> None:
+        seen.append(reading)
+        if len(seen) == 1:
+            raise RuntimeError("the receiver is broken")
+
+    door = Contact(pins, 17)
+    door.start()
+    door.watch(receive)
+    with caplog.at_level(logging.ERROR):
+        pins.drive(17, False)
+    pins.drive(17, True)
+
+    assert len(seen) == 2
+    assert pins.lost == 1
+    assert "the receiver is broken" in caplog.text
+
+
+def test_after_close_no_edge_arrives_and_the_pin_is_free(pins: SimulatedPins) -> None:
+    seen: list[Reading] = []
+    door = Contact(pins, 17)
+    door.start()
+    door.watch(lambda reading, at: seen.append(reading))
+    door.close()
+    pins.drive(17, False)
+
+    assert seen == []
+    with pytest.raises(NotStarted):
+        door.read()
+    Relay(pins, 17).start()
+
+
+def test_a_pin_used_twice_is_refused_by_its_number(pins: SimulatedPins) -> None:
+    Contact(pins, 17).start()
+
+    with pytest.raises(PinInUse, match="GPIO17 already belongs to another device"):
+        Relay(pins, 17).start()
+
+
+@pytest.mark.parametrize("number", [-1, 28, 40])
+def test_a_number_that_is_not_on_the_header_is_refused(pins: SimulatedPins, number: int) -> None:
+    with pytest.raises(BadPin, match="BCM numbers go from 0 to 27"):
+        Relay(pins, number).start()
+
+
+def test_the_pull_that_the_board_fixes_cannot_be_turned_round(pins: SimulatedPins) -> None:
+    with pytest.raises(BadPin, match="resistor on the board"):
+        Contact(pins, 2, pull="down").start()
+
+
+@pytest.mark.parametrize("value", [True, 1, "on"])
+def test_a_relay_switches_on_and_off(pins: SimulatedPins, value: bool | int | str) -> None:
+    with Relay(pins, 27) as fan:
+        fan.set(value)
+        assert fan.read() == Reading({"on": True})
+        fan.off()
+        assert fan.read() == Reading({"on": False})
+        fan.on()
+
+    assert [level for _, level in pins.history(27)] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("value", ["ON", "yes", 2, -1, 0.5, "", None])
+def test_what_is_not_a_relay_value_is_refused_and_changes_nothing(pins: SimulatedPins, value: object) -> None:
+    with Relay(pins, 27) as fan:
+        with pytest.raises(OutOfRange, match='true, 1 or "on"; false, 0 or "off"'):
+            fan.set(value)  # type: ignore[arg-type]
+
+        assert pins.history(27) == [(0.0, False)]
+
+
+@pytest.mark.parametrize("active_high", [True, False])
+@pytest.mark.parametrize(("safe", "safe_on"), [("off", False), (False, False), ("on", True), (True, True)])
+def test_an_output_is_safe_from_its_first_moment_to_its_last(
+    pins: SimulatedPins, active_high: bool, safe: bool | str, safe_on: bool
+) -> None:
+    relay = Relay(pins, 27, active_high=active_high, safe=safe)  # type: ignore[arg-type]
+    relay.start()
+    relay.set(not safe_on)
+    relay.make_safe()
+    assert relay.read().values["on"] is safe_on
+    relay.set(not safe_on)
+    relay.close()
+    relay.close()
+
+    resting = safe_on == active_high
+    assert [level for _, level in pins.history(27)] == [resting, not resting, resting, not resting, resting]
+
+
+def test_a_safe_value_that_is_none_is_refused_at_once(pins: SimulatedPins) -> None:
+    with pytest.raises(OutOfRange):
+        Relay(pins, 27, safe="of")  # type: ignore[arg-type]
+
+
+def test_two_headers_in_one_process_have_nothing_in_common(now) -> None:  # type: ignore[no-untyped-def]
+    first, second = pin_factory("sim", now=now), pin_factory("sim", now=now)
+    with Relay(first, 27) as a, Relay(second, 27) as b:
+        a.on()
+        assert (a.read().values["on"], b.read().values["on"]) == (True, False)
+    first.close()
+    second.close()
+
+
+def test_closing_the_header_closes_its_pins_and_leaves_gpiozeros_default_alone(now) -> None:  # type: ignore[no-untyped-def]
+    before = gpiozero.Device.pin_factory
+    header = pin_factory("sim", now=now)
+    seen: list[Reading] = []
+    door = Contact(header, 17)
+    door.start()
+    door.watch(lambda reading, at: seen.append(reading))
+    header.close()
+    header.close()
+    header.drive(17, False)
+
+    assert seen == []
+    assert gpiozero.Device.pin_factory is before
+
+
+def test_what_is_wired_before_the_pin_is_opened_decides_its_level(pins: SimulatedPins) -> None:
+    pins.drive(17, False)
+    with Contact(pins, 17) as door:
+        assert door.read().values["open"] is False
+
+
+def test_nothing_outside_can_drive_an_output(pins: SimulatedPins) -> None:
+    with Relay(pins, 27), pytest.raises(PinInUse, match="GPIO27 is an output"):
+        pins.drive(27, True)
+
+
+@pytest.mark.parametrize("pull", ["up", "down"])
+def test_the_worlds_door_moves_the_pin(world: World, pins: SimulatedPins, now, pull: str) -> None:  # type: ignore[no-untyped-def]
+    seen: list[bool] = []
+    door = Contact(pins, 17, pull=pull)  # type: ignore[arg-type]
+    door.start()
+    SimContact(world, "door").wire(pins, door)
+    door.watch(lambda reading, at: seen.append(bool(reading.values["open"])))
+    assert door.read().values["open"] is False, "a door is closed while the world says nothing"
+
+    world["door.open"] = True
+    world["door.open"] = True
+    world["door.open"] = lambda at: at < 10
+    now.seconds = 20
+    world.refresh()
+
+    assert seen == [True, False]
+
+
+def test_the_world_sees_what_a_relay_drives(world: World, pins: SimulatedPins) -> None:
+    with Relay(pins, 27, active_high=False) as fan:
+        SimRelay(world, "fan").wire(pins, fan)
+        assert world["fan.on"] is False
+        fan.on()
+        assert world["fan.on"] is True
