@@ -1,15 +1,19 @@
-"""edge.yaml as types. Frozen, unknown keys refused; references are checked in `edge.config.check`.
+"""edge.yaml as types. Frozen, strict, unknown keys refused; references are checked in `edge.config.rules`.
 
-Defaults stand here and nowhere else.
+Defaults stand here and nowhere else, and so do the descriptions of the guide and of the JSON Schema. Loading gives a
+validation context (`folder`, `id`), with which paths become absolute and `{id}` is filled in: nobody downstream
+needs to know where the file was. Without a context values stay as written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, model_validator
 
-from edge.config.units import Duration, Size
+from edge.config.units import Duration, LongerThanZero, Size
 
 NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
@@ -17,79 +21,104 @@ Backend = Literal["real", "sim"]
 Durability = Literal["fsync", "written", "memory"]
 
 
+def _absolute(path: str, info: ValidationInfo) -> str:
+    return str(Path(info.context["folder"], path)) if info.context else path
+
+
+def _absolute_run(run: str, info: ValidationInfo) -> str:
+    return _absolute(run, info) if run.partition(":")[0].endswith(".py") else run
+
+
+def _filled(topic: str, info: ValidationInfo) -> str:
+    return topic.replace("{id}", info.context["id"]) if info.context else topic
+
+
+FilePath = Annotated[str, AfterValidator(_absolute)]
+RunPath = Annotated[str, AfterValidator(_absolute_run)]
+Topic = Annotated[str, AfterValidator(_filled)]
+
+
 class Section(BaseModel):
     """Base of every mapping in the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
 
 
 class EdgeSection(Section):
     """`edge:` who this gateway is."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-    backend: Backend = "real"
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)] = Field(
+        description="name of the gateway: in topics, outcome ids and MQTT client ids; change it seldom"
+    )
+    backend: Backend = Field("real", description="`real` buses and pins, or `sim`ulated ones; a device may differ")
 
 
 class Broker(Section):
     """A connection to an MQTT broker."""
 
-    broker: str = Field(description="mqtt://host:1883 or mqtts://host:8883")
-    version: Literal["auto", "5", "3.1.1"] = "auto"
-    user: str | None = None
-    password: SecretStr | None = None
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    keepalive: Duration = 30.0
-    session_expiry: Duration = 86400.0
+    broker: str = Field(description="`mqtt://host:1883`, or `mqtts://host:8883` for TLS; the port may be left out")
+    version: Literal["auto", "5", "3.1.1"] = Field("auto", description="MQTT version; `auto` tries 5, then 3.1.1")
+    user: str | None = Field(None, description="user name")
+    password: SecretStr | None = Field(None, description="password; write `!secret name`")
+    ca: FilePath | None = Field(None, description="file of the authority that signed the broker's certificate")
+    cert: FilePath | None = Field(None, description="file of this gateway's own certificate; together with `key`")
+    key: FilePath | None = Field(None, description="file of the private key of `cert`")
+    keepalive: Annotated[Duration, Field(ge=1, le=65535)] = Field(
+        30.0, description="a link that is silent this long is dead"
+    )
+    session_expiry: Annotated[Duration, Field(le=2**32 - 1)] = Field(
+        86400.0, description="how long the broker keeps messages for a gateway that is away"
+    )
 
 
 class Dedupe(Section):
-    """How a repeated message of a source is recognised where the broker keeps no session."""
+    """How a repeated message of a source is recognised where the broker keeps no session; exactly one of the two."""
 
-    property: str | None = None
-    field: str | None = None
+    property: str | None = Field(None, description="user property (MQTT 5) that holds the message's id")
+    field: str | None = Field(None, description="field of the JSON payload that holds the message's id")
 
     @model_validator(mode="after")
     def _one(self) -> Dedupe:
         if (self.property is None) == (self.field is None):
-            raise ValueError("give either property: or field:")
+            raise ValueError("give exactly one of property: and field:")
         return self
 
 
 class Subscription(Section):
     """One MQTT source: its name is the key, `topic` its filter."""
 
-    topic: str
-    qos: Literal[0, 1] = 1
-    dedupe: Dedupe | None = None
-    max_payload: Size = 256_000
+    topic: Topic = Field(description="topic filter; `+` is one level, `#` at the end all below; `{id}` is filled in")
+    qos: Literal[0, 1] = Field(1, description="1: the broker repeats until it is safe here; 0: as the wind blows")
+    dedupe: Dedupe | None = Field(None, description="where a message carries an id of its own")
+    max_payload: Annotated[Size, Field(ge=1)] = Field(256_000, description="a larger message is rejected and counted")
 
 
 class Mqtt(Broker):
     """`mqtt:` the broker this gateway listens to and publishes on."""
 
-    subscribe: dict[Name, Subscription] = {}
-    receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 1000
+    subscribe: dict[Name, Subscription] = Field({}, description="sources by name")
+    receive_maximum: Annotated[int, Field(ge=1, le=65535)] = Field(
+        1000, description="messages the broker may have sent that are not yet acknowledged"
+    )
 
 
 class DeviceSettings(BaseModel):
-    """One entry of `devices:`. Keys that are not here are the driver's own options, checked against the driver."""
+    """One entry of `devices:`. Further keys are the driver's own options (`edge devices` lists them)."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
-    driver: str
-    bus: str | None = None
-    address: int | None = None
-    pin: int | None = None
-    every: Duration | None = None
-    debounce: Duration = 0.0
-    backend: Backend | None = None
-    remote_set: bool = False
+    driver: str = Field(description="kind of part: `tmp102`, `bme280`, `contact`, `relay` ...")
+    bus: str | None = Field(None, pattern=r"^i2c-[0-9]{1,3}$", description="I2C bus of a chip: `i2c-1`")
+    address: int | None = Field(None, description="I2C address, 0x08 to 0x77; default: the driver's")
+    pin: int | None = Field(None, description="BCM number of a part on a header pin, 0 to 27")
+    every: LongerThanZero | None = Field(None, description="time between readings; default: the driver's")
+    debounce: Duration = Field(0.0, description="how long a pin must keep a level for it to count")
+    backend: Backend | None = Field(None, description="`real` or `sim` for this device; default: `edge.backend`")
+    remote_set: bool = Field(False, description="whether `edge/<id>/<device>/set` may move this output over MQTT")
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the driver itself is to be given."""
+        """What the driver itself is to be given; durations in seconds once the file was loaded."""
         return dict(self.model_extra or {})
 
 
@@ -99,97 +128,115 @@ Scalar = bool | int | float | str
 class When(Section):
     """What starts a task: a source with at most one condition, or a schedule."""
 
-    source: str | None = None
-    channel: str | None = None
-    field: str | None = None
-    above: float | None = None
-    below: float | None = None
-    clear: float | None = None
-    equals: Scalar | None = None
-    edge: Literal["rising", "falling", "both"] | None = None
-    for_: Duration | None = Field(default=None, alias="for")
-    each: bool = False
-    every: Duration | None = None
-    cron: str | None = None
-    timezone: str = "UTC"
+    source: str | None = Field(None, description="a device, or a name below `mqtt.subscribe`")
+    channel: str | None = Field(None, description="which channel of a device that has several")
+    field: str | None = Field(None, description="which field of a JSON message, `a.b` for nested; default: `value`")
+    above: float | None = Field(None, description="condition: the value is greater than this")
+    below: float | None = Field(None, description="condition: the value is less than this")
+    clear: float | None = Field(None, description="where `above` or `below` ends; default: at the threshold")
+    equals: Scalar | None = Field(None, description="condition: the value is this")
+    edge: Literal["rising", "falling", "both"] | None = Field(
+        None, description="condition: the device's channel turned true, turned false, or either"
+    )
+    for_: Duration | None = Field(None, alias="for", description="how long the condition must hold without a break")
+    each: bool = Field(False, description="fire on every event that meets the condition, not once when it becomes true")
+    every: LongerThanZero | None = Field(None, description="schedule: at this interval")
+    cron: str | None = Field(None, description="schedule: minute hour day month weekday")
+    timezone: str = Field("UTC", description="time zone of `cron`, such as `Europe/Vienna`")
 
 
 class Grant(Section):
     """What a task may touch. The default is nothing."""
 
-    devices: list[str] = []
-    publish: list[str] = []
+    devices: list[str] = Field([], description="devices the task may read and set")
+    publish: list[Topic] = Field([], description="topic filters the task may publish to; `{id}` is filled in")
 
 
 class Limits(Section):
     """What one run, and one task over time, may spend."""
 
-    time: Annotated[Duration, Field(gt=0)] = 10.0
-    calls: Annotated[int, Field(ge=0)] = 1000
-    publishes: Annotated[int, Field(ge=0)] = 100
-    output: Size = 64_000
-    notes: Annotated[int, Field(ge=0)] = 100
-    per_minute: Annotated[int, Field(ge=1)] | None = None
-    per_hour: Annotated[int, Field(ge=1)] | None = None
+    time: LongerThanZero = Field(10.0, description="a run that takes longer ends as `timeout`")
+    calls: Annotated[int, Field(ge=0)] = Field(1000, description="calls to devices in one run")
+    publishes: Annotated[int, Field(ge=0)] = Field(100, description="messages one run may publish")
+    output: Annotated[Size, Field(ge=1)] = Field(64_000, description="size of a result as JSON")
+    notes: Annotated[int, Field(ge=0)] = Field(100, description="notes in one run")
+    per_minute: Annotated[int, Field(ge=1)] | None = Field(None, description="runs a minute; further ones are rejected")
+    per_hour: Annotated[int, Field(ge=1)] | None = Field(None, description="runs an hour; further ones are rejected")
 
 
 class TaskSettings(Section):
     """One entry of `tasks:`."""
 
-    when: When
-    run: str | None = None
-    engine: Literal["inline"] = "inline"
-    grant: Grant = Grant()
-    limits: Limits = Limits()
-    cooldown: Duration | None = None
-    mode: Literal["queued", "single", "parallel"] = "queued"
-    max_runs: Annotated[int, Field(ge=1, le=64)] = 4
-    queue: Annotated[int, Field(ge=1)] = 10_000
-    klass: Literal["telemetry", "alarm"] = Field(default="telemetry", alias="class")
+    when: When = Field(description="what starts it")
+    run: RunPath | None = Field(
+        None, description="`./tasks/FILE.py:FUNCTION` below this file's folder; default: the packaged task of this name"
+    )
+    engine: Literal["inline"] = Field("inline", description="how it is run; this version has only `inline`")
+    grant: Grant = Field(Grant(), description="what it may touch")
+    limits: Limits = Field(Limits(), description="what it may spend")
+    cooldown: Duration | None = Field(None, description="after a start, this long without another")
+    mode: Literal["queued", "single", "parallel"] = Field(
+        "queued", description="an event while it runs: waits its turn, is dropped, or runs beside it"
+    )
+    max_runs: Annotated[int, Field(ge=1, le=64)] = Field(4, description="runs at once with `mode: parallel`")
+    queue: Annotated[int, Field(ge=1)] = Field(10_000, description="starts that may wait; further ones are rejected")
+    klass: Literal["telemetry", "alarm"] = Field(
+        "telemetry", alias="class", description="what its outcomes are worth when space runs out; alarms go last"
+    )
 
 
 class JournalSection(Section):
     """`journal:` where outcomes are kept until they are delivered, and how much."""
 
-    path: str = "/var/lib/edge/journal"
-    max_size: Size = 256_000_000
-    when_full: Literal["drop_oldest"] = "drop_oldest"
-    durability: Durability = "fsync"
-    keep_delivered: Duration = 86400.0
+    path: FilePath = Field("/var/lib/edge/journal", description="folder; relative to this file")
+    max_size: Annotated[Size, Field(ge=64_000)] = Field(256_000_000, description="most disk space it may take")
+    when_full: Literal["drop_oldest"] = Field("drop_oldest", description="what gives way then, alarms last")
+    durability: Durability = Field(
+        "fsync", description="`fsync` survives a power cut, `written` a crash of the program, `memory` neither"
+    )
+    keep_delivered: Duration = Field(86400.0, description="how long delivered outcomes stay readable here")
 
 
 class MqttUpstream(Broker):
     """One upstream: a second broker that outcomes are delivered to."""
 
-    kind: Literal["mqtt"]
-    topic: str = "edge/{id}/outcomes"
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 1
-    every: Duration | None = None
-    window: Annotated[int, Field(ge=1, le=65535)] = 64
-    formerly: str | None = None
+    kind: Literal["mqtt"] = Field(description="`mqtt`; this version has no other")
+    topic: Topic = Field(
+        "edge/{id}/outcomes", validate_default=True, description="topic of outcomes; `{id}` is filled in"
+    )
+    batch: Annotated[int, Field(ge=1, le=10_000)] = Field(1, description="outcomes in one message, at most")
+    every: LongerThanZero | None = Field(None, description="longest wait for a batch to fill; default: none")
+    window: Annotated[int, Field(ge=1, le=65535)] = Field(64, description="messages on their way at once")
+    formerly: Name | None = Field(None, description="the name this upstream had before; it takes over what is pending")
 
 
 class Metrics(Section):
-    """`metrics:` where /metrics and /healthz are served."""
+    """`metrics:` where /metrics and /healthz are served; without this section, nowhere."""
 
-    listen: str = "127.0.0.1:9464"
+    listen: str = Field("127.0.0.1:9464", description="address and port")
 
 
 class Config(Section):
     """The whole file."""
 
-    edge: EdgeSection
-    mqtt: Mqtt | None = None
-    devices: dict[Name, DeviceSettings] = {}
-    tasks: dict[Name, TaskSettings] = {}
-    journal: JournalSection = JournalSection()
-    upstream: dict[Name, MqttUpstream] = {}
-    metrics: Metrics | None = None
+    edge: EdgeSection = Field(description="who this gateway is")
+    mqtt: Mqtt | None = Field(None, description="the broker it listens to and publishes on")
+    devices: dict[Name, DeviceSettings] = Field({}, description="sensors and outputs by name")
+    tasks: dict[Name, TaskSettings] = Field({}, description="micro-apps by name")
+    journal: JournalSection = Field(JournalSection(), description="where outcomes are kept")
+    upstream: dict[Name, MqttUpstream] = Field(
+        {}, description="where outcomes go: one mapping (its name is `default`), or several by name"
+    )
+    metrics: Metrics | None = Field(None, description="where metrics are served")
 
     @model_validator(mode="before")
     @classmethod
     def _one_or_many_upstreams(cls, data: Any) -> Any:
-        """`upstream:` is one mapping (named `default`) or a mapping of names."""
-        if isinstance(data, dict) and isinstance(data.get("upstream"), dict) and "kind" in data["upstream"]:
+        if isinstance(data, Mapping) and is_one_upstream(data.get("upstream")):
             return {**data, "upstream": {"default": data["upstream"]}}
         return data
+
+
+def is_one_upstream(data: Any) -> bool:
+    """Whether `upstream:` is one mapping of settings, not a mapping of names."""
+    return isinstance(data, Mapping) and any(not isinstance(value, Mapping) for value in data.values())

@@ -1,0 +1,269 @@
+"""Turns what pydantic finds into sentences, and makes the most of a configuration that is partly wrong.
+
+`mend` takes out what is wrong, or puts a stand-in where the rest cannot do without, until the remainder validates:
+so references can still be checked in the same go. `model_at` knows which keys may stand where.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from edge.config.models import Config
+from edge.config.report import Report, Steps, did_you_mean, kind_of, listed, shortened
+
+_QOS_2 = "qos 2 is refused: its handshake would be done before the event is on disk, so a crash could lose it for good"
+_NAME_HINT = "a lower-case letter, then letters, digits, - and _: `front-door`"
+
+# Said by the documentation of later versions; a person who writes them deserves more than "unknown key".
+_LATER = {
+    ("grant", "tools"): "tools come with the sandbox; this version has only `engine: inline`",
+    ("limits", "memory"): "memory is limited by the sandbox only; this version has only `engine: inline`",
+    ("tasks", "*", "retries"): "retries are not in this version",
+    ("tasks", "*", "check"): "result checks are not in this version",
+}
+
+_STAND_INS: dict[Steps, Any] = {("edge",): {"id": "unknown"}, ("edge", "id"): "unknown"}
+
+
+def mend(data: dict[str, Any], report: Report, context: Mapping[str, Any]) -> Config | None:
+    """The configuration without what is wrong in it; every mistake is reported once. `data` is changed.
+
+    None when nothing can be made of it.
+    """
+    reported: set[Steps] = set()
+    for _ in range(100):
+        try:
+            return Config.model_validate(data, context=context)
+        except ValidationError as error:
+            for mistake in error.errors(include_url=False):
+                steps = _steps(mistake["loc"])
+                if steps not in reported:
+                    reported.add(steps)
+                    _explain(steps, mistake, report)
+                _take_out(data, steps, missing=mistake["type"] == "missing")
+    return None
+
+
+def _steps(loc: Steps) -> Steps:
+    """pydantic's way, without what it adds for itself: `[key]`, and the members of a union."""
+    kept: list[str | int] = []
+    model: Any = Config
+    for step in loc:
+        if step == "[key]" or (model is None and isinstance(step, str)):
+            continue
+        kept.append(step)
+        model = _inside(model, step)
+    return tuple(kept)
+
+
+def _take_out(data: dict[str, Any], steps: Steps, *, missing: bool) -> None:
+    if steps in _STAND_INS:
+        parent = _get(data, steps[:-1])
+        if isinstance(parent, dict):
+            parent[steps[-1]] = _STAND_INS[steps]
+            return
+    if missing and steps[-1] == "broker":
+        parent = _get(data, steps[:-1])
+        if isinstance(parent, dict):
+            parent["broker"] = "mqtt://unknown"
+            return
+    if missing:
+        steps = steps[:-1]
+    parent = _get(data, steps[:-1])
+    if isinstance(parent, dict):
+        parent.pop(steps[-1], None)
+    elif isinstance(parent, list) and isinstance(steps[-1], int) and steps[-1] < len(parent):
+        _take_out(data, steps[:-1], missing=False)
+
+
+def _get(data: Any, steps: Steps) -> Any:
+    for step in steps:
+        if isinstance(data, dict):
+            data = data.get(str(step))
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def model_at(steps: Steps) -> type[BaseModel] | None:
+    """The model whose keys may stand at this place; None where there is none."""
+    place: Any = Config
+    for step in steps:
+        place = _inside(place, step)
+    return place if isinstance(place, type) and issubclass(place, BaseModel) else None
+
+
+def keys(model: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model as they are written in the file -> their field."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def _inside(place: Any, step: str | int) -> Any:
+    place = _bare(place)
+    if isinstance(place, type) and issubclass(place, BaseModel):
+        info = keys(place).get(str(step))
+        return None if info is None else _bare(info.annotation)
+    origin = typing.get_origin(place)
+    if origin is dict:
+        return _bare(typing.get_args(place)[1])
+    return _bare(typing.get_args(place)[0]) if origin is list else None
+
+
+def _bare(annotation: Any) -> Any:
+    """Without `Annotated`, and without `| None`."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(annotation) if member is not type(None)]
+        return _bare(members[0]) if len(members) == 1 else annotation
+    return annotation
+
+
+def is_secret(steps: Steps) -> bool:
+    """Whether the value at this place must never be shown."""
+    place: Any = Config
+    for step in steps:
+        place = _inside(place, step)
+    return place is SecretStr
+
+
+def _explain(steps: Steps, mistake: Any, report: Report) -> None:
+    kind, value = mistake["type"], mistake["input"]
+    if kind == "extra_forbidden":
+        _unknown_key(steps, report)
+    elif kind == "missing":
+        report.at(steps, f"{steps[-1]} is missing", _missing_hint(steps))
+    elif isinstance(value, SecretStr):
+        report.at(steps, "a secret cannot stand here: it would show in logs", "secrets are for `password`")
+    elif kind == "literal_error":
+        _wrong_choice(steps, value, report)
+    elif kind == "string_pattern_mismatch":
+        _wrong_text(steps, value, report)
+    elif kind == "value_error":
+        report.at(steps, str(mistake["ctx"]["error"]))
+    else:
+        found = "" if is_secret(steps) else f", not {kind_of(value)}"
+        message = f"this must be {_wanted(mistake)}{found}"
+        report.at(steps, message, _type_hint(kind, value, steps))
+
+
+def _wanted(mistake: Any) -> str:
+    context = mistake.get("ctx", {})
+    words = {
+        "string_type": "text",
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+        "bool_type": "true or false",
+        "list_type": "a list, such as [a, b]",
+        "dict_type": "a mapping of keys and values",
+        "model_type": "a mapping of keys and values",
+        "string_too_long": f"at most {context.get('max_length')} characters",
+        "greater_than": f"more than {context.get('gt')}",
+        "greater_than_equal": f"at least {context.get('ge')}",
+        "less_than": f"less than {context.get('lt')}",
+        "less_than_equal": f"at most {context.get('le')}",
+    }
+    if len(mistake["loc"]) > 1 and mistake["loc"][-2] == "equals":
+        return "text, a number, or true or false"
+    return words.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Input should be ")
+
+
+def _type_hint(kind: str, value: Any, steps: Steps) -> str:
+    if kind == "string_type" and isinstance(value, bool | int | float) and not is_secret(steps):
+        text = str(value).lower() if isinstance(value, bool) else value
+        return f'write it in quotes: "{text}"'
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "write it in quotes, or better: `!secret name`"
+    if kind == "bool_type" and str(value).lower() in ("yes", "on", "no", "off"):
+        return f"yes, no, on and off are text in YAML 1.2: write {str(value).lower() in ('yes', 'on')}".lower()
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        return "without quotes, and without a unit"
+    if kind == "list_type" and isinstance(value, str):
+        return f"write [{value[:40]}]"
+    return ""
+
+
+def _unknown_key(steps: Steps, report: Report) -> None:
+    key, parent = str(steps[-1]), steps[:-1]
+    for later, why in _LATER.items():
+        tail = steps[-len(later) :]
+        if len(tail) == len(later) and all(a in ("*", b) for a, b in zip(later, tail, strict=True)):
+            report.at(steps, f"{key} cannot be used yet: {why}", "delete this key")
+            return
+    model = model_at(parent)
+    known = list(keys(model)) if model else []
+    hint = did_you_mean(key, known) or _elsewhere(key, steps) or f"known here: {listed(known)}"
+    report.at(steps, f"there is no key {shortened(key)} here", hint)
+
+
+def _elsewhere(key: str, steps: Steps) -> str:
+    """Where the key does stand, looking outward and then one level in."""
+    for depth in range(len(steps) - 2, -1, -1):
+        model = model_at(steps[:depth])
+        if model is not None and key in keys(model):
+            place = ".".join(str(step) for step in steps[:depth]) or "the top level"
+            return f"{key} belongs to {place}"
+    model = model_at(steps[:-1])
+    for name in keys(model) if model else ():
+        inner = model_at((*steps[:-1], name))
+        if inner is not None and key in keys(inner):
+            return f"{key} belongs inside {name}:"
+    return ""
+
+
+def _missing_hint(steps: Steps) -> str:
+    hints = {
+        "id": "name this gateway: `edge: {id: workshop-pi}`",
+        "edge": "name this gateway: `edge: {id: workshop-pi}`",
+        "broker": "such as mqtt://localhost:1883",
+        "driver": "such as tmp102, contact or relay",
+        "topic": "such as plant/+/vibration",
+        "when": "say what starts the task: `when: {source: ...}` or `when: {every: 1m}`",
+        "kind": "write `kind: mqtt`",
+    }
+    return hints.get(str(steps[-1]), "")
+
+
+def _wrong_choice(steps: Steps, value: Any, report: Report) -> None:
+    choices = [str(choice) for choice in _choices(steps)]
+    shown = listed(choices)
+    if steps[-1] == "qos" and value == 2:
+        report.at(steps, _QOS_2, "write qos: 1; a repeated message is recognised")
+    elif steps[-1] == "engine" and value in ("sandbox", "worker"):
+        report.at(steps, f"the engine {value} is not in this version; there is only inline", "write `engine: inline`")
+    elif len(choices) == 1:
+        report.at(steps, f"{steps[-1]} can only be {shown} in this version, not {kind_of(value)}", f"write {shown}")
+    else:
+        hint = f'write it in quotes: "{value}"' if str(value) in choices else did_you_mean(value, choices)
+        report.at(steps, f"{kind_of(value)} is not one of {shown}", hint)
+
+
+def _choices(steps: Steps) -> tuple[Any, ...]:
+    place: Any = Config
+    for step in steps:
+        place = _inside(place, step)
+    return typing.get_args(place)
+
+
+def _wrong_text(steps: Steps, value: Any, report: Report) -> None:
+    if steps[-1] == "bus":
+        report.at(steps, f"{shortened(value)} is not an I2C bus", "write i2c- and the number: i2c-1 (/dev/i2c-1)")
+    elif steps[-1] == "id":
+        report.at(steps, f"{shortened(value)} cannot be a gateway's id",
+                  "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip
+    else:
+        report.at(steps, f"{shortened(value)} cannot be a name", f"{_NAME_HINT}{_suggested(value)}")
+
+
+def _suggested(value: Any) -> str:
+    name = "".join(c if c.isalnum() and c.isascii() else "-" for c in str(value).lower()).strip("-")
+    return f"; perhaps `{name}`" if name[:1].isalpha() and name != value else ""
