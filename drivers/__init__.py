@@ -1,5 +1,14 @@
 """Sensors and actuators: usable without the runtime.
 
+    >>> from drivers import SimBus, World, find
+    >>> world, entry = World(), find("tmp102")
+    >>> world["room.temperature"] = 21.5
+    >>> with entry.build(SimBus({0x48: entry.sim(world, "room")})) as sensor:
+    ...     sensor.read()
+    Reading(values={'temperature': 21.5})
+
+On a Raspberry Pi the wire is `drivers.bus.SMBusBus("i2c-1", wait=time.sleep)`, and nothing else changes.
+
 A driver's `kind` is the name of its module here (`bme280`), or of an entry point in the group `edge.drivers` whose
 value is a module with the same two names, `DRIVER` and `SIM`:
 
@@ -15,6 +24,7 @@ import pkgutil
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import Any
 
 from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Value
 from drivers.errors import (
@@ -95,6 +105,15 @@ class Entry:
     driver: type[Device]
     sim: type[SimChip] | type[SimPart]
     origin: str
+
+    def build(self, wire: Bus | Pins, where: int | None = None, /, **options: Any) -> Device:
+        """The device at an address of a bus (None: its default), or at a pin of the header; touches nothing yet.
+
+        `options` are those of `options_of(self.driver)`. Raises `OutOfRange` or `BadPin` for an impossible place.
+        """
+        make: Any = self.driver
+        device: Device = make(wire, where, **options)
+        return device
 
 
 def find(kind: str) -> Entry:

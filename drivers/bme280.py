@@ -139,6 +139,8 @@ class BME280(Driver):
         self.reset = RESET
         self._settle(type(self).copying, 0.002, "to load its calibration")
         self.config = 0  # no filter: every sample stands for itself
+        if self.config:
+            raise WrongChip(f"{self.address:#04x} has a BME280's id but does not keep its configuration")
         calibration = Calibration.unpack(self.transfer(b"\x88", 26), self.transfer(b"\xe1", 7))
         if calibration.t1 in (0, 0xFFFF) or calibration.p1 in (0, 0xFFFF):
             raise BadData(f"the BME280 at {self.address:#04x} gives an empty calibration: check its power supply")

@@ -17,7 +17,7 @@ import tempfile
 import threading
 from atexit import register as at_exit
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -113,14 +113,17 @@ class HeaderPins:
                 del self._open[pin.number]
 
     def _device(self, kind: Any, number: int, options: dict[str, Any]) -> Any:
-        if number not in HEADER:
-            raise BadPin(f"there is no GPIO{number} on the header: BCM numbers go from 0 to {HEADER[-1]}")
+        _require_on_header(number)
         if number in self._open:
             raise PinInUse(f"GPIO{number} already belongs to another device: give one of them another pin")
-        try:
+        with self.translating(number):
             return kind(number, pin_factory=self._factory, **options)
-        except PinError:
-            raise
+
+    @contextlib.contextmanager
+    def translating(self, number: int) -> Iterator[None]:
+        """Whatever gpiozero or lgpio raise about this pin becomes a `PinError`."""
+        try:
+            yield
         except Exception as error:
             raise self._translate(number, error) from error
 
@@ -129,7 +132,7 @@ class HeaderPins:
             return PinInUse(f"GPIO{number} is held by another process: `gpioinfo` names it ({error})")
         if isinstance(error, self._zero.PinFixedPull):
             return BadPin(f"GPIO{number} has a resistor on the board that decides its pull ({error})")
-        return PinUnavailable(f"GPIO{number} cannot be opened: {error}")
+        return PinUnavailable(f"GPIO{number} cannot be used: {error}")
 
 
 class _Pin:
@@ -141,7 +144,10 @@ class _Pin:
         self._device = device
 
     def level(self) -> bool:
-        return bool(self._device.pin.state)
+        with self._pins.translating(self.number):
+            if self._device.closed:
+                raise PinUnavailable("it is closed")
+            return bool(self._device.pin.state)
 
     def close(self) -> None:
         self._device.close()
@@ -158,7 +164,8 @@ class _Input(_Pin):
 
 class _Output(_Pin):
     def drive(self, level: bool) -> None:
-        self._device.value = level
+        with self._pins.translating(self.number):
+            self._device.value = level
         self._pins.driven(self.number, level)
 
 
@@ -182,6 +189,7 @@ class SimulatedPins(HeaderPins):
 
     def drive(self, number: int, level: bool) -> None:
         """Put a level on an input from outside; a change calls the watcher in this thread before it returns."""
+        _require_on_header(number)
         pin = self._factory.pin(number)
         if pin.function != "input":
             raise PinInUse(f"GPIO{number} is an output here: nothing outside can drive it")
@@ -201,6 +209,11 @@ class SimulatedPins(HeaderPins):
 
     def driven(self, number: int, level: bool) -> None:
         self._history.setdefault(number, deque(maxlen=10_000)).append((self._now(), level))
+
+
+def _require_on_header(number: int) -> None:
+    if number not in HEADER:
+        raise BadPin(f"there is no GPIO{number} on the header: BCM numbers go from 0 to {HEADER[-1]}")
 
 
 def _lgpio_factory(chip: int | str | None) -> Any:

@@ -151,7 +151,7 @@ class SimPart(ABC):
 
     @abstractmethod
     def wire(self, pins: SimPins, device: Any) -> None:
-        """Connect the part to the pin of `device`, an instance of the driver it belongs to. After `start()`."""
+        """Connect the part to the pin of `device`, an instance of its driver; before or after `start()`, once."""
 
 
 @dataclass(frozen=True, slots=True)

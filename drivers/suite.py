@@ -31,7 +31,7 @@ def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str
     if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
         return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
     if entry.driver.wire == "pin" and issubclass(entry.sim, SimPart):
-        return list(_on_a_pin(entry.driver, entry.sim, dict(options or {})))
+        return list(_on_a_pin(entry, entry.sim, dict(options or {})))
     return [f"SIM must be a {'SimChip' if entry.driver.wire == 'i2c' else 'SimPart'}, as the driver's wire asks for"]
 
 
@@ -95,22 +95,21 @@ def _round_trips(device: Device, world: World) -> Iterator[str]:
         world[f"it.{channel}"] = low + (high - low) / 2
 
 
-def _on_a_pin(driver: type[Device], sim: type[SimPart], options: dict[str, Any]) -> Iterator[str]:
-    build: Any = driver
+def _on_a_pin(entry: Entry, sim: type[SimPart], options: dict[str, Any]) -> Iterator[str]:
     world = World()
     pins = pin_factory("sim", now=lambda: 1.5)
-    device = build(pins, PIN, **options)
+    device = entry.build(pins, PIN, **options)
     device.start()
     sim(world, "it").wire(pins, device)
     yield from _two_readings(device)
-    yield from _raises(PinInUse, "a second device on the pin", build(pins, PIN, **options).start)
+    yield from _raises(PinInUse, "a second device on the pin", entry.build(pins, PIN, **options).start)
     if isinstance(device, Push):
         yield from _pushes(device, pins)
     if isinstance(device, Output):
         yield from _acts(device, pins)
     device.close()
     device.close()
-    build(pins, PIN, **options).start()
+    entry.build(pins, PIN, **options).start()
     pins.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers import BadData, NotStarted, OutOfRange, SimBus, World, WrongChip
+from drivers import BadData, Nack, NotStarted, OutOfRange, SimBus, World, WrongChip
 from drivers.bme280 import BME280, SKIPPED, Calibration, SimBME280
 
 BOSCH = Calibration(
@@ -203,6 +203,19 @@ def test_another_module_plugged_in_is_read_with_its_own_calibration(world: World
     sensor.start()
 
     assert sensor.read().values["temperature"] == pytest.approx(20.0, abs=0.01)
+
+
+def test_a_failed_new_start_forgets_the_old_module(world: World, bus: SimBus) -> None:
+    """Else another module's counts would be compensated with the constants of the one that was there before."""
+    bus.attach(0x76, SimBME280(world, "it"))
+    sensor = BME280(bus)
+    sensor.start()
+    bus.fail(0x76, Nack)
+    with pytest.raises(Nack):
+        sensor.start()
+
+    with pytest.raises(NotStarted):
+        sensor.read()
 
 
 def test_reading_before_start_says_so(bus: SimBus) -> None:

@@ -1,5 +1,6 @@
 """Finding drivers, built in and installed, and what they can be told."""
 
+import doctest
 import sys
 from pathlib import Path
 from typing import Literal
@@ -45,6 +46,11 @@ def test_a_driver_is_found_by_the_name_of_its_module() -> None:
 def test_what_is_no_driver_is_not_found(name: str) -> None:
     with pytest.raises(UnknownDriver, match=f"no driver called {name!r}; there are bme280, contact"):
         find(name)
+
+
+def test_the_packages_own_example_runs() -> None:
+    assert doctest.testmod(drivers).attempted == 4
+    assert doctest.testmod(drivers).failed == 0
 
 
 def test_a_near_name_is_suggested() -> None:

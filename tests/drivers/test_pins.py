@@ -5,7 +5,7 @@ import logging
 import gpiozero
 import pytest
 
-from drivers import BadPin, NotStarted, OutOfRange, PinInUse, Reading, World
+from drivers import BadPin, NotStarted, OutOfRange, PinInUse, PinUnavailable, Reading, World, find
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.relay import Relay, SimRelay
@@ -95,6 +95,12 @@ def test_the_pull_that_the_board_fixes_cannot_be_turned_round(pins: SimulatedPin
         Contact(pins, 2, pull="down").start()
 
 
+def test_a_device_is_built_from_its_name_its_place_and_its_options(pins: SimulatedPins) -> None:
+    with find("relay").build(pins, 27, active_high=False, safe="on") as heater:
+        assert heater.read().values == {"on": True}
+        assert pins.level(27) is False
+
+
 @pytest.mark.parametrize("value", [True, 1, "on"])
 def test_a_relay_switches_on_and_off(pins: SimulatedPins, value: bool | int | str) -> None:
     with Relay(pins, 27) as fan:
@@ -161,6 +167,19 @@ def test_closing_the_header_closes_its_pins_and_leaves_gpiozeros_default_alone(n
 
     assert seen == []
     assert gpiozero.Device.pin_factory is before
+
+
+def test_a_pin_of_a_closed_header_says_so(now) -> None:  # type: ignore[no-untyped-def]
+    header = pin_factory("sim", now=now)
+    door, fan = Contact(header, 17), Relay(header, 27)
+    door.start()
+    fan.start()
+    header.close()
+
+    with pytest.raises(PinUnavailable, match="GPIO17 cannot be used"):
+        door.read()
+    with pytest.raises(PinUnavailable, match="GPIO27 cannot be used"):
+        fan.on()
 
 
 def test_what_is_wired_before_the_pin_is_opened_decides_its_level(pins: SimulatedPins) -> None:

@@ -1,5 +1,6 @@
 """The simulated wire: the world, its signals, and a bus that fails on command."""
 
+import sys
 import threading
 from random import Random
 
@@ -162,20 +163,25 @@ def test_a_register_chip_moves_its_pointer_on_and_wraps(world: World) -> None:
     assert chip.registers[0] == 3
 
 
-def test_two_threads_each_get_their_own_chips_answer(world: World, bus: SimBus) -> None:
-    world["a.temperature"], world["b.temperature"] = 10.0, 20.0
+def test_two_threads_at_one_chip_each_get_the_register_they_asked_for(world: World, bus: SimBus) -> None:
+    """Pointer and answer belong to one transaction, as on the wire."""
     bus.attach(0x48, SimTMP102(world, "a"))
-    bus.attach(0x49, SimTMP102(world, "b"))
-    wrong: list[float] = []
+    wrong: list[bytes] = []
 
-    def read_many(address: int, expected: float) -> None:
-        sensor = TMP102(bus, address)
-        wrong.extend(v for _ in range(2000) if (v := sensor.read().values["temperature"]) != expected)
+    def read_many(register: bytes, expected: bytes) -> None:
+        wrong.extend(got for _ in range(3000) if (got := bus.transfer(0x48, register, 2)) != expected)
 
-    threads = [threading.Thread(target=read_many, args=pair) for pair in ((0x48, 10.0), (0x49, 20.0))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            threading.Thread(target=read_many, args=pair) for pair in ((b"\x00", b"\x15\x00"), (b"\x01", b"\x60\xa0"))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
 
     assert wrong == []
