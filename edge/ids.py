@@ -13,7 +13,6 @@ from edge.clock import Clock
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]  # ten bits a look-up: the minter is on the hot path
-_RANDOM_BITS = 80
 
 
 def _encode(number: int, pairs: int) -> str:
@@ -39,6 +38,17 @@ class Minter:
                 self._tail += 1
             else:
                 self._millisecond = millisecond
-                self._head = self._prefix + _encode(millisecond & (1 << 48) - 1, 5)
-                self._tail = self._random.getrandbits(_RANDOM_BITS - 1)
-            return self._head + _encode(self._tail, 8)
+                # The upper half of the random part is encoded once a millisecond; the lower half counts, from a
+                # start that leaves it room for 2**39 ids.
+                self._head = (
+                    self._prefix + _encode(millisecond & (1 << 48) - 1, 5) + _encode(self._random.getrandbits(40), 4)
+                )
+                self._tail = self._random.getrandbits(39)
+            tail = self._tail
+            return (
+                self._head
+                + _PAIRS[tail >> 30]
+                + _PAIRS[tail >> 20 & 1023]
+                + _PAIRS[tail >> 10 & 1023]
+                + _PAIRS[tail & 1023]
+            )
