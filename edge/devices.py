@@ -154,13 +154,14 @@ class Wiring:
         if issubclass(handle.kind, Driver):
             assert handle.settings.bus is not None
             bus = self.bus(handle.settings.bus, handle.backend)
-            chip = handle.kind(bus, handle.settings.address, **options)
+            chip = handle.entry.build(bus, handle.settings.address, **options)
+            assert isinstance(chip, Driver)
             if isinstance(bus, SimBus):
                 self._solder(bus, handle, chip)
             return chip
         assert issubclass(handle.kind, PinDevice)
         assert handle.settings.pin is not None
-        return handle.kind(self.pins(handle.backend), handle.settings.pin, **options)
+        return handle.entry.build(self.pins(handle.backend), handle.settings.pin, **options)
 
     def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
         chip = handle.entry.sim

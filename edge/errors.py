@@ -13,7 +13,7 @@
     `- RuntimeUnreachable no runtime answers on the control socket
 
 A failure of a task's code is a value (an outcome); a failure of ours is one of these. Each inherits the natural
-builtin too. Driver errors live in `drivers.base`, journal errors in `edge.journal`: both rooms stand alone.
+builtin too. Driver errors live in `drivers.errors`, journal errors in `edge.journal`: both rooms stand alone.
 """
 
 from __future__ import annotations
