@@ -1,0 +1,52 @@
+"""What every run of the tests says at its end: which groups it left out, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+WHY = {
+    "broker": "needs a real Mosquitto: make test-all",
+    "slow": "full rounds of tests that also run short: make test-all",
+    "hardware": "needs the kernel's I2C or GPIO interfaces: .venv/bin/pytest -m hardware",
+}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Broker tests kill, stop and time real processes: with `--dist loadgroup` they run one after the other."""
+    for item in items:
+        if item.get_closest_marker("broker"):
+            item.add_marker(pytest.mark.xdist_group("broker"))
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        reason = next((mark for mark in reversed(WHY) if item.get_closest_marker(mark)), None)
+        if reason is not None:
+            item.config.stash[LEFT_OUT][reason] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    worker: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if worker is not None:
+        worker["left_out"] = dict(session.config.stash[LEFT_OUT])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every worker collects the same tests, so any of them speaks for all."""
+    left_out = getattr(node, "workeroutput", {}).get("left_out", {})
+    node.config.stash[LEFT_OUT] |= Counter(left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for mark, count in config.stash[LEFT_OUT].items():
+        terminalreporter.write_line(f"left out: {count} {mark} ({WHY[mark]})")
