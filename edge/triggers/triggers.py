@@ -1,0 +1,131 @@
+"""All triggers of a configuration, found by source.
+
+The cost of an event is that of the triggers on its source: tasks on other sources cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edge.clock import Clock
+from edge.config.models import TaskSettings, When
+from edge.ids import Minter
+from edge.model import Event, Start
+from edge.telemetry import Telemetry
+from edge.triggers.conditions import compile_condition
+from edge.triggers.timers import Timers
+from edge.triggers.trigger import SCHEDULE, ScheduleTrigger, SourceTrigger, Starter
+
+_CONDITION_KEYS = ("channel", "field", "above", "below", "clear", "equals", "edge", "for_")
+_NOTHING: tuple[Sequence[Start], None] = ((), None)
+
+
+class Triggers:
+    """Events and time in, starts out. One thread; owns none; reads time only in `due`.
+
+    Raises ValueError, naming the task, for a `when` that says two things at once or nothing.
+    """
+
+    def __init__(
+        self, tasks: Mapping[str, TaskSettings], *, clock: Clock, minter: Minter, telemetry: Telemetry
+    ) -> None:
+        self._clock = clock
+        self._minter = minter
+        self._telemetry = telemetry
+        self._timers: Timers[SourceTrigger | ScheduleTrigger] = Timers()
+        self._ripe: list[tuple[float, int, Start]] = []
+        self._by_source: dict[str, list[SourceTrigger]] = {}
+        for order, (name, task) in enumerate(tasks.items()):
+            try:
+                self._add(order, name, task)
+            except ValueError as error:
+                raise ValueError(f"tasks.{name}.when: {error}") from error
+
+    def match(self, event: Event) -> tuple[Sequence[Start], str | None]:
+        """The starts for this event, in the order of the configuration.
+
+        Also the reason (`cooldown`, `missing_field`, `not_a_number`) where a trigger held without starting or could
+        not judge. A trigger with `for` starts later, from `due`.
+        """
+        triggers = self._by_source.get(event.source)
+        if triggers is None:
+            return _NOTHING
+        starts: list[Start] | None = None
+        reason: str | None = None
+        for trigger in triggers:
+            found = trigger.see(event)
+            if found is None:
+                continue
+            if isinstance(found, str):
+                reason = reason or found
+            elif starts is None:
+                starts = [found]
+            else:
+                starts.append(found)
+        if starts is None:
+            return _NOTHING if reason is None else ((), reason)
+        return starts, reason
+
+    def due(self) -> Sequence[Start]:
+        """What time alone has made true by now, earliest first: a `for` that has held, a tick of `every`.
+
+        A start's event is the latest one that held, or the tick. Call it when `deadline` has come and before
+        `match` of later events.
+        """
+        now = self._clock.monotonic()
+        while (member := self._timers.take(now)) is not None:
+            moment = member.deadline
+            assert moment is not None
+            self._keep(moment, member.order, member.ring(now))
+            self._timers.watch(member)
+        if not self._ripe:
+            return ()
+        ripe, self._ripe = sorted(self._ripe, key=lambda entry: entry[:2]), []
+        return [start for _, _, start in ripe]
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic time of the next moment at which `due` has something to do; None while nothing waits."""
+        if self._ripe:
+            return self._ripe[0][0]
+        return self._timers.deadline
+
+    def _keep(self, moment: float, order: int, found: Start | str) -> None:
+        if isinstance(found, Start):
+            self._ripe.append((moment, order, found))
+
+    def _add(self, order: int, name: str, task: TaskSettings) -> None:
+        when = task.when
+        starter = Starter(name, task.cooldown, self._telemetry)
+        given = [key for key in ("source", "cron", "every") if getattr(when, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"{' and '.join(given) or 'nothing given'}: it needs one of source, cron, every")
+        if when.source is not None:
+            self._listen(when.source, order, starter, when)
+            return
+        _refuse_conditions(when)
+        if when.every is not None:
+            schedule = ScheduleTrigger(order, name, starter, when.every, clock=self._clock, minter=self._minter)
+            self._timers.watch(schedule)
+        else:
+            self._listen(SCHEDULE + name, order, starter, when)
+
+    def _listen(self, source: str, order: int, starter: Starter, when: When) -> None:
+        given = any(value is not None for value in (when.above, when.below, when.equals))
+        trigger = SourceTrigger(
+            order,
+            starter,
+            compile_condition(when),
+            pulse=not given,
+            each=when.each,
+            for_=when.for_,
+            wait=self._timers.watch,
+            ripe=self._keep,
+        )
+        self._by_source.setdefault(source, []).append(trigger)
+
+
+def _refuse_conditions(when: When) -> None:
+    given = [key.rstrip("_") for key in _CONDITION_KEYS if getattr(when, key) is not None]
+    if given or when.each:
+        raise ValueError(f"{', '.join(given) or 'each'} with a schedule: conditions need a source")
