@@ -50,32 +50,38 @@ class EdgeSection(Section):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)] = Field(
         description="name of the gateway: in topics, outcome ids and MQTT client ids; change it seldom"
     )
-    backend: Backend = Field("real", description="`real` buses and pins, or `sim`ulated ones; a device may differ")
+    backend: Backend = Field(
+        default="real", description="`real` buses and pins, or `sim`ulated ones; a device may differ"
+    )
 
 
 class Broker(Section):
     """A connection to an MQTT broker."""
 
     broker: str = Field(description="`mqtt://host:1883`, or `mqtts://host:8883` for TLS; the port may be left out")
-    version: Literal["auto", "5", "3.1.1"] = Field("auto", description="MQTT version; `auto` tries 5, then 3.1.1")
-    user: str | None = Field(None, description="user name")
-    password: SecretStr | None = Field(None, description="password; write `!secret name`")
-    ca: FilePath | None = Field(None, description="file of the authority that signed the broker's certificate")
-    cert: FilePath | None = Field(None, description="file of this gateway's own certificate; together with `key`")
-    key: FilePath | None = Field(None, description="file of the private key of `cert`")
+    version: Literal["auto", "5", "3.1.1"] = Field(
+        default="auto", description="MQTT version; `auto` tries 5, then 3.1.1"
+    )
+    user: str | None = Field(default=None, description="user name")
+    password: SecretStr | None = Field(default=None, description="password; write `!secret name`")
+    ca: FilePath | None = Field(default=None, description="file of the authority that signed the broker's certificate")
+    cert: FilePath | None = Field(
+        default=None, description="file of this gateway's own certificate; together with `key`"
+    )
+    key: FilePath | None = Field(default=None, description="file of the private key of `cert`")
     keepalive: Annotated[Duration, Field(ge=1, le=65535)] = Field(
-        30.0, description="a link that is silent this long is dead"
+        default=30.0, description="a link that is silent this long is dead"
     )
     session_expiry: Annotated[Duration, Field(le=2**32 - 1)] = Field(
-        86400.0, description="how long the broker keeps messages for a gateway that is away"
+        default=86400.0, description="how long the broker keeps messages for a gateway that is away"
     )
 
 
 class Dedupe(Section):
     """How a repeated message of a source is recognised where the broker keeps no session; exactly one of the two."""
 
-    property: str | None = Field(None, description="user property (MQTT 5) that holds the message's id")
-    field: str | None = Field(None, description="field of the JSON payload that holds the message's id")
+    property: str | None = Field(default=None, description="user property (MQTT 5) that holds the message's id")
+    field: str | None = Field(default=None, description="field of the JSON payload that holds the message's id")
 
     @model_validator(mode="after")
     def _one(self) -> Dedupe:
@@ -88,17 +94,21 @@ class Subscription(Section):
     """One MQTT source: its name is the key, `topic` its filter."""
 
     topic: Topic = Field(description="topic filter; `+` is one level, `#` at the end all below; `{id}` is filled in")
-    qos: Literal[0, 1] = Field(1, description="1: the broker repeats until it is safe here; 0: as the wind blows")
-    dedupe: Dedupe | None = Field(None, description="where a message carries an id of its own")
-    max_payload: Annotated[Size, Field(ge=1)] = Field(256_000, description="a larger message is rejected and counted")
+    qos: Literal[0, 1] = Field(
+        default=1, description="1: the broker repeats until it is safe here; 0: as the wind blows"
+    )
+    dedupe: Dedupe | None = Field(default=None, description="where a message carries an id of its own")
+    max_payload: Annotated[Size, Field(ge=1)] = Field(
+        default=256_000, description="a larger message is rejected and counted"
+    )
 
 
 class Mqtt(Broker):
     """`mqtt:` the broker this gateway listens to and publishes on."""
 
-    subscribe: dict[Name, Subscription] = Field({}, description="sources by name")
+    subscribe: dict[Name, Subscription] = Field(default={}, description="sources by name")
     receive_maximum: Annotated[int, Field(ge=1, le=65535)] = Field(
-        1000, description="messages the broker may have sent that are not yet acknowledged"
+        default=1000, description="messages the broker may have sent that are not yet acknowledged"
     )
 
 
@@ -108,13 +118,17 @@ class DeviceSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     driver: str = Field(description="kind of part: `tmp102`, `bme280`, `contact`, `relay` ...")
-    bus: str | None = Field(None, pattern=r"^i2c-[0-9]{1,3}$", description="I2C bus of a chip: `i2c-1`")
-    address: int | None = Field(None, description="I2C address, 0x08 to 0x77; default: the driver's")
-    pin: int | None = Field(None, description="BCM number of a part on a header pin, 0 to 27")
-    every: LongerThanZero | None = Field(None, description="time between readings; default: the driver's")
-    debounce: Duration = Field(0.0, description="how long a pin must keep a level for it to count")
-    backend: Backend | None = Field(None, description="`real` or `sim` for this device; default: `edge.backend`")
-    remote_set: bool = Field(False, description="whether `edge/<id>/<device>/set` may move this output over MQTT")
+    bus: str | None = Field(default=None, pattern=r"^i2c-[0-9]{1,3}$", description="I2C bus of a chip: `i2c-1`")
+    address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
+    pin: int | None = Field(default=None, description="BCM number of a part on a header pin, 0 to 27")
+    every: LongerThanZero | None = Field(default=None, description="time between readings; default: the driver's")
+    debounce: Duration = Field(default=0.0, description="how long a pin must keep a level for it to count")
+    backend: Backend | None = Field(
+        default=None, description="`real` or `sim` for this device; default: `edge.backend`"
+    )
+    remote_set: bool = Field(
+        default=False, description="whether `edge/<id>/<device>/set` may move this output over MQTT"
+    )
 
     @property
     def options(self) -> dict[str, Any]:
@@ -128,40 +142,50 @@ Scalar = bool | int | float | str
 class When(Section):
     """What starts a task: a source with at most one condition, or a schedule."""
 
-    source: str | None = Field(None, description="a device, or a name below `mqtt.subscribe`")
-    channel: str | None = Field(None, description="which channel of a device that has several")
-    field: str | None = Field(None, description="which field of a JSON message, `a.b` for nested; default: `value`")
-    above: float | None = Field(None, description="condition: the value is greater than this")
-    below: float | None = Field(None, description="condition: the value is less than this")
-    clear: float | None = Field(None, description="where `above` or `below` ends; default: at the threshold")
-    equals: Scalar | None = Field(None, description="condition: the value is this")
-    edge: Literal["rising", "falling", "both"] | None = Field(
-        None, description="condition: the device's channel turned true, turned false, or either"
+    source: str | None = Field(default=None, description="a device, or a name below `mqtt.subscribe`")
+    channel: str | None = Field(default=None, description="which channel of a device that has several")
+    field: str | None = Field(
+        default=None, description="which field of a JSON message, `a.b` for nested; default: `value`"
     )
-    for_: Duration | None = Field(None, alias="for", description="how long the condition must hold without a break")
-    each: bool = Field(False, description="fire on every event that meets the condition, not once when it becomes true")
-    every: LongerThanZero | None = Field(None, description="schedule: at this interval")
-    cron: str | None = Field(None, description="schedule: minute hour day month weekday")
-    timezone: str = Field("UTC", description="time zone of `cron`, such as `Europe/Vienna`")
+    above: float | None = Field(default=None, description="condition: the value is greater than this")
+    below: float | None = Field(default=None, description="condition: the value is less than this")
+    clear: float | None = Field(default=None, description="where `above` or `below` ends; default: at the threshold")
+    equals: Scalar | None = Field(default=None, description="condition: the value is this")
+    edge: Literal["rising", "falling", "both"] | None = Field(
+        default=None, description="condition: the device's channel turned true, turned false, or either"
+    )
+    for_: Duration | None = Field(
+        default=None, alias="for", description="how long the condition must hold without a break"
+    )
+    each: bool = Field(
+        default=False, description="fire on every event that meets the condition, not once when it becomes true"
+    )
+    every: LongerThanZero | None = Field(default=None, description="schedule: at this interval")
+    cron: str | None = Field(default=None, description="schedule: minute hour day month weekday")
+    timezone: str = Field(default="UTC", description="time zone of `cron`, such as `Europe/Vienna`")
 
 
 class Grant(Section):
     """What a task may touch. The default is nothing."""
 
-    devices: list[str] = Field([], description="devices the task may read and set")
-    publish: list[Topic] = Field([], description="topic filters the task may publish to; `{id}` is filled in")
+    devices: list[str] = Field(default=[], description="devices the task may read and set")
+    publish: list[Topic] = Field(default=[], description="topic filters the task may publish to; `{id}` is filled in")
 
 
 class Limits(Section):
     """What one run, and one task over time, may spend."""
 
-    time: LongerThanZero = Field(10.0, description="a run that takes longer ends as `timeout`")
-    calls: Annotated[int, Field(ge=0)] = Field(1000, description="calls to devices in one run")
-    publishes: Annotated[int, Field(ge=0)] = Field(100, description="messages one run may publish")
-    output: Annotated[Size, Field(ge=1)] = Field(64_000, description="size of a result as JSON")
-    notes: Annotated[int, Field(ge=0)] = Field(100, description="notes in one run")
-    per_minute: Annotated[int, Field(ge=1)] | None = Field(None, description="runs a minute; further ones are rejected")
-    per_hour: Annotated[int, Field(ge=1)] | None = Field(None, description="runs an hour; further ones are rejected")
+    time: LongerThanZero = Field(default=10.0, description="a run that takes longer ends as `timeout`")
+    calls: Annotated[int, Field(ge=0)] = Field(default=1000, description="calls to devices in one run")
+    publishes: Annotated[int, Field(ge=0)] = Field(default=100, description="messages one run may publish")
+    output: Annotated[Size, Field(ge=1)] = Field(default=64_000, description="size of a result as JSON")
+    notes: Annotated[int, Field(ge=0)] = Field(default=100, description="notes in one run")
+    per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="runs a minute; further ones are rejected"
+    )
+    per_hour: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="runs an hour; further ones are rejected"
+    )
 
 
 class TaskSettings(Section):
@@ -169,32 +193,34 @@ class TaskSettings(Section):
 
     when: When = Field(description="what starts it")
     run: RunPath | None = Field(
-        None, description="`./tasks/FILE.py:FUNCTION` below this file's folder; default: the packaged task of this name"
+        default=None, description="`./tasks/FILE.py:FUNCTION`; default: the packaged task of this name"
     )
-    engine: Literal["inline"] = Field("inline", description="how it is run; this version has only `inline`")
-    grant: Grant = Field(Grant(), description="what it may touch")
-    limits: Limits = Field(Limits(), description="what it may spend")
-    cooldown: Duration | None = Field(None, description="after a start, this long without another")
+    engine: Literal["inline"] = Field(default="inline", description="how it is run; this version has only `inline`")
+    grant: Grant = Field(default=Grant(), description="what it may touch")
+    limits: Limits = Field(default=Limits(), description="what it may spend")
+    cooldown: Duration | None = Field(default=None, description="after a start, this long without another")
     mode: Literal["queued", "single", "parallel"] = Field(
-        "queued", description="an event while it runs: waits its turn, is dropped, or runs beside it"
+        default="queued", description="an event while it runs: waits its turn, is dropped, or runs beside it"
     )
-    max_runs: Annotated[int, Field(ge=1, le=64)] = Field(4, description="runs at once with `mode: parallel`")
-    queue: Annotated[int, Field(ge=1)] = Field(10_000, description="starts that may wait; further ones are rejected")
+    max_runs: Annotated[int, Field(ge=1, le=64)] = Field(default=4, description="runs at once with `mode: parallel`")
+    queue: Annotated[int, Field(ge=1)] = Field(
+        default=10_000, description="starts that may wait; further ones are rejected"
+    )
     klass: Literal["telemetry", "alarm"] = Field(
-        "telemetry", alias="class", description="what its outcomes are worth when space runs out; alarms go last"
+        default="telemetry", alias="class", description="what its outcomes are worth when space runs out"
     )
 
 
 class JournalSection(Section):
     """`journal:` where outcomes are kept until they are delivered, and how much."""
 
-    path: FilePath = Field("/var/lib/edge/journal", description="folder; relative to this file")
-    max_size: Annotated[Size, Field(ge=64_000)] = Field(256_000_000, description="most disk space it may take")
-    when_full: Literal["drop_oldest"] = Field("drop_oldest", description="what gives way then, alarms last")
+    path: FilePath = Field(default="/var/lib/edge/journal", description="folder; relative to this file")
+    max_size: Annotated[Size, Field(ge=64_000)] = Field(default=256_000_000, description="most disk space it may take")
+    when_full: Literal["drop_oldest"] = Field(default="drop_oldest", description="what gives way then, alarms last")
     durability: Durability = Field(
-        "fsync", description="`fsync` survives a power cut, `written` a crash of the program, `memory` neither"
+        default="fsync", description="`fsync` survives a power cut, `written` a crash of the program, `memory` neither"
     )
-    keep_delivered: Duration = Field(86400.0, description="how long delivered outcomes stay readable here")
+    keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
 
 
 class MqttUpstream(Broker):
@@ -202,32 +228,34 @@ class MqttUpstream(Broker):
 
     kind: Literal["mqtt"] = Field(description="`mqtt`; this version has no other")
     topic: Topic = Field(
-        "edge/{id}/outcomes", validate_default=True, description="topic of outcomes; `{id}` is filled in"
+        default="edge/{id}/outcomes", validate_default=True, description="topic of outcomes; `{id}` is filled in"
     )
-    batch: Annotated[int, Field(ge=1, le=10_000)] = Field(1, description="outcomes in one message, at most")
-    every: LongerThanZero | None = Field(None, description="longest wait for a batch to fill; default: none")
-    window: Annotated[int, Field(ge=1, le=65535)] = Field(64, description="messages on their way at once")
-    formerly: Name | None = Field(None, description="the name this upstream had before; it takes over what is pending")
+    batch: Annotated[int, Field(ge=1, le=10_000)] = Field(default=1, description="outcomes in one message, at most")
+    every: LongerThanZero | None = Field(default=None, description="longest wait for a batch to fill; default: none")
+    window: Annotated[int, Field(ge=1, le=65535)] = Field(default=64, description="messages on their way at once")
+    formerly: Name | None = Field(
+        default=None, description="the name this upstream had before; it takes over what is pending"
+    )
 
 
 class Metrics(Section):
     """`metrics:` where /metrics and /healthz are served; without this section, nowhere."""
 
-    listen: str = Field("127.0.0.1:9464", description="address and port")
+    listen: str = Field(default="127.0.0.1:9464", description="address and port")
 
 
 class Config(Section):
     """The whole file."""
 
     edge: EdgeSection = Field(description="who this gateway is")
-    mqtt: Mqtt | None = Field(None, description="the broker it listens to and publishes on")
-    devices: dict[Name, DeviceSettings] = Field({}, description="sensors and outputs by name")
-    tasks: dict[Name, TaskSettings] = Field({}, description="micro-apps by name")
-    journal: JournalSection = Field(JournalSection(), description="where outcomes are kept")
+    mqtt: Mqtt | None = Field(default=None, description="the broker it listens to and publishes on")
+    devices: dict[Name, DeviceSettings] = Field(default={}, description="sensors and outputs by name")
+    tasks: dict[Name, TaskSettings] = Field(default={}, description="micro-apps by name")
+    journal: JournalSection = Field(default=JournalSection(), description="where outcomes are kept")
     upstream: dict[Name, MqttUpstream] = Field(
-        {}, description="where outcomes go: one mapping (its name is `default`), or several by name"
+        default={}, description="where outcomes go: one mapping (its name is `default`), or several by name"
     )
-    metrics: Metrics | None = Field(None, description="where metrics are served")
+    metrics: Metrics | None = Field(default=None, description="where metrics are served")
 
     @model_validator(mode="before")
     @classmethod
