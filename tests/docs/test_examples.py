@@ -1,0 +1,181 @@
+"""What the documentation shows is run: every command, every configuration, every piece of Python.
+
+How a block says what it needs is described in `tests/docs/examples.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.docs.examples import LANGUAGES, PAGES, ROOT, Example, commands, read
+
+BIN = Path(sys.executable).parent
+EXAMPLES = [example for page in PAGES for example in read(page)]
+KINDS = {"", "file", "background", "exit", "output", "needs"}
+READY = 30.0  # seconds a runtime may take to answer on a busy machine
+
+
+class Reader:
+    """Follows a page: a folder of its own, the commands in order, the runtimes it starts in the background."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder)}
+        self.printed = ""
+        self.running: list[subprocess.Popen[str]] = []
+
+    def follow(self, example: Example) -> None:
+        match example.language, example.kind:
+            case _, "needs":
+                return
+            case _, "file":
+                self.write(example)
+            case "sh", "background":
+                self.start(example)
+            case "sh", _:
+                self.run(example, ["bash", "-euo", "pipefail", "-c", example.text], int(example.detail or 0))
+            case "python", _:
+                self.run(example, [sys.executable, "-c", example.text])
+            case "yaml", _:
+                self.check(example)
+            case "json", _:
+                json.loads(example.text)
+            case "text", "output":
+                self.compare(example)
+
+    def run(self, example: Example, command: list[str], code: int = 0) -> None:
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        self.printed = ran.stdout
+
+        assert ran.returncode == code, f"{example}: exit {ran.returncode}, not {code}\n{ran.stdout}"
+
+    def write(self, example: Example) -> None:
+        path = self.folder / example.detail
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(example.text, encoding="utf-8")
+        if path.name.startswith("test_"):
+            self.run(example, [sys.executable, "-m", "pytest", "-q", str(path)])
+        if path.suffix == ".yaml":
+            self.run(example, ["edge", "check", "-c", str(path)])
+
+    def check(self, example: Example) -> None:
+        """A part of a file is completed with the one section that must be there."""
+        complete = re.search(r"^edge:", example.text, re.MULTILINE)
+        text = example.text if complete else f"edge: {{id: docs, backend: sim}}\n{example.text}"
+        path = self.folder / f"line-{example.line}.yaml"
+        path.write_text(text, encoding="utf-8")
+        self.run(example, ["edge", "check", "-c", str(path)])
+
+    def compare(self, example: Example) -> None:
+        printed = [line.rstrip() for line in self.printed.splitlines()]
+        for line in filter(None, map(str.rstrip, example.text.splitlines())):
+            pattern = re.compile(".*".join(re.escape(part) for part in line.split("...")))
+            assert any(pattern.fullmatch(real) for real in printed), f"{example}: {line!r} is not in\n{self.printed}"
+
+    def start(self, example: Example) -> None:
+        """`edge run -c FILE` in the background, ready when `edge status` finds it."""
+        [words] = commands(example.text)
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {example.text}"], cwd=self.folder, env=self.environment, text=True
+        )
+        self.running.append(process)
+        config = words[words.index("-c") + 1]
+        pause = threading.Event()
+        for _ in range(int(READY / 0.1)):
+            asked = ["edge", "status", "-c", config]
+            if subprocess.run(asked, cwd=self.folder, env=self.environment, capture_output=True).returncode == 0:
+                return
+            assert process.poll() is None, f"{example}: it ended with {process.returncode}"
+            pause.wait(0.1)
+        raise AssertionError(f"{example}: not ready after {READY:g} s")
+
+    def close(self) -> None:
+        """SIGTERM drains and exits with 0."""
+        codes = []
+        for process in self.running:
+            process.send_signal(signal.SIGTERM)
+            codes.append(process.wait(timeout=30))
+
+        assert not any(codes), codes
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(example.page == page for example in EXAMPLES)])
+def test_a_page_can_be_followed_from_top_to_bottom(page: str, tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    try:
+        for example in read(page):
+            reader.follow(example)
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_a_block_says_its_language_and_what_it_needs(example: Example) -> None:
+    assert example.language in LANGUAGES
+    assert example.kind in KINDS
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if example.language == "sh"], ids=str)
+def test_commands_that_are_not_run_here_exist(example: Example) -> None:
+    """Hardware, root or a fresh clone are not at hand: syntax, verbs, targets and files can still be wrong."""
+    syntax = subprocess.run(["bash", "-n"], input=example.text, text=True, capture_output=True)
+
+    assert syntax.returncode == 0, syntax.stderr
+    for words in commands(example.text):
+        check = _CHECKS.get(Path(words[0]).name, _is_fine)
+        check(words)
+
+
+def _has_target(words: list[str]) -> None:
+    for target in (word for word in words[1:] if "=" not in word):
+        assert re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"make {target}"
+
+
+def _has_verb(words: list[str]) -> None:
+    verbs = []
+    for word in words[1:]:
+        if word.startswith("-") or not re.fullmatch(r"[a-z]+", word) or len(verbs) == 1 and word not in _SECOND:
+            break
+        verbs.append(word)
+    shown = subprocess.run([BIN / "edge", *verbs, "--help"], capture_output=True, text=True)
+
+    assert shown.returncode == 0, f"edge {' '.join(verbs)}: {shown.stderr}"
+    for option in (word for word in words if word.startswith("--")):
+        assert option.partition("=")[0] in shown.stdout, f"edge {' '.join(verbs)} has no {option}"
+
+
+def _is_a_file(words: list[str]) -> None:
+    assert (ROOT / words[0]).is_file(), words[0]
+
+
+def _is_fine(words: list[str]) -> None:
+    """A command of the system."""
+
+
+_SECOND = {"list", "show", "stats", "verify", "safe", "schema", "scan", "explain", "status", "now", "pause", "resume"}
+_CHECKS: dict[str, Callable[[list[str]], None]] = {"make": _has_target, "edge": _has_verb, "install.sh": _is_a_file}
+
+
+def test_the_checks_see_what_is_wrong() -> None:
+    with pytest.raises(AssertionError, match="make dmeo"):
+        _has_target(["make", "dmeo"])
+    with pytest.raises(AssertionError, match=r"no\.sh"):
+        _is_a_file(["deploy/no.sh"])
