@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.cli.verbs import find
 from tests.docs.examples import LANGUAGES, PAGES, ROOT, Example, commands, read
 
 BIN = Path(sys.executable).parent
@@ -150,16 +151,13 @@ def _has_target(words: list[str]) -> None:
 
 
 def _has_verb(words: list[str]) -> None:
-    verbs = []
-    for word in words[1:]:
-        if word.startswith("-") or not re.fullmatch(r"[a-z]+", word) or len(verbs) == 1 and word not in _SECOND:
-            break
-        verbs.append(word)
-    shown = subprocess.run([BIN / "edge", *verbs, "--help"], capture_output=True, text=True)
+    found = find(words[1:])
+    assert not isinstance(found, str), found
+    shown = subprocess.run([BIN / "edge", *found[0].split(), "--help"], capture_output=True, text=True)
 
-    assert shown.returncode == 0, f"edge {' '.join(verbs)}: {shown.stderr}"
+    assert shown.returncode == 0, f"edge {found[0]}: {shown.stderr}"
     for option in (word for word in words if word.startswith("--")):
-        assert option.partition("=")[0] in shown.stdout, f"edge {' '.join(verbs)} has no {option}"
+        assert option.partition("=")[0] in shown.stdout, f"edge {found[0]} has no {option}"
 
 
 def _is_a_file(words: list[str]) -> None:
@@ -170,12 +168,13 @@ def _is_fine(words: list[str]) -> None:
     """A command of the system."""
 
 
-_SECOND = {"list", "show", "stats", "verify", "safe", "schema", "scan", "explain", "status", "now", "pause", "resume"}
 _CHECKS: dict[str, Callable[[list[str]], None]] = {"make": _has_target, "edge": _has_verb, "install.sh": _is_a_file}
 
 
 def test_the_checks_see_what_is_wrong() -> None:
     with pytest.raises(AssertionError, match="make dmeo"):
         _has_target(["make", "dmeo"])
+    with pytest.raises(AssertionError, match="did you mean `edge check`"):
+        _has_verb(["edge", "chekc"])
     with pytest.raises(AssertionError, match=r"no\.sh"):
         _is_a_file(["deploy/no.sh"])
