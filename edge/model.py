@@ -168,6 +168,25 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Fired:
+    """An `Incoming` that starts one task by hand, past its trigger. `answer` gets the outcome's bytes, or None and
+    why it was refused; it is called once, by the thread that ends the run, before the outcome is durable."""
+
+    start: Start
+    answer: Callable[[bytes | None, str], None]
+
+    @property
+    def delivery(self) -> None:
+        return None
+
+    def events(self) -> Sequence[Event]:
+        return (self.start.event,)
+
+    def settle(self) -> None:
+        """Nobody waits for more than the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """An outcome read back from its envelope: what tests, the command line and consumers look at."""
 

@@ -26,12 +26,13 @@ from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import MAX_HOPS, Delivery, Event, Incoming, Record, Start, Status, Stored
+from edge.model import MAX_HOPS, Delivery, Event, Fired, Incoming, Record, Start, Status, Stored
 from edge.runs.context import Device, RunContext, Topic
+from edge.runs.crew import HandedOver
 from edge.runs.gates import Gate, Refusals
-from edge.runs.inline import execute
+from edge.runs.inline import execute, too_late
 from edge.runs.load import Task
-from edge.runs.run import Ending, Promise, Run
+from edge.runs.run import Dispatch, Ending, Promise, Run
 from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -60,22 +61,6 @@ class Triggers(Protocol):
     def match(self, event: Event) -> tuple[Sequence[Start], str | None]: ...
 
     def due(self) -> Sequence[Start]: ...
-
-
-class HandedOver(Exception):
-    """This thread no longer leads: unwind without touching anything. Never seen by users."""
-
-
-class _Dispatch:
-    """What one incoming item started, as far as it got: the watchdog completes it when a run takes long."""
-
-    __slots__ = ("incoming", "promised", "records", "runs")
-
-    def __init__(self, incoming: Incoming | None, runs: deque[Run]) -> None:
-        self.incoming = incoming
-        self.runs = runs
-        self.records: list[Record] = []
-        self.promised: list[Run] = []
 
 
 class Pipeline:
@@ -112,7 +97,8 @@ class Pipeline:
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
         self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
         self._release_lock = threading.Lock()
-        self._leading: tuple[Run, _Dispatch | None] | None = None
+        self._leading: tuple[Run, Dispatch | None] | None = None
+        self._answers: dict[str, Callable[[bytes | None, str], None]] = {}
         self._beside: set[Run] = set()
         self._stuck: set[Run] = set()
         self.promote: Callable[[], None] = lambda: None
@@ -156,6 +142,9 @@ class Pipeline:
         return min(times, default=None)
 
     def _dispatch(self, incoming: Incoming) -> None:
+        if isinstance(incoming, Fired):
+            self._fire(incoming)
+            return
         try:
             events = incoming.events()
         except PayloadError as error:
@@ -176,6 +165,16 @@ class Pipeline:
         else:
             incoming.settle()
 
+    def _fire(self, fired: Fired) -> None:
+        self._tally.received(fired.start.event.source)
+        self._tally.matched()
+        runs = self._admit((fired.start,), fired.start.event)
+        if not runs:
+            fired.answer(None, f"{fired.start.task} is at one of its limits; a rejected outcome will say which")
+            return
+        self._answers[runs[0].id] = fired.answer
+        self._begin(fired, runs)
+
     def _admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
         runs: deque[Run] = deque()
         event_json = orjson.dumps(event.data())
@@ -190,7 +189,7 @@ class Pipeline:
         return runs
 
     def _begin(self, incoming: Incoming | None, runs: deque[Run]) -> None:
-        dispatch = _Dispatch(incoming, runs)
+        dispatch = Dispatch(incoming, runs)
         while runs:
             run = runs.popleft()
             if run.task.direct and self.slots_free and not self._gates[run.task.name].pending:
@@ -199,7 +198,7 @@ class Pipeline:
                 self._promise(run, dispatch)
         self._append(dispatch)
 
-    def _promise(self, run: Run, dispatch: _Dispatch) -> None:
+    def _promise(self, run: Run, dispatch: Dispatch) -> None:
         with self._lock:
             self._gates[run.task.name].pending += 1
         dispatch.records.append(run.accepted())
@@ -216,14 +215,14 @@ class Pipeline:
             run.end()
             self._write(run, ending)
 
-    def _execute(self, run: Run, dispatch: _Dispatch | None) -> Ending:
+    def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
         run.started = self._clock.monotonic()
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
         ending = execute(run, RunContext(run, self._clock, self._devices, self._matches, self._minter.mint))
         if self._clock.monotonic() > run.deadline:
-            ending = _too_late(run)
+            ending = too_late(run)
         if run.detach():
             self._leading = None
             return ending
@@ -235,9 +234,12 @@ class Pipeline:
         self._runs.observe(self._clock.monotonic() - run.started)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
-        return run.outcome(ending, self._clock, self._edge_id)
+        record = run.outcome(ending, self._clock, self._edge_id)
+        if self._answers and run.id in self._answers:
+            self._answers.pop(run.id)(record.body, "")
+        return record
 
-    def _append(self, dispatch: _Dispatch) -> None:
+    def _append(self, dispatch: Dispatch) -> None:
         if not dispatch.records:
             return
         delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
@@ -295,7 +297,7 @@ class Pipeline:
                 self._time_out(run)
         return leading is not None or bool(self._beside)
 
-    def _hand_over(self, run: Run, dispatch: _Dispatch | None) -> None:
+    def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
         with self._lock:
             if not run.detach():
                 return  # it ended in time after all
@@ -320,7 +322,7 @@ class Pipeline:
             self._beside.discard(run)
             self._stuck.add(run)
             self._gates[run.task.name].running -= 1
-            self._write(run, _too_late(run))
+            self._write(run, too_late(run))
         self._inbox.wake()
 
     # -- a run that goes on beside the lead ------------------------------------------------------------------------
@@ -381,9 +383,3 @@ class Pipeline:
     def idle(self) -> bool:
         """Nothing taken in is unfinished, except stuck threads."""
         return not (self._inbox or self._ready or self._awaiting or self._beside or self._leading)
-
-
-def _too_late(run: Run) -> Ending:
-    limit = run.task.settings.limits.time
-    message = f"the run did not end within limits.time of {limit:g} s"
-    return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": run.task.file})

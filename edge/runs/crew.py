@@ -5,6 +5,7 @@ A thread a hand-over, no pool: only runs slower than the pipeline's patience eve
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -12,8 +13,12 @@ _WATCH = 0.01  # seconds between two looks while something runs
 _CALM = 100  # looks without a run before the watchdog sleeps: a quiet gateway wakes nobody
 
 
+class HandedOver(Exception):
+    """This thread no longer leads: unwind without touching anything. Never seen by users."""
+
+
 class Crew:
-    """`spawn(name, body)` starts a thread; `step` raises `handed_over` in a thread that lost the lead."""
+    """`spawn(name, body)` starts a thread; `step` raises `HandedOver` in a thread that lost the lead."""
 
     def __init__(
         self,
@@ -21,13 +26,11 @@ class Crew:
         step: Callable[[], bool],
         wait: Callable[[], None],
         watch: Callable[[], bool],
-        handed_over: type[Exception],
         spawn: Callable[[str, Callable[[], None]], object],
     ) -> None:
         self._step = step
         self._wait = wait
         self._watch = watch
-        self._handed_over = handed_over
         self._spawn = spawn
         self._stopping = False
         self._leaders = 0
@@ -56,13 +59,11 @@ class Crew:
         self._stirred.set()
 
     def _lead(self) -> None:
-        try:
+        with contextlib.suppress(HandedOver):
             while not self._stopping:
                 self.progress += 1
                 if not self._step():
                     self._wait()
-        except self._handed_over:
-            return
 
     def _look(self) -> None:
         pause = threading.Event()

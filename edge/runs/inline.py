@@ -47,3 +47,9 @@ def _explain(error: BaseException, file: str) -> dict[str, Any]:
     except Exception as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
         message = f"its __str__ raised {type(broken).__name__}"
     return {"type": type(error).__name__, "message": message[:_MESSAGE], "where": where}
+
+
+def too_late(run: Run) -> Ending:
+    """What a run ends with that did not end in time."""
+    message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
+    return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": run.task.file})

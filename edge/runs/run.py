@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import orjson
 
 from edge import envelope
 from edge.clock import Clock, Quality, iso
-from edge.model import Event, EventKind, Record, RecordClass, RecordKind, Status, Stored
+from edge.model import Event, EventKind, Incoming, Record, RecordClass, RecordKind, Status, Stored
 from edge.runs.load import Task
 
 
@@ -119,6 +120,18 @@ class Run:
             data["partial"] = self.partial
         body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task.name, time=iso(wall), data=data)
         return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
+
+
+class Dispatch:
+    """What one incoming item started, as far as it got: the watchdog completes it when a run takes long."""
+
+    __slots__ = ("incoming", "promised", "records", "runs")
+
+    def __init__(self, incoming: Incoming | None, runs: deque[Run]) -> None:
+        self.incoming = incoming
+        self.runs = runs  # still to be begun
+        self.records: list[Record] = []  # the frame so far
+        self.promised: list[Run] = []
 
 
 @dataclass(frozen=True, slots=True)

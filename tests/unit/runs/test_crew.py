@@ -12,7 +12,6 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.model import RecordKind, Status
-from edge.pipeline import HandedOver
 from edge.runs.crew import Crew
 
 SLOW = """
@@ -54,7 +53,6 @@ class Running:
             step=pipeline.step,
             wait=lambda: bench.inbox.wait(None),
             watch=pipeline.watch,
-            handed_over=HandedOver,
             spawn=self.spawn,
         )
         pipeline.promote = self.crew.promote
