@@ -267,4 +267,6 @@ class Config(Section):
 
 def is_one_upstream(data: Any) -> bool:
     """Whether `upstream:` is one mapping of settings, not a mapping of names."""
-    return isinstance(data, Mapping) and any(not isinstance(value, Mapping) for value in data.values())
+    return isinstance(data, Mapping) and any(
+        not isinstance(value, Mapping) and value is not None for value in data.values()
+    )

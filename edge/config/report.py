@@ -49,6 +49,10 @@ class Report:
         """Whether a problem is already known at, above or below this value, so that others may only follow from it."""
         return any(steps[: len(known)] == known or known[: len(steps)] == steps for known in self._spoiled)
 
+    def lost(self, steps: Steps) -> bool:
+        """Whether a problem is already known at or above this value, so that the value itself cannot be judged."""
+        return any(steps[: len(known)] == known for known in self._spoiled)
+
     def line(self, steps: Steps) -> int:
         """The line of the nearest value that has one."""
         written = self._written(steps)

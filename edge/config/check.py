@@ -1,0 +1,153 @@
+"""From a file to a `Config`, or to every reason why not.
+
+    read lines -> environment over it -> secrets -> types (what is wrong is taken out) -> references -> Config
+
+Every step adds to one report and goes on, so one run of `edge check` finds all there is to find. Only text that is
+not YAML ends it early.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.config.models import Config, is_one_upstream
+from edge.config.overrides import override
+from edge.config.report import Report, Steps
+from edge.config.rules import (
+    CheckCron,
+    Survey,
+    check_devices,
+    check_links,
+    check_programs,
+    check_triggers,
+    names_of,
+)
+from edge.config.schema import mend
+from edge.config.secrets import Secrets
+from edge.config.source import read_mapping
+from edge.errors import ConfigError, Problem
+
+STAND_IN = "simulated"
+# Names that the types use in Python because the file's words are keywords there.
+_PYTHON_NAMES = {"for_": "for", "klass": "class"}
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """`config` is None when there are problems. Warnings do not stop the runtime."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(
+    path: str | Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cron: CheckCron | None = None,
+    simulated: bool = False,
+) -> Config:
+    """The configuration in the file at `path`, ready to use: paths absolute, `{id}` filled in, secrets `SecretStr`.
+
+    `cron` judges cron expressions (`edge.links.calendar.parse_cron`); without it they are taken as they are.
+    `simulated` is for tests and demos: secrets that nobody has get a stand-in, and TLS files may be missing.
+    Raises `ConfigError` with every problem at once.
+    """
+    examined = examine(path, environ=environ, cron=cron, simulated=simulated)
+    if examined.config is None:
+        raise ConfigError(list(examined.problems))
+    return examined.config
+
+
+def check(path: str | Path, *, environ: Mapping[str, str] = os.environ, cron: CheckCron | None = None) -> list[Problem]:
+    """Every problem, then every warning (its message begins with `warning:`); never raises for what is in the file."""
+    examined = examine(path, environ=environ, cron=cron)
+    return [*examined.problems, *examined.warnings]
+
+
+def examine(
+    path: str | Path,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cron: CheckCron | None = None,
+    simulated: bool = False,
+) -> Examined:
+    """Like `load`, with problems and warnings as values."""
+    file = Path(path)
+    report = Report(str(path))
+    config = _examine(file, environ, cron, simulated, report)
+    problems = tuple(sorted(report.problems, key=lambda problem: (problem.file != report.file, problem.line)))
+    return Examined(None if problems else config, problems, tuple(report.warnings))
+
+
+def _examine(
+    file: Path, environ: Mapping[str, str], cron: CheckCron | None, simulated: bool, report: Report
+) -> Config | None:
+    folder = file.absolute().parent
+    data = read_mapping(file, report.file, report)
+    if report.broken:
+        return None
+    if is_one_upstream(data.get("upstream")):
+        data["upstream"] = {"default": data["upstream"]}
+        report.aliases["upstream", "default"] = ("upstream",)
+    override(data, environ, report)
+    data = _without_nothing(data, (), report)
+    data = Secrets(folder, environ, report, STAND_IN if simulated else None).resolve(data)
+    devices, sources = names_of(data, "devices"), names_of(data, "mqtt", "subscribe")
+    context = {"folder": folder, "id": _id(data)}
+    config = mend(data, report, context)
+    if config is None:
+        return None
+    survey = Survey(
+        config=config,
+        data=data,
+        report=report,
+        folder=folder,
+        device_names=devices,
+        source_names=sources,
+        cron=cron,
+        simulated=simulated,
+    )
+    for rule in (check_devices, check_triggers, check_programs, check_links):
+        rule(survey)
+    # Once more: the rules turned the durations among the drivers' options into seconds.
+    return None if report.problems else Config.model_validate(data, context=context)
+
+
+def _id(data: Mapping[str, Any]) -> str:
+    edge = data.get("edge")
+    name = edge.get("id") if isinstance(edge, Mapping) else None
+    return name if isinstance(name, str) else "unknown"
+
+
+def _without_nothing(data: Any, steps: Steps, report: Report) -> Any:
+    """Without keys that have no value: `above:` with nothing behind it is a slip, not a condition that is not there."""
+    if not isinstance(data, dict):
+        return data
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        path = (*steps, key)
+        if value is None:
+            report.at(path, f"nothing stands after {key}:", "give a value, {} for an empty section, or delete the line")
+        elif key in _PYTHON_NAMES and "tasks" in steps[:1]:
+            report.at(path, f"there is no key {key!r} here", f"did you mean {_PYTHON_NAMES[key]!r}?")
+        else:
+            kept[key] = _without_nothing(value, path, report)
+    return kept
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of edge.yaml: what `edge config schema` prints, and what editors complete from."""
+    made = Config.model_json_schema(by_alias=True)
+    one = {"$ref": "#/$defs/MqttUpstream"}
+    upstream = made["properties"]["upstream"]
+    shared = {key: upstream.pop(key) for key in ("description", "title", "default") if key in upstream}
+    made["properties"]["upstream"] = {**shared, "anyOf": [one, upstream]}
+    made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    made["title"] = "edge.yaml"
+    return made

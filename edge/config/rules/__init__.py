@@ -1,0 +1,9 @@
+"""What types alone cannot say: references, wiring, combinations. One function a part, each adding to the report."""
+
+from edge.config.rules.devices import check_devices
+from edge.config.rules.links import check_links
+from edge.config.rules.programs import check_programs
+from edge.config.rules.survey import CheckCron, Survey, names_of
+from edge.config.rules.triggers import check_triggers
+
+__all__ = ["CheckCron", "Survey", "check_devices", "check_links", "check_programs", "check_triggers", "names_of"]

@@ -1,0 +1,185 @@
+"""Devices: the driver, its wire, its options, and who else sits on the pin or address."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any
+
+import drivers
+from drivers import Device, DriverError, Option, Output, Push, Seconds, UnknownDriver
+from edge.config.models import DeviceSettings
+from edge.config.report import Report, Steps, did_you_mean, listed, shortened
+from edge.config.rules.survey import Survey
+from edge.config.units import parse_duration
+
+RESERVED = ("status", "outcomes", "apps", "event")
+FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
+LAST_PIN = 27
+
+
+def check_devices(survey: Survey) -> None:
+    """Every device and every name. Fills `survey.drivers`; options that are durations become seconds in its data."""
+    _check_names(survey)
+    for name, settings in survey.config.devices.items():
+        steps: Steps = ("devices", name)
+        _check_ranges(steps, settings, survey.report)
+        driver = _find(steps, settings, survey.report)
+        if driver is not None:
+            survey.drivers[name] = driver
+            _check_wire(steps, settings, driver, survey.report)
+            _check_traits(steps, settings, driver, survey.report)
+            _check_options(steps, settings, driver, survey)
+    _check_sharing(survey)
+
+
+def _check_names(survey: Survey) -> None:
+    report = survey.report
+    places: list[Steps] = [("devices", name) for name in survey.device_names]
+    places += [("mqtt", "subscribe", name) for name in survey.source_names]
+    for steps in sorted(places, key=report.line):
+        name = steps[-1]
+        if name in RESERVED:
+            report.at(steps, f"{name!r} is a topic of the runtime's own, edge/<id>/{name}", "choose another name")
+    for name in survey.device_names & survey.source_names:
+        first, second = sorted((("devices", name), ("mqtt", "subscribe", name)), key=report.line)
+        message = f"{report.dotted(first)} on line {report.line(first)} has this name already"
+        report.at(second, message, "devices and sources share one set of names: rename one of them")
+
+
+def _find(steps: Steps, settings: DeviceSettings, report: Report) -> type[Device] | None:
+    kind = settings.driver
+    try:
+        return drivers.find(kind).driver
+    except UnknownDriver:
+        known = drivers.kinds()
+        hint = did_you_mean(kind, known, f"there are: {listed(known)}")
+        report.at((*steps, "driver"), f"no driver called {shortened(kind)}", hint)
+    except (DriverError, ImportError, SyntaxError) as error:
+        report.at((*steps, "driver"), f"the driver {kind} cannot be used: {error}", "reinstall its package")
+    return None
+
+
+def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> None:
+    if settings.pin is not None and not 0 <= settings.pin <= LAST_PIN:
+        hint = "pins are BCM numbers (GPIO17), not positions on the header"
+        report.at((*steps, "pin"), f"there is no pin {settings.pin}; the header has 0 to {LAST_PIN}", hint)
+    address = settings.address
+    if address is not None and not FIRST_ADDRESS <= address <= LAST_ADDRESS:
+        where = f"{address:#04x}" if address >= 0 else str(address)
+        message = f"{where} is no I2C address; they go from {FIRST_ADDRESS:#04x} to {LAST_ADDRESS:#04x}"
+        report.at((*steps, "address"), message, _address_hint(address))
+
+
+def _address_hint(address: int) -> str:
+    if FIRST_ADDRESS <= address // 2 <= LAST_ADDRESS:
+        return f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `i2cdetect -y 1` shows who answers"
+    return "`i2cdetect -y 1` shows who answers"
+
+
+def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
+    kind = settings.driver
+    if driver.wire == "i2c":
+        if settings.bus is None and not report.lost((*steps, "bus")):
+            report.at(steps, f"{kind} is a chip on an I2C bus, and bus is missing", "bus: i2c-1")
+        if settings.address is None and getattr(driver, "address", None) is None and not report.spoiled(steps):
+            report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
+        if settings.pin is not None:
+            report.at((*steps, "pin"), f"{kind} is a chip on an I2C bus; it has no pin", "delete pin")
+        return
+    if settings.pin is None and not report.lost((*steps, "pin")):
+        report.at(steps, f"{kind} sits on a header pin, and pin is missing", "pin: 17 is GPIO17")
+    for key in ("bus", "address"):
+        if getattr(settings, key) is not None:
+            report.at((*steps, key), f"{kind} sits on a header pin; it has no {key}", f"delete {key}")
+
+
+def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
+    kind, given = settings.driver, settings.model_fields_set
+    if "every" in given and issubclass(driver, Push):
+        report.at((*steps, "every"), f"{kind} reports by itself; it is not asked at intervals", "delete every")
+    if "debounce" in given and not issubclass(driver, Push):
+        report.at((*steps, "debounce"), f"{kind} has no edges to debounce", "delete debounce")
+    if settings.remote_set and not issubclass(driver, Output):
+        report.at((*steps, "remote_set"), f"{kind} measures; it cannot be set", "delete remote_set")
+
+
+def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
+    report = survey.report
+    options = drivers.options_of(driver)
+    given: dict[str, Any] = {}
+    for key, value in settings.options.items():
+        option = options.get(key)
+        if option is None:
+            known = [*DeviceSettings.model_fields, *options]
+            hint = did_you_mean(key, known, f"its options: {listed(options)}")
+            report.at((*steps, key), f"{settings.driver} has no option {shortened(key)}", hint)
+            continue
+        given[key] = _seconds(option, value)
+        problem = option.problem(given[key])
+        if problem is not None:
+            report.at((*steps, key), _sentence(option, value, problem), _quotes(option, value))
+    for option in options.values():
+        if option.required and option.name not in settings.options:
+            message = f"{settings.driver} needs {option.name}: {option.describe()}"
+            report.at(steps, message, f"add {option.name}")
+    if not report.spoiled(steps):
+        _try(steps, settings, driver, given, report)
+        survey.data["devices"][steps[-1]].update(given)
+
+
+def _seconds(option: Option, value: Any) -> Any:
+    if Seconds in (option.type, *typing.get_args(option.type)):
+        try:
+            return parse_duration(value)
+        except ValueError:
+            # a bare number is no duration; text may still be one of the option's other choices
+            return value if isinstance(value, str) else None
+    return value
+
+
+def _sentence(option: Option, value: Any, problem: str) -> str:
+    if Seconds in (option.type, *typing.get_args(option.type)):
+        return f"{shortened(value)} is not {option.describe()} with a unit"
+    return f"{option.name} {problem}" if len(problem) < 300 else f"{option.name} must be {option.describe()}"
+
+
+def _quotes(option: Option, value: Any) -> str:
+    if Seconds in (option.type, *typing.get_args(option.type)):
+        return "such as 50ms or 2s"
+    text = {True: ("on", "true"), False: ("off", "false")}.get(value, ()) if isinstance(value, bool) else (str(value),)
+    match = [choice for choice in option.choices if isinstance(choice, str) and choice in text and choice != value]
+    return f'write it in quotes: "{match[0]}"' if match else ""
+
+
+def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
+    """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
+    place = settings.address if driver.wire == "i2c" else settings.pin
+    try:
+        driver(None, place, **given)
+    except (DriverError, ValueError, TypeError) as error:
+        key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
+        report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
+
+
+def _check_sharing(survey: Survey) -> None:
+    taken: dict[tuple[Any, ...], str] = {}
+    for name, settings in survey.config.devices.items():
+        backend = settings.backend or survey.config.edge.backend
+        if settings.pin is not None:
+            _take(taken, (backend, settings.pin), name, "pin", f"pin {settings.pin}", survey.report)
+        address = settings.address
+        if address is None and name in survey.drivers and survey.drivers[name].wire == "i2c":
+            address = getattr(survey.drivers[name], "address", None)
+        if settings.bus is not None and address is not None:
+            place = f"{address:#04x} on {settings.bus}"
+            _take(taken, (backend, settings.bus, address), name, "address", place, survey.report)
+
+
+def _take(
+    taken: dict[tuple[Any, ...], str], wire: tuple[Any, ...], name: str, key: str, place: str, report: Report
+) -> None:
+    owner = taken.setdefault(wire, name)
+    if owner != name:
+        line = report.line(("devices", owner, key))
+        steps: Steps = ("devices", name, key)
+        report.at(steps, f"{place} belongs to {owner} already (line {line})", "one device a pin or address")

@@ -1,0 +1,38 @@
+"""What every rule looks at: the mended configuration, and the names that stand in the file, broken entries included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drivers import Device
+from edge.config.models import Config
+from edge.config.report import Report
+
+CheckCron = Callable[[str, str], object]
+"""Takes a cron expression and a time zone; raises ValueError when nothing can be made of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """`data` is what `config` was made from; `drivers` holds the class of every device whose driver was found."""
+
+    config: Config
+    data: dict[str, Any]
+    report: Report
+    folder: Path
+    device_names: frozenset[str]
+    source_names: frozenset[str]
+    cron: CheckCron | None
+    simulated: bool
+    drivers: dict[str, type[Device]] = field(default_factory=dict)
+
+
+def names_of(data: Mapping[str, Any], *steps: str) -> frozenset[str]:
+    """The keys of the mapping at that place; none where it is something else."""
+    place: Any = data
+    for step in steps:
+        place = place.get(step) if isinstance(place, Mapping) else None
+    return frozenset(place) if isinstance(place, Mapping) else frozenset()
