@@ -1,0 +1,1 @@
+"""`edge collect`: a small upstream receiver, and the reference for writing one's own."""

@@ -1,0 +1,206 @@
+"""An MQTT broker of our own on this machine, for the demo and for `edge collect --listen`: a child process.
+
+Mosquitto where its program is found, else amqtt (the extra `broker`; only MQTT 3.1.1, and it forgets its sessions when
+it stops). A process, not a thread: it can be taken away and given back like a real one, it does not share our
+interpreter, and it ends with us: on Linux it is told when the thread that started it is gone.
+
+    python -m edge.links.embedded HOST PORT      is the amqtt broker; the only place that imports amqtt
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import EdgeError
+
+LOOPBACK = "127.0.0.1"
+_PORTS = range(18830, 18930)  # tried in turn where none is asked for; below the ports that systems give to clients
+_ATTEMPTS = 5  # somebody may take a port between our look and the broker's
+_LOOK = 0.05  # seconds between two looks at a broker that is starting or stopping
+_START_LOOKS, _STOP_LOOKS = 600, 200  # 30 s: a small board imports amqtt slowly; 10 s to end politely
+_RUNNING = b" running\n"  # Mosquitto's own words once it listens; ours too
+_ROOT = Path(__file__).parents[2]
+
+# What makes Mosquitto keep sessions and messages of clients that are away, even when it is killed: with its
+# defaults it forgets them, and queues only 1,000 messages for each.
+MOSQUITTO_KEEPS = """\
+persistence true
+persistence_location {folder}/
+autosave_on_changes true
+autosave_interval 1
+max_queued_messages 0
+max_inflight_messages 1000
+"""
+
+
+class NoBroker(EdgeError):
+    """There is no broker program on this machine, or it does not start; the message says what to do."""
+
+
+def find_mosquitto() -> str | None:
+    """Debian puts it where only root's PATH looks."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+
+class EmbeddedBroker:
+    """One broker on one address. `start` again after `stop`: the same address and, with Mosquitto, the same memory.
+
+    folder   where it keeps its configuration, log and sessions; not removed here
+    port     None: the first free one of a small range
+    product  `mosquitto`, `amqtt`, or None for what is there
+
+    Not thread-safe; the thread that calls `start` must live as long as the broker is wanted.
+    """
+
+    def __init__(
+        self, folder: Path, *, host: str = LOOPBACK, port: int | None = None, product: str | None = None
+    ) -> None:
+        self.folder = folder
+        self.host = host
+        self.port = port
+        self.product = product or ("mosquitto" if find_mosquitto() else "amqtt")
+        self._log = folder / "broker.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """`mqtt://127.0.0.1:18830`; the port is known once it was started."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether a client that comes back after a restart finds what it missed."""
+        return self.product == "mosquitto"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Returns when it takes connections; nothing happens if it runs. Raises `NoBroker`."""
+        if self.running:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        wanted: Sequence[int] = _PORTS if self.port is None else (self.port,)
+        free = [port for port in wanted if self._is_free(port)]
+        if not free:
+            raise NoBroker(f"{self.host}: port {_span(wanted)} is taken; stop what listens there, or use another port")
+        for port in free[:_ATTEMPTS]:
+            if self._launch(port):
+                self.port = port
+                return
+        raise NoBroker(f"{self.product} does not start: {self._last_words()}")
+
+    def stop(self) -> None:
+        """Ask it to end and wait until it did; idempotent."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        for _ in range(_STOP_LOOKS):
+            if process.poll() is not None:
+                return
+            _pause()
+        process.kill()
+        process.wait()
+
+    def _is_free(self, port: int) -> bool:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, port))
+            except OSError:
+                return False
+        return True
+
+    def _launch(self, port: int) -> bool:
+        """Start it and wait until it says that it runs; False when it ended instead."""
+        command = self._command(port)
+        if leash := shutil.which("setpriv"):
+            command = [leash, "--pdeathsig", "TERM", "--", *command]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=_ROOT,  # `python -m` looks here first: our own package, whatever else is called `edge`
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is ours to answer: the broker goes last
+            )
+        for _ in range(_START_LOOKS):
+            if _RUNNING in self._log.read_bytes():
+                return True
+            if self._process.poll() is not None:
+                return False
+            _pause()
+        self.stop()
+        return False
+
+    def _command(self, port: int) -> list[str]:
+        if self.product == "mosquitto":
+            program = find_mosquitto()
+            if program is None:
+                raise NoBroker("mosquitto is not installed: sudo apt install mosquitto")
+            config = self.folder / "mosquitto.conf"
+            config.write_text(_mosquitto_conf(self.folder, self.host, port), encoding="utf-8")
+            return [program, "-c", str(config)]
+        if importlib.util.find_spec("amqtt") is None:
+            raise NoBroker(
+                "no MQTT broker on this machine: sudo apt install mosquitto, or pip install 'edge-runtime[broker]'"
+            )
+        return [sys.executable, "-m", "edge.links.embedded", self.host, str(port)]
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return " / ".join(lines[-3:]) or "it said nothing"
+
+
+def _mosquitto_conf(folder: Path, host: str, port: int) -> str:
+    lines = f"listener {port} {host}\nallow_anonymous true\nlog_dest stderr\n"
+    lines += "log_type error\nlog_type warning\nlog_type notice\n"
+    if os.geteuid() == 0:
+        lines += "user root\n"  # else it becomes a user who may not write into our folder
+    return lines + MOSQUITTO_KEEPS.format(folder=folder)
+
+
+def _span(ports: Sequence[int]) -> str:
+    return str(ports[0]) if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+
+
+def _pause() -> None:
+    threading.Event().wait(_LOOK)
+
+
+async def _serve(host: str, port: int) -> None:
+    """amqtt until SIGTERM or SIGINT, without a word beyond what `EmbeddedBroker` waits for."""
+    from amqtt.broker import Broker
+
+    broker = Broker(
+        {
+            "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+    )
+    await broker.start()
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    print("amqtt running", flush=True)
+    await over.wait()
+    await broker.shutdown()
+
+
+if __name__ == "__main__":
+    logging.disable(logging.ERROR)  # it logs every client that hangs up as an error
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))
