@@ -30,7 +30,7 @@ class Reader:
     """Follows a page: a folder of its own, the commands in order, the runtimes it starts in the background."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.home = self.folder = folder
         self.environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder)}
         self.printed = ""
         self.running: list[subprocess.Popen[str]] = []
@@ -55,6 +55,9 @@ class Reader:
                 self.compare(example)
 
     def run(self, example: Example, command: list[str], code: int = 0) -> None:
+        where = self.home / ".where"
+        if command[0] == "bash":  # the next block goes on in the folder where this one ended
+            command = [*command[:-1], f'{command[-1]}\npwd > "{where}"']
         ran = subprocess.run(
             command,
             cwd=self.folder,
@@ -67,6 +70,8 @@ class Reader:
         self.printed = ran.stdout
 
         assert ran.returncode == code, f"{example}: exit {ran.returncode}, not {code}\n{ran.stdout}"
+        if where.exists():
+            self.folder = Path(where.read_text().strip())
 
     def write(self, example: Example) -> None:
         path = self.folder / example.detail
@@ -169,6 +174,15 @@ def _is_fine(words: list[str]) -> None:
 
 
 _CHECKS: dict[str, Callable[[list[str]], None]] = {"make": _has_target, "edge": _has_verb, "install.sh": _is_a_file}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_something(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in target]
+
+    missing = [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()]
+    assert not missing
 
 
 def test_the_checks_see_what_is_wrong() -> None:
