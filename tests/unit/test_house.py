@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("edge", "drivers", "tasks")
-CEILING, MEDIAN, SCREEN = 400, 150, 45
+CEILING, MEDIAN, SCREEN = 400, 150, 50
 
 # One importing file a library, so that a change of a library is a change of one file.
 HOMES = {
@@ -33,6 +33,9 @@ HOMES = {
 EVERYWHERE = {"pydantic", "pydantic_core", "orjson", "typing_extensions"}
 # pytest is what a test kit is made of: its modules may all use it.
 KIT = {"pytest"}
+
+# Errors that many things raise: whoever catches one of these has to say what he makes of it.
+FAMILIES = ("everything", "Exception", "BaseException", "OSError", "EdgeError", "DriverError", "RuntimeError")
 
 # Where threads may be made, for app.py and nobody below it: a test that drives the core has one thread.
 THREADS = ("edge/threads.py",)
@@ -133,9 +136,12 @@ def has_empty_name(module: Module) -> Iterator[str]:
 
 
 def swallows_errors(module: Module) -> Iterator[str]:
+    """Passing over one expected error is a way to try the next thing; passing over a family of them hides faults."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler) and all(_does_nothing(step) for step in node.body):
-            yield f"{module.path}:{node.lineno}: swallows {_caught(node)}; raise, return or count it"
+            caught = ast.unparse(node.type) if node.type is not None else "everything"
+            if any(family in caught for family in FAMILIES):
+                yield f"{module.path}:{node.lineno}: swallows {caught}; raise, return or count it, or catch one kind"
     for name, call in module.calls():
         if name.endswith("suppress") and {ast.unparse(arg) for arg in call.args} & {"Exception", "BaseException"}:
             yield f"{module.path}:{call.lineno}: suppresses every error; name the one that is expected"
@@ -145,10 +151,6 @@ def _does_nothing(step: ast.stmt) -> bool:
     return isinstance(step, ast.Pass | ast.Continue) or (
         isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)
     )
-
-
-def _caught(node: ast.ExceptHandler) -> str:
-    return ast.unparse(node.type) if node.type is not None else "everything"
 
 
 def says_nothing_of_itself(module: Module) -> Iterator[str]:
@@ -185,8 +187,8 @@ BAD = {
         "from tinydb import TinyDB",
         "from smbus2 import SMBus",
     ],
-    is_too_long: ["x = 1\n" * 401],
-    has_long_function: ["def f():\n" + "    x = 1\n" * 45],
+    is_too_long: ["x = 1\n" * (CEILING + 1)],
+    has_long_function: ["def f():\n" + "    x = 1\n" * SCREEN],
     has_empty_name: ["class LinkManager: ...", "class Utils: ..."],
     swallows_errors: ["try:\n    f()\nexcept OSError:\n    pass", "with contextlib.suppress(Exception):\n    f()"],
     says_nothing_of_itself: ["x = 1", '"""."""'],
