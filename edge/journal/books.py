@@ -1,0 +1,162 @@
+"""The books: what was accepted, and what became of it at every upstream.
+
+The law, for every upstream and at any instant:
+    accepted = local + delivered + pending + dropped{reason} + expired + dead
+`local` are outcomes accepted while that upstream was not configured: kept by retention, owed to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.journal.marks import Marks
+from edge.journal.segments import PUBLISHES, STREAMS, Segment
+from edge.model import Verdict
+
+_HANDED = 1 << 17
+
+
+@dataclass(slots=True)
+class Totals:
+    """Records one upstream has done with, by verdict; `dropped` by reason and class."""
+
+    delivered: int = 0
+    expired: int = 0
+    dead: int = 0
+    dropped: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, verdict: Verdict, count: int, reason: str = "", klass: str = "") -> None:
+        if verdict is Verdict.DELIVERED:
+            self.delivered += count
+        elif verdict is Verdict.EXPIRED:
+            self.expired += count
+        elif verdict is Verdict.DEAD:
+            self.dead += count
+        else:
+            classes = self.dropped.setdefault(reason or "unknown", {})
+            classes[klass] = classes.get(klass, 0) + count
+
+    @property
+    def settled(self) -> int:
+        dropped = sum(sum(classes.values()) for classes in self.dropped.values())
+        return self.delivered + self.expired + self.dead + dropped
+
+    def stats(self) -> dict[str, Any]:
+        """The part of `edge journal stats` that these numbers make."""
+        return {
+            "delivered": self.delivered,
+            "dropped": {reason: sum(classes.values()) for reason, classes in self.dropped.items()},
+            "expired": self.expired,
+            "dead": self.dead,
+            "dropped_by_class": {reason: dict(classes) for reason, classes in self.dropped.items()},
+        }
+
+
+@dataclass(slots=True)
+class Stream:
+    """The segments of one class, oldest first, and what was ever counted in it."""
+
+    name: str
+    segments: list[Segment] = field(default_factory=list)
+    number: int = 0
+    outcomes: int = 0
+    publishes: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, segment: Segment, outcomes: int, publishes: int) -> None:
+        """That many records more are in `segment`."""
+        segment.outcomes += outcomes
+        segment.publishes += publishes
+        self.outcomes += outcomes
+        self.publishes += publishes
+        for name in segment.header.upstreams:
+            self.counts[name] = self.counts.get(name, 0) + outcomes
+
+    def raise_to(self, outcomes: int, publishes: int, counts: dict[str, int]) -> None:
+        """Counts known from elsewhere: the higher is right, because counts only grow."""
+        self.outcomes = max(self.outcomes, outcomes)
+        self.publishes = max(self.publishes, publishes)
+        for name, count in counts.items():
+            self.counts[name] = max(self.counts.get(name, 0), count)
+
+
+class Books:
+    """All streams and totals. Not thread-safe: the journal's books lock guards it."""
+
+    def __init__(self) -> None:
+        self.streams = {name: Stream(name) for name in STREAMS}
+        self.totals: dict[str, Totals] = {}
+        self.upstreams: tuple[str, ...] = ()
+        self._handed: dict[str, dict[int, tuple[Segment, int]]] = {}
+
+    def segments(self) -> Iterator[Segment]:
+        """Every segment there is."""
+        for stream in self.streams.values():
+            yield from stream.segments
+
+    def names(self) -> list[str]:
+        """Every upstream that is configured or was and has counts."""
+        names = dict.fromkeys(self.upstreams)
+        for stream in self.streams.values():
+            names.update(dict.fromkeys(stream.counts))
+        return list(names)
+
+    def of(self, upstream: str) -> Totals:
+        return self.totals.setdefault(upstream, Totals())
+
+    @property
+    def accepted(self) -> int:
+        return sum(stream.outcomes for stream in self.streams.values())
+
+    def owed(self, upstream: str) -> int:
+        """How many records were ever for that upstream."""
+        if upstream == PUBLISHES:
+            return sum(stream.publishes for stream in self.streams.values())
+        return sum(stream.counts.get(upstream, 0) for stream in self.streams.values())
+
+    def backlog(self, upstream: str) -> int:
+        return self.owed(upstream) - self.of(upstream).settled
+
+    def hand(self, upstream: str, sequence: int, segment: Segment, ordinal: int) -> None:
+        """Remember where a record stands that was given to `upstream`; bounded, the oldest is forgotten first."""
+        handed = self._handed.setdefault(upstream, {})
+        handed[sequence] = segment, ordinal
+        if len(handed) > _HANDED:
+            del handed[next(iter(handed))]
+
+    def take(self, upstream: str, sequence: int) -> tuple[Segment, int] | None:
+        """Where it stands; None where it was not handed out, or long ago."""
+        return self._handed.get(upstream, {}).pop(sequence, None)
+
+    def strike(self, segment: Segment) -> None:
+        """The segment is deleted: nothing in it can be settled any more."""
+        self.streams[segment.header.stream].segments.remove(segment)
+        for handed in self._handed.values():
+            for sequence in [sequence for sequence, (where, _) in handed.items() if where is segment]:
+                del handed[sequence]
+
+    def mark(self, upstream: str, segment: Segment, ordinals: list[int]) -> list[int]:
+        """Those of `ordinals` that were not settled before; now they are."""
+        marks = segment.marks.get(upstream)
+        if marks is None:
+            marks = segment.marks[upstream] = Marks()
+        return [ordinal for ordinal in ordinals if marks.add(ordinal)]
+
+    def stats(self) -> dict[str, Any]:
+        """Accepted and, for every upstream, what became of it; publishes have counts of their own."""
+        accepted = self.accepted
+        upstreams = {}
+        for name in self.names():
+            upstreams[name] = {
+                "pending": self.backlog(name),
+                "local": accepted - self.owed(name),
+                **self.of(name).stats(),
+            }
+        publishes = {"accepted": self.owed(PUBLISHES), "pending": self.backlog(PUBLISHES)}
+        return {
+            "accepted": accepted,
+            "upstreams": upstreams,
+            "publishes": {**publishes, **self.of(PUBLISHES).stats()},
+        }

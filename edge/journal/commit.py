@@ -1,0 +1,219 @@
+"""Group commit: while one group is being synced, the next gathers.
+
+Invariants
+- One thread commits at a time; who comes meanwhile waits and finds its frames done.
+- A group that could not be written is put back before what came since: order holds, nothing is skipped.
+- A failed sync is never tried again on the same file. The frames go to a new segment; recovery keeps one of each.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.clock import Clock
+from edge.journal.errors import JournalError
+from edge.journal.files import Files
+from edge.journal.intake import Intake
+from edge.journal.ledger import Ledger
+from edge.journal.segments import Segment
+from edge.journal.space import Space
+from edge.journal.writer import Group, Writer
+
+_SWEEP_EVERY = 60.0
+_STATE_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
+    `keep_delivered`: how long what nobody waits for is kept. `durability` is what `durable` promises."""
+
+    max_size: int = 256_000_000
+    segment: int = 8_000_000
+    buffer: int = 4_000_000
+    keep_delivered: float = 86_400.0
+    durability: Literal["written", "fsync"] = "fsync"
+
+    @property
+    def segment_size(self) -> int:
+        """Where a segment ends: small enough that dropping one is a small part of the journal."""
+        return min(self.segment, max(self.max_size // 16, 1 << 14))
+
+
+class Committer:
+    """Empties the intake. `books` is the lock of the ledger; `chores`: housekeeping is due after the next commit."""
+
+    def __init__(
+        self,
+        files: Files,
+        folder: str,
+        ledger: Ledger,
+        writers: dict[str, Writer],
+        intake: Intake,
+        *,
+        clock: Clock,
+        limits: Limits,
+        on_durable: Callable[[int], None],
+    ) -> None:
+        self.books = threading.RLock()
+        self.durable = intake.sequence
+        self.chores = False
+        self._committing = threading.Lock()
+        self._folder = folder
+        self._ledger = ledger
+        self._writers = writers
+        self._intake = intake
+        self._clock = clock
+        self._limits = limits
+        self._fsync = limits.durability == "fsync"
+        self._on_durable = on_durable
+        self._space = Space(files, folder, ledger, limits.keep_delivered)
+        self._sweep_at = clock.monotonic() + _SWEEP_EVERY
+        self._state_lost = False
+        self._carried: set[str] = set()
+
+    def commit(self) -> int:
+        """See `Journal.commit`."""
+        with self._committing:
+            moved = self._flush()
+        if moved:
+            self._on_durable(self.durable)
+        if self.chores or self._clock.monotonic() >= self._sweep_at:
+            with self._committing:
+                self._tidy()
+        return self.durable
+
+    def close(self) -> None:
+        """Write what is left, make a checkpoint, close the files."""
+        try:
+            self.commit()
+            with self._committing:
+                self._checkpoint()
+        except OSError as error:
+            raise self._refused(error) from error
+        finally:
+            for writer in self._writers.values():
+                writer.close()
+            self._ledger.log.close()
+
+    # -- under the committing lock --------------------------------------------------------------------------------
+
+    def _flush(self) -> bool:
+        with self.books:  # who holds it has written to the state log what it changed
+            groups, target, size = self._intake.take()
+            dirty = self._ledger.log.dirty or self._state_lost
+        if not groups and not dirty:
+            return False
+        try:
+            while self._ledger.size + size > self._limits.max_size and self._free_one():
+                pass
+            for name in list(groups):
+                self._write(self._writers[name], groups[name])
+                del groups[name]
+            if dirty:
+                self._sync_state()
+        except OSError as error:
+            self._intake.put_back(groups)
+            raise self._refused(error) from error
+        self.durable = target
+        return True
+
+    def _write(self, writer: Writer, group: Group) -> None:
+        """One group, durably, in the segment at hand or else in a new one."""
+        for attempt in range(3):
+            try:
+                written = writer.write(group)
+                writer.sync(durable=self._fsync)
+                break
+            except OSError as error:
+                writer.abandon()
+                self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                if attempt == 2 or (full and not self._free_one()):
+                    raise
+        with self.books:
+            self._ledger.written += written
+            sequence, records, _ = group.frames[-1]
+            writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
+            self._ledger.follow(group)
+        if writer.full(self._limits.segment_size):
+            self.chores = True
+
+    def _sync_state(self) -> None:
+        log = self._ledger.log
+        if not self._fsync:
+            log.dirty = False
+        elif not self._state_lost:
+            try:
+                log.sync()
+            except OSError:
+                self._state_lost = True  # what the disk holds of the log is unknown: only a new one helps
+        if self._state_lost:
+            self._checkpoint()
+        if log.size > max(_STATE_SIZE, 2 * log.checkpoint_size):
+            self.chores = True
+
+    def _checkpoint(self) -> None:
+        with self.books:
+            self._ledger.checkpoint(self.durable)
+        self._state_lost = False
+
+    def _refused(self, error: OSError) -> JournalError:
+        reason = error.strerror or str(error)
+        self._ledger.degrade(f"the disk refuses: {reason}")
+        return JournalError(
+            f"{self._folder}: cannot write the journal ({reason}); what is not on disk was not confirmed and waits "
+            "in memory. Free space or replace the disk"
+        )
+
+    # -- room and order -------------------------------------------------------------------------------------------
+
+    def _free_one(self) -> bool:
+        """Delete the segment that is worth least; False where none may go."""
+        with self.books:
+            if not self._space.sealed():
+                for writer in self._writers.values():
+                    self._seal(writer)
+            for segment in self._space.victims():
+                if not self._carry(segment):
+                    self._space.drop(segment, "full")
+                    self._remove([segment])
+                    return True
+        return False
+
+    def _carry(self, segment: Segment) -> bool:
+        """Promises in a segment that is to go are written again; True while they are not durable yet."""
+        promises = self._space.promises(segment)
+        if promises and segment.name not in self._carried:
+            self._carried.add(segment.name)
+            self._intake.append(promises)
+            self.chores = True
+        return bool(promises)
+
+    def _remove(self, segments: list[Segment]) -> None:
+        self._space.strike(segments)
+        self._carried.difference_update(segment.name for segment in segments)
+        self._checkpoint()
+        self._space.delete()
+
+    def _seal(self, writer: Writer) -> None:
+        if writer.segment is not None:
+            self._ledger.written += writer.seal(self._clock.wall(), durable=self._fsync)
+
+    def _tidy(self) -> None:
+        """End full segments, make a checkpoint, delete what is spent. What fails is tried again later."""
+        self.chores = False
+        self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
+        try:
+            with self.books:
+                full = [writer for writer in self._writers.values() if writer.full(self._limits.segment_size)]
+                for writer in full:
+                    self._seal(writer)
+                spent = [segment for segment in self._space.spent() if not self._carry(segment)]
+                self._remove(spent)
+        except OSError as error:
+            self._ledger.degrade(f"housekeeping failed: {error.strerror or error}")

@@ -1,0 +1,163 @@
+"""The files seam: everything the journal asks of a disk, and the real disk behind it.
+
+The fake in `edge.testing.files` implements the same protocol and can lose power at any call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import Protocol
+
+from edge.journal.errors import JournalLocked
+
+
+class File(Protocol):
+    """A file open for appending."""
+
+    def write(self, data: bytes) -> None:
+        """Append all of `data`, or raise OSError; after an error any part of it may be there."""
+        ...
+
+    def sync(self) -> None:
+        """Return once all that was written is on the medium (fdatasync), or raise OSError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Lock(Protocol):
+    """An exclusive lock held until `release`, or until the process ends."""
+
+    def release(self) -> None: ...
+
+
+class Files(Protocol):
+    """Paths are absolute strings. Any thread. Errors are OSError, as the operating system names them."""
+
+    def make_folder(self, folder: str) -> None: ...
+
+    def names(self, folder: str) -> list[str]:
+        """The plain files in a folder; FileNotFoundError where there is none."""
+        ...
+
+    def append(self, path: str) -> File:
+        """Open for appending; creates it."""
+        ...
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer at the end."""
+        ...
+
+    def size(self, path: str) -> int: ...
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut to `size` bytes, durably."""
+        ...
+
+    def rename(self, old: str, new: str) -> None: ...
+
+    def remove(self, path: str) -> None: ...
+
+    def sync_folder(self, folder: str) -> None:
+        """Make creations, renames and removals in `folder` durable."""
+        ...
+
+    def lock(self, path: str) -> Lock:
+        """Take the lock of that file or raise `JournalLocked` with the owner's pid."""
+        ...
+
+
+class _DiskFile:
+    def __init__(self, path: str) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+    def write(self, data: bytes) -> None:
+        done = os.write(self._fd, data)
+        while done < len(data):
+            done += os.write(self._fd, memoryview(data)[done:])
+
+    def sync(self) -> None:
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class _DiskLock:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class DiskFiles:
+    """The real disk. Stateless, so one instance serves any number of journals."""
+
+    def make_folder(self, folder: str) -> None:
+        Path(folder).mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def names(self, folder: str) -> list[str]:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+
+    def append(self, path: str) -> File:
+        return _DiskFile(path)
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(fd, length, offset)
+            while data and len(data) < length:
+                more = os.pread(fd, length - len(data), offset + len(data))
+                if not more:
+                    break
+                data += more
+            return data
+        finally:
+            os.close(fd)
+
+    def size(self, path: str) -> int:
+        return Path(path).stat().st_size
+
+    def truncate(self, path: str, size: int) -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(fd, size)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def rename(self, old: str, new: str) -> None:
+        Path(old).replace(new)
+
+    def remove(self, path: str) -> None:
+        Path(path).unlink()
+
+    def sync_folder(self, folder: str) -> None:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def lock(self, path: str) -> Lock:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = 0
+            with contextlib.suppress(ValueError):
+                owner = int(os.pread(fd, 20, 0) or 0)
+            os.close(fd)
+            raise JournalLocked(str(Path(path).parent), owner) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        return _DiskLock(fd)

@@ -1,0 +1,218 @@
+"""Frames: the unit of atomicity and of checksumming.
+
+Invariants
+- A frame is whole or it is nothing: its checksum covers every byte of it and the journal it belongs to.
+- A frame's records take consecutive sequence numbers; the frame carries the first.
+- A frame says how many outcomes and publishes its stream held before it, so a gap can be counted exactly.
+
+Format 1, little-endian
+    frame   = marker "\\xd7J" | crc u32 | count u16 | length u32 | sequence u64 | wall f64 | outcomes u32
+              | publishes u32 | payload[length]
+              crc: CRC-32 of payload, then of the bytes from `count` to `publishes`, begun with the journal's seed
+              count: number of records; bit 15: a delivery comes first; bit 14: the payload is a note
+              outcomes, publishes: in the stream before this frame, modulo 2**32
+    payload = [delivery] record*                      or, for a note, kind u8 | body
+    delivery= client length u8 | packet id u16 | digest u64 | client
+    record  = kind u8 | class u8 | id length u8 | id at u16 | topic length u16 | body length u32 | [id] | topic | body
+              id at: where the id stands in the body, 65535 where it is written out before the topic
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+from edge.model import Delivery, Record, RecordClass, RecordKind
+
+MARKER = b"\xd7J"
+MAX_FRAME = 1 << 26
+CHUNK = 1 << 17
+
+_LEAD = struct.Struct("<2sI")
+_TAIL = struct.Struct("<HIQdII")
+_HEAD = struct.Struct("<2sIHIQdII")
+_RECORD = struct.Struct("<BBBHHI")
+_DELIVERY = struct.Struct("<BHQ")
+_HAS_DELIVERY = 0x8000
+_NOTE = 0x4000
+_COUNT = 0x3FFF
+_INLINE = 0xFFFF
+_WRAP = 0xFFFFFFFF
+_CLASS_CODE = {RecordClass.ALARM: 1, RecordClass.TELEMETRY: 2, RecordClass.PUBLISH: 3}
+_CLASS_OF = {code: klass for klass, code in _CLASS_CODE.items()}
+_KIND_OF = {int(kind): kind for kind in RecordKind}
+
+Read = Callable[[int, int], bytes]
+"""(offset, length) -> bytes of one file."""
+
+
+class Frame(NamedTuple):
+    """A frame found intact at `offset` of its file; `data[start:stop]` is its payload."""
+
+    offset: int
+    end: int
+    sequence: int
+    wall: float
+    outcomes: int
+    publishes: int
+    flags: int
+    data: bytes
+    start: int
+    stop: int
+
+    @property
+    def number(self) -> int:
+        """How many records, and so sequence numbers, the frame holds."""
+        return self.flags & _COUNT
+
+    @property
+    def is_note(self) -> bool:
+        return bool(self.flags & _NOTE)
+
+
+class Gap(NamedTuple):
+    """Bytes from `offset` to `end` that are no frame."""
+
+    offset: int
+    end: int
+
+
+def encode(records: Sequence[Record], delivery: Delivery | None) -> tuple[bytes, int]:
+    """The payload and the flags of a frame. Raises ValueError for what the format cannot hold."""
+    parts: list[bytes] = []
+    flags = len(records)
+    if flags > _COUNT:
+        raise ValueError(f"a frame holds at most {_COUNT} records, not {flags}")
+    if delivery is not None:
+        client = delivery.client.encode()
+        parts.append(_DELIVERY.pack(len(client), delivery.packet_id, delivery.digest))
+        parts.append(client)
+        flags |= _HAS_DELIVERY
+    for record in records:
+        name = record.id.encode()
+        body = record.body
+        at = body.find(name, 0, 256) if name else -1
+        topic = record.topic.encode()
+        try:
+            head = _RECORD.pack(
+                record.kind, _CLASS_CODE[record.klass], len(name), at if at >= 0 else _INLINE, len(topic), len(body)
+            )
+        except struct.error as error:
+            raise ValueError(f"record {record.id[:40]!r} cannot be stored: {error}") from None
+        if at >= 0:
+            parts += (head, topic, body) if topic else (head, body)
+        else:
+            parts += (head, name, topic, body)
+    return b"".join(parts), flags
+
+
+def seal(payload: bytes, flags: int, sequence: int, wall: float, outcomes: int, publishes: int, crc: int) -> bytes:
+    """The 36 bytes before a payload. `crc` is `crc32(payload, seed)`: the dear part, done outside any lock."""
+    tail = _TAIL.pack(flags, len(payload), sequence, wall, outcomes & _WRAP, publishes & _WRAP)
+    return _LEAD.pack(MARKER, crc32(tail, crc)) + tail
+
+
+def note(kind: int, body: bytes, sequence: int, wall: float, seed: int) -> bytes:
+    """A whole frame that carries one of the journal's own notes."""
+    payload = bytes((kind,)) + body
+    return seal(payload, _NOTE, sequence, wall, 0, 0, crc32(payload, seed)) + payload
+
+
+def note_of(frame: Frame) -> tuple[int, bytes]:
+    """A note's kind and body."""
+    return frame.data[frame.start], frame.data[frame.start + 1 : frame.stop]
+
+
+def records_of(frame: Frame) -> list[Record]:
+    """The records of an intact frame, in order. Raises ValueError when written by a newer version."""
+    data, at = frame.data, frame.start
+    if frame.flags & _HAS_DELIVERY:
+        at += _DELIVERY.size + data[at]
+    found: list[Record] = []
+    for _ in range(frame.flags & _COUNT):
+        kind, klass, id_length, id_at, topic_length, body_length = _RECORD.unpack_from(data, at)
+        at += 11
+        if id_at == _INLINE:
+            name = data[at : at + id_length].decode()
+            at += id_length
+        topic = ""
+        if topic_length:
+            topic = data[at : at + topic_length].decode()
+            at += topic_length
+        body = data[at : at + body_length]
+        at += body_length
+        if id_at != _INLINE:
+            name = body[id_at : id_at + id_length].decode()
+        try:
+            found.append(Record(_KIND_OF[kind], _CLASS_OF[klass], name, body, topic))
+        except KeyError:
+            raise ValueError(f"a record of kind {kind} and class {klass} is not known to this version") from None
+    return found
+
+
+def delivery_of(frame: Frame) -> Delivery | None:
+    """The delivery key of an intact frame."""
+    if not frame.flags & _HAS_DELIVERY:
+        return None
+    length, packet_id, digest = _DELIVERY.unpack_from(frame.data, frame.start)
+    at = frame.start + _DELIVERY.size
+    return Delivery(frame.data[at : at + length].decode(), packet_id, digest)
+
+
+def walk(
+    read: Read, start: int, end: int, seed: int, *, after: int = -1, below: int = 1 << 63
+) -> Iterator[Frame | Gap]:
+    """Frames between two offsets of a file, and the gaps between them where it is damaged.
+
+    Sequence numbers must rise and stay between `after` and `below` (both exclusive): what does not is a gap. A torn
+    tail is a last gap that reaches `end`. Reads in chunks: memory does not grow with the file, except to salvage.
+    """
+    offset, base, data = start, start, b""
+    while offset < end:
+        at = offset - base
+        if at + _HEAD.size > len(data):
+            data, base, at = read(offset, min(CHUNK, end - offset)), offset, 0
+        frame = _parse(data, at, offset, seed, after, below, end)
+        if isinstance(frame, int):
+            data, base = read(offset, min(frame + CHUNK, end - offset)), offset
+            frame = _parse(data, 0, offset, seed, after, below, end)
+        if not isinstance(frame, Frame):
+            found = _salvage(read, offset, end, seed, after, below)
+            yield Gap(offset, found if found is not None else end)
+            if found is None:
+                return
+            offset = found
+            continue
+        yield frame
+        after = frame.sequence + max(frame.number, 1) - 1
+        offset = frame.end
+
+
+def _parse(data: bytes, at: int, offset: int, seed: int, after: int, below: int, end: int) -> Frame | int | None:
+    """The frame at `data[at]`; its length where the data stops short of it; None where there is none."""
+    if at + _HEAD.size > len(data):
+        return None
+    marker, crc, flags, length, sequence, wall, outcomes, publishes = _HEAD.unpack_from(data, at)
+    total = _HEAD.size + length
+    if marker != MARKER or length > MAX_FRAME or offset + total > end or not after < sequence < below:
+        return None
+    start, stop = at + _HEAD.size, at + total
+    if stop > len(data):
+        return int(total)
+    view = memoryview(data)
+    if crc32(view[at + 6 : start], crc32(view[start:stop], seed)) != crc:
+        return None
+    return Frame(offset, offset + total, sequence, wall, outcomes, publishes, flags, data, start, stop)
+
+
+def _salvage(read: Read, offset: int, end: int, seed: int, after: int, below: int) -> int | None:
+    """Where the next intact frame after a damaged place begins."""
+    data = read(offset, end - offset)
+    at = data.find(MARKER, 1)
+    while at >= 0:
+        if isinstance(_parse(data, at, offset + at, seed, after, below, end), Frame):
+            return offset + at
+        at = data.find(MARKER, at + 1)
+    return None

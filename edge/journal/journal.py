@@ -1,0 +1,272 @@
+"""The journal: what was accepted is on disk before anyone is told, and stays until it is delivered or counted lost.
+
+Invariants
+- `append` costs microseconds; `commit` makes everything appended so far durable with one write and one sync a stream.
+- `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
+- `unfinished`, deliveries and counts change when a frame is durable, never before.
+- Locks, in this order: committing, books, short. The short one is never held while a file is touched.
+
+Nothing here starts a thread or reads a clock: production runs `wait` and `commit` on a writer thread of the app's,
+tests call `commit`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from edge.clock import Clock
+from edge.journal.commit import Committer, Limits
+from edge.journal.errors import JournalError
+from edge.journal.files import DiskFiles, Files, Lock
+from edge.journal.frames import records_of
+from edge.journal.intake import Intake
+from edge.journal.ledger import Ledger
+from edge.journal.marks import ranges
+from edge.journal.opening import open_ledger
+from edge.journal.segments import Segment
+from edge.journal.statelog import FORGET, SETTLED, TABLE
+from edge.journal.store import Change, Store
+from edge.model import Delivery, Record, RecordKind, Stored, Verdict
+
+if TYPE_CHECKING:
+    from tinydb.table import Table
+
+
+class Journal:
+    """See the module's invariants. Every method may be called by any thread. Made by `open_journal`."""
+
+    def __init__(
+        self,
+        path: str,
+        committer: Committer,
+        ledger: Ledger,
+        intake: Intake,
+        *,
+        limits: Limits,
+        lock: Lock,
+    ) -> None:
+        self.path = path
+        self._committer = committer
+        self._ledger = ledger
+        self._intake = intake
+        self._limits = limits
+        self._lock = lock
+        self._books = committer.books
+        self._database: Any = None
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    @property
+    def durable(self) -> int:
+        """The last sequence number that is durable, with all before it."""
+        return self._committer.durable
+
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int:
+        """Put one frame, all or nothing, into the next group; returns the sequence number of its last record.
+
+        Durable when `durable` reaches that number. With more than `Limits.buffer` bytes waiting the caller writes
+        the group itself: that is the back-pressure. Raises `JournalError` when the disk takes nothing or the journal
+        is closed, ValueError for a record that the format cannot hold.
+        """
+        if not records:
+            raise ValueError("a frame needs a record")
+        if self._intake.closed:
+            raise JournalError(f"{self.path}: the journal is closed")
+        last = self._intake.append(records, delivery)
+        if self._intake.buffered > self._limits.buffer:
+            self.commit()
+        return last
+
+    def commit(self) -> int:
+        """Make all that was appended or settled before the call durable; returns `durable`.
+
+        Raises `JournalError` when the disk refuses. Nothing is lost by that: the frames stay for the next attempt.
+        `on_durable` is called by this thread, without a lock held.
+        """
+        return self._committer.commit()
+
+    def wait(self, timeout: float) -> bool:
+        """For the writer thread: block until something is appended or `timeout` seconds pass; whether to commit."""
+        return self._intake.wait(timeout) or self._ledger.log.dirty
+
+    # -- what was promised and not yet done -----------------------------------------------------------------------
+
+    def unfinished(self) -> Iterator[Stored]:
+        """Durable accepted records without an outcome, in order: after a start, what must run again."""
+        with self._books:
+            wanted = dict(self._ledger.state.unfinished)
+            found: list[Stored] = []
+            for segment in self._ledger.books.segments():
+                if any(segment.header.first <= sequence <= segment.last for sequence in wanted.values()):
+                    found += self._promised(segment, wanted)
+        yield from sorted(found, key=lambda stored: stored.sequence)
+
+    def _promised(self, segment: Segment, wanted: Mapping[str, int]) -> Iterator[Stored]:
+        for frame in self._ledger.outbox.frames(segment):
+            for sequence, record in enumerate(records_of(frame), frame.sequence):
+                if record.kind is RecordKind.ACCEPTED and wanted.get(record.id) == sequence:
+                    yield Stored(sequence, record, frame.wall)
+
+    def deliveries(self, client: str) -> Mapping[int, int]:
+        """Packet id -> digest of the last durable deliveries of an MQTT client; a live, read-only view."""
+        with self._books:
+            return self._ledger.state.deliveries[client]
+
+    def forget_deliveries(self, client: str) -> None:
+        """The broker began a new session: the packet ids so far mean nothing any more. Raises OSError."""
+        with self._books:
+            sequence = self._intake.sequence
+            self._ledger.note(FORGET, orjson.dumps({"client": client, "sequence": sequence}))
+            self._ledger.state.deliveries.forget(client, sequence)
+
+    # -- the outbox -----------------------------------------------------------------------------------------------
+
+    def pending(
+        self, upstream: str, *, limit: int = 100, max_bytes: int = 1 << 20, after: int | None = None
+    ) -> list[Stored]:
+        """The oldest durable records that `upstream` has not done with, behind sequence number `after`.
+
+        `PUBLISHES` names the outbox of publish records. At least one record is returned where there is one, then as
+        many as fit both limits. Memory does not depend on the backlog. Raises OSError where a segment cannot be read.
+        """
+        with self._books:
+            found = self._ledger.outbox.pending(upstream, limit, max_bytes, after)
+            for segment in list(self._ledger.outbox.damaged):
+                self._ledger.reckon(segment)
+                self._committer.chores = True  # a checkpoint makes what was lost durable
+            return found
+
+    def settle(self, upstream: str, sequences: Iterable[int], verdict: Verdict, reason: str = "") -> int:
+        """`upstream` has done with these records, in any order; returns how many were pending until now.
+
+        Written at once, durable with the next commit. Repeats and numbers that are not pending count nothing.
+        Raises OSError when it cannot be written; then nothing changed.
+        """
+        with self._books:
+            places: dict[str, tuple[Segment, dict[int, None]]] = {}
+            for sequence in sequences:
+                place = self._ledger.books.take(upstream, sequence) or self._ledger.outbox.find(upstream, sequence)
+                if place is None:
+                    continue
+                segment, ordinal = place
+                marks = segment.marks.get(upstream)
+                if marks is None or ordinal not in marks:
+                    places.setdefault(segment.name, (segment, {}))[1][ordinal] = None
+            count = sum(len(ordinals) for _, ordinals in places.values())
+            if count:
+                self._settle(upstream, places, verdict, reason)
+            return count
+
+    def _settle(
+        self, upstream: str, places: dict[str, tuple[Segment, dict[int, None]]], verdict: Verdict, reason: str
+    ) -> None:
+        classes: dict[str, int] = {}
+        for segment, ordinals in places.values():
+            stream = segment.header.stream
+            classes[stream] = classes.get(stream, 0) + len(ordinals)
+        marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
+        body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
+        self._ledger.note(SETTLED, orjson.dumps(body))
+        totals = self._ledger.books.of(upstream)
+        for klass, number in classes.items():
+            totals.add(verdict, number, reason, klass)
+        for segment, ordinals in places.values():
+            self._ledger.books.mark(upstream, segment, list(ordinals))
+            if not self._limits.keep_delivered and segment.sealed and segment.settled:
+                self._committer.chores = True
+
+    def backlog(self, upstream: str) -> int:
+        """How many durable records `upstream` has not done with. Costs the same whatever the number."""
+        with self._books:
+            return self._ledger.books.backlog(upstream)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts that add up: `accepted = local + delivered + pending + dropped + expired + dead` everywhere."""
+        with self._books:
+            return {
+                **self._ledger.books.stats(),
+                "volatile": 0,
+                "unfinished": len(self._ledger.state.unfinished),
+                "bytes": self._ledger.size,
+                "bytes_written": self._ledger.state.written + self._ledger.written,
+                "degraded": list(self._ledger.degraded),
+            }
+
+    # -- state tables ---------------------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table:
+        """A TinyDB table whose every change is one durable frame; the same object for the same name."""
+        if self._database is None:
+            from edge.journal.tables import JournalDB  # a runtime without state tables pays nothing for TinyDB
+
+            self._database = JournalDB(self)
+        table: Table = self._database.table(name)
+        return table
+
+    @property
+    def store(self) -> Store:
+        """The documents themselves. Hold `reading` while looking."""
+        return self._ledger.state.store
+
+    @property
+    def reading(self) -> threading.RLock:
+        """The lock that keeps the documents still."""
+        return self._books
+
+    def change(self, change: Change) -> None:
+        """Make one change of a state table; durable with the next commit. Raises TypeError for what is not JSON,
+        OSError; then nothing changed."""
+        with self._books:
+            body = change.dump()
+            self._ledger.note(TABLE, body)
+            self.store.apply(Change.load(body))
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Commit, close the files, give up the lock. Idempotent. Raises `JournalError` where the disk refuses."""
+        if not self._intake.close():
+            return
+        try:
+            self._committer.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_journal(
+    path: str,
+    *,
+    clock: Clock,
+    files: Files | None = None,
+    upstreams: Sequence[str] = (),
+    limits: Limits | None = None,
+    on_durable: Callable[[int], None] = lambda sequence: None,
+) -> Journal:
+    """Open or create the journal in folder `path`; recovers whatever its files have been through.
+
+    `upstreams` are the names that outcomes are owed to from now on; others keep what they have. Raises
+    `JournalLocked` when another process has it, `JournalFormat` when a newer version wrote it, OSError when the
+    folder cannot be used. A damaged journal opens, and says so in `stats()["degraded"]`.
+    """
+    files = files if files is not None else DiskFiles()
+    limits = limits if limits is not None else Limits()
+    files.make_folder(path)
+    lock = files.lock(f"{path}/lock")
+    try:
+        ledger, writers, sequence = open_ledger(files, path, clock, upstreams)
+    except BaseException:
+        lock.release()
+        raise
+    intake = Intake(clock, ledger.state.seed, sequence, ledger.books.streams)
+    committer = Committer(files, path, ledger, writers, intake, clock=clock, limits=limits, on_durable=on_durable)
+    return Journal(path, committer, ledger, intake, limits=limits, lock=lock)

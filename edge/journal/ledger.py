@@ -1,0 +1,165 @@
+"""The ledger: state, books and state log held together, so that memory and log never disagree.
+
+Everything here is guarded by the journal's books lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from edge.clock import Clock
+from edge.journal.books import Stream
+from edge.journal.files import Files
+from edge.journal.frames import records_of
+from edge.journal.outbox import Outbox
+from edge.journal.recovery import Survey
+from edge.journal.segments import PUBLISHES, Header, Segment
+from edge.journal.statelog import DELIVERIES, READY, SNAPSHOT, TABLE, StateLog
+from edge.journal.writer import Group
+from edge.model import RecordKind, Verdict
+
+
+class Ledger:
+    """A survey that goes on living. `degraded` lists what is wrong, in words for people."""
+
+    def __init__(self, files: Files, folder: str, clock: Clock, found: Survey) -> None:
+        self._clock = clock
+        self._opened = clock.monotonic()
+        self.state = found.state
+        self.books = found.books
+        self.outbox = Outbox(files, folder, found.books)
+        self.log = StateLog(files, folder)
+        self.log.number = found.read.number if found.read is not None else 0
+        self.degraded: dict[str, None] = {}
+        self.gone: list[str] = []
+        self.written = 0
+
+    def age(self) -> float:
+        """The journal's own clock: seconds it was open, over all boots. A wall clock that steps does not move it."""
+        return self.state.age + self._clock.monotonic() - self._opened
+
+    def degrade(self, reason: str) -> None:
+        """From now on the journal reports this."""
+        self.degraded[reason] = None
+
+    def header(self, stream: Stream, number: int, first: int) -> Header:
+        """The header of the stream's next segment."""
+        return Header(
+            seed=self.state.seed,
+            stream=stream.name,
+            number=number,
+            first=first,
+            outcomes=stream.outcomes,
+            publishes=stream.publishes,
+            upstreams=self.books.upstreams,
+            counts=dict(stream.counts),
+            totals={name: asdict(totals) for name, totals in self.books.totals.items()},
+            age=self.age(),
+            wall=self._clock.wall(),
+        )
+
+    def follow(self, group: Group) -> None:
+        """The group is durable: what it promises, ends and delivers counts now."""
+        unfinished, deliveries = self.state.unfinished, self.state.deliveries
+        for first, records, delivery in group.frames:
+            last = first
+            for last, record in enumerate(records, first):
+                if record.kind is RecordKind.OUTCOME:
+                    unfinished.pop(record.id, None)
+                elif record.kind is RecordKind.ACCEPTED:
+                    unfinished[record.id] = last
+            if delivery is not None:
+                deliveries.note(delivery, last)
+
+    @property
+    def size(self) -> int:
+        """What segments and state log take on disk."""
+        return sum(segment.length for segment in self.books.segments()) + self.log.size
+
+    def note(self, kind: int, body: bytes) -> None:
+        """Write a change to the state log, at once. Raises OSError; then the change must not be made."""
+        self.written += self.log.write(kind, body, self._clock.wall())
+
+    def checkpoint(self, sequence: int) -> None:
+        """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""
+        self.state.sequence = sequence
+        self.written += self.log.replace(self._notes(), self._clock.wall())
+
+    def _notes(self) -> Iterator[tuple[int, bytes]]:
+        state, books = self.state, self.books
+        snapshot: dict[str, Any] = {
+            "sequence": state.sequence,
+            "seed": state.seed,
+            "age": self.age(),
+            "written": state.written + self.written,
+            "gone": self.gone,
+            "unfinished": state.unfinished,
+            "totals": {name: asdict(totals) for name, totals in books.totals.items()},
+            "streams": {
+                name: {
+                    "number": stream.number,
+                    "outcomes": stream.outcomes,
+                    "publishes": stream.publishes,
+                    "counts": stream.counts,
+                }
+                for name, stream in books.streams.items()
+            },
+            "segments": {segment.name: _summary(segment) for segment in books.segments()},
+        }
+        yield SNAPSHOT, orjson.dumps(snapshot)
+        for body in state.store.dump():
+            yield TABLE, body
+        for body in state.deliveries.dump():
+            yield DELIVERIES, body
+        yield READY, b""
+
+    def reckon(self, segment: Segment) -> int:
+        """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""
+        seen: dict[RecordKind, set[int]] = {RecordKind.OUTCOME: set(), RecordKind.PUBLISH: set()}
+        for frame in self.outbox.frames(segment):
+            ordinals = {kind: segment.ordinal(frame, kind) for kind in seen}
+            for record in records_of(frame):
+                if record.kind in seen:
+                    seen[record.kind].add(ordinals[record.kind])
+                    ordinals[record.kind] += 1
+        lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
+        for upstream in (*segment.header.upstreams, PUBLISHES):
+            kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
+            missing = [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in seen[kind]]
+            count = len(self.books.mark(upstream, segment, missing))
+            self._drop_damaged(upstream, count, segment.header.stream)
+        if lost:
+            self.degrade(f"{segment.name} is damaged: {lost} records lost")
+        if segment in self.outbox.damaged:
+            self.outbox.damaged.remove(segment)
+        return lost
+
+    def balance(self) -> None:
+        """Make totals agree with the segments there are: what is owed and nowhere to be found is lost."""
+        for upstream in (*self.books.names(), PUBLISHES):
+            pending = sum(segment.pending(upstream) for segment in self.books.segments())
+            lost = self.books.backlog(upstream) - pending
+            if lost > 0:
+                self._drop_damaged(upstream, lost, "unknown")
+                self.degrade(f"{lost} records for {upstream} were lost with their files")
+            elif lost < 0:
+                # Their acknowledgements are lost: they are sent again, so they are not delivered yet.
+                self.books.of(upstream).delivered += lost
+                self.degrade(f"{-lost} acknowledgements of {upstream} were lost; those records are sent again")
+
+    def _drop_damaged(self, upstream: str, count: int, klass: str) -> None:
+        if count:
+            self.books.of(upstream).add(Verdict.DROPPED, count, "damaged", klass)
+
+
+def _summary(segment: Segment) -> dict[str, Any]:
+    return {
+        "outcomes": segment.outcomes,
+        "publishes": segment.publishes,
+        "last": segment.last,
+        "marks": {upstream: marks.dump() for upstream, marks in segment.marks.items() if marks.count},
+    }

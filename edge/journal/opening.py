@@ -1,0 +1,100 @@
+"""Opening a journal: from what its files tell to one that can be written, whatever had happened to them.
+
+A torn tail is cut off: it was never confirmed. Anything else that cannot be read is copied to a side file
+(`quarantine-...`), counted as lost, and reported. Ends with a checkpoint, so the next start is short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from zlib import crc32
+
+from edge.clock import Clock
+from edge.journal.files import Files
+from edge.journal.ledger import Ledger
+from edge.journal.recovery import Damage, Survey, survey
+from edge.journal.writer import Writer
+
+_SIDE_FILE = 1 << 24
+
+
+def open_ledger(
+    files: Files, folder: str, clock: Clock, upstreams: Sequence[str]
+) -> tuple[Ledger, dict[str, Writer], int]:
+    """The ledger, a writer for every stream, and the last sequence number. The caller holds the lock.
+
+    Raises `JournalFormat` for a newer format, OSError where the disk refuses.
+    """
+    found = survey(files, folder)
+    ledger = Ledger(files, folder, clock, found)
+    if not found.state.seed:
+        found.state.seed = crc32(f"{folder} {clock.wall()!r}".encode()) or 1
+    if found.read is None and any(found.books.segments()):
+        ledger.degrade("the state log is lost: state tables are empty, what was delivered may be sent again")
+        _restore_totals(found)
+    _quarantine(files, folder, found, ledger)
+    for name in found.state.gone:
+        with contextlib.suppress(FileNotFoundError):
+            files.remove(f"{folder}/{name}")
+    for segment in dict.fromkeys(found.damaged):
+        ledger.reckon(segment)
+    ledger.books.upstreams = tuple(upstreams)
+    ledger.balance()
+    writers = _writers(files, folder, ledger, found, clock)
+    files.sync_folder(folder)
+    ledger.checkpoint(found.sequence)
+    return ledger, writers, found.sequence
+
+
+def _restore_totals(found: Survey) -> None:
+    """Without a state log the newest header knows best what had become of the records before it."""
+    newest = max(found.books.segments(), key=lambda segment: segment.header.first)
+    found.state.restore_totals(newest.header.totals)
+
+
+def _quarantine(files: Files, folder: str, found: Survey, ledger: Ledger) -> None:
+    for damage in found.damages:
+        if damage.torn:
+            continue
+        _copy_aside(files, folder, damage)
+        ledger.degrade(f"{damage.name}: bytes {damage.offset} to {damage.end}: {damage.what}")
+    for name in found.stillborn:
+        files.remove(f"{folder}/{name}")
+    for name in found.unreadable:
+        files.rename(f"{folder}/{name}", f"{folder}/quarantine-{name}")
+        ledger.degrade(f"{name} cannot be read; it was set aside as quarantine-{name}")
+    for name in found.missing:
+        if name not in found.unreadable:
+            ledger.degrade(f"{name} is missing")
+
+
+def _copy_aside(files: Files, folder: str, damage: Damage) -> None:
+    side = f"quarantine-{damage.name}-{damage.offset}.bin"
+    present = files.names(folder)
+    if damage.name in present and side not in present:
+        data = files.read(f"{folder}/{damage.name}", damage.offset, min(damage.end - damage.offset, _SIDE_FILE))
+        file = files.append(f"{folder}/{side}")
+        try:
+            file.write(data)
+            file.sync()
+        finally:
+            file.close()
+
+
+def _writers(files: Files, folder: str, ledger: Ledger, found: Survey, clock: Clock) -> dict[str, Writer]:
+    """Writers that go on in the newest segments that are whole; the others are sealed as they are."""
+    writers = {name: Writer(files, folder, stream, ledger.header) for name, stream in ledger.books.streams.items()}
+    for segment in ledger.books.segments():
+        if segment.sealed:
+            continue
+        if segment.length > segment.size:
+            files.truncate(f"{folder}/{segment.name}", segment.size)
+            segment.length = segment.size
+        writer = writers[segment.header.stream]
+        writer.resume(segment)
+        newest = segment is writer.stream.segments[-1]
+        same = segment.header.upstreams == ledger.books.upstreams
+        if not (newest and same and segment not in found.damaged):
+            writer.seal(clock.wall(), durable=True)
+    return writers

@@ -1,0 +1,208 @@
+"""Reading a journal back, whatever state its files are in. Changes nothing: the journal mends, a reader only looks.
+
+Order: the newest state log that has a whole checkpoint; then every segment by header and footer; then, frame by
+frame, what is younger than the checkpoint. Work is bounded by the data since the last checkpoint, not by the backlog.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from edge.journal.books import Books
+from edge.journal.files import Files
+from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
+from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
+from edge.journal.statelog import Read, State, read_state, state_number
+from edge.model import RecordKind
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is not as it was written. `torn`: the unconfirmed end of a write, which is no loss."""
+
+    name: str
+    offset: int
+    end: int
+    what: str
+    torn: bool = False
+
+
+@dataclass(slots=True)
+class Survey:
+    """A journal as its files tell it."""
+
+    state: State
+    read: Read | None
+    books: Books
+    damages: list[Damage] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    stillborn: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    damaged: list[Segment] = field(default_factory=list)
+    sequence: int = 0
+
+    def note(self, name: str, gap: Gap, what: str, *, torn: bool = False) -> None:
+        self.damages.append(Damage(name, gap.offset, gap.end, what, torn))
+
+
+def survey(files: Files, folder: str) -> Survey:
+    """Read everything. Raises `JournalFormat` for a newer format, FileNotFoundError for a missing folder."""
+    names = files.names(folder)
+    read, skipped = _newest_state(files, folder, names)
+    found = Survey(read.state if read is not None else State(), read, Books())
+    for name in skipped:
+        found.damages.append(Damage(name, 0, files.size(f"{folder}/{name}"), "no whole checkpoint"))
+    if read is not None:
+        for gap in read.gaps:
+            found.note(f"state-{read.number:010d}.log", gap, "no note", torn=gap.offset >= read.size)
+    _find_segments(files, folder, names, found)
+    _scan(files, folder, found)
+    _count(found)
+    return found
+
+
+def _newest_state(files: Files, folder: str, names: list[str]) -> tuple[Read | None, list[str]]:
+    numbers = sorted((number for name in names if (number := state_number(name)) is not None), reverse=True)
+    skipped: list[str] = []
+    best: Read | None = None
+    for number in numbers:
+        read = read_state(files, folder, number)
+        if read is not None and read.ready:
+            return read, skipped
+        skipped.append(f"state-{number:010d}.log")
+        if best is None:
+            best = read
+    return best, skipped
+
+
+def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -> None:
+    present = set()
+    for name in sorted(names):
+        place = parse_name(name)
+        if place is None or name in found.state.gone:
+            continue
+        stream = found.books.streams[place[0]]
+        stream.number = max(stream.number, place[1])
+        segment = read_header(files, folder, name)
+        if segment is None:
+            born = name in found.state.segments or _has_frame(files, folder, name, found.state.seed)
+            (found.unreadable if born else found.stillborn).append(name)
+            continue
+        present.add(name)
+        read_footer(files, folder, segment)
+        segment.marks = found.state.marks.get(name, {})
+        if segment.header.seed != found.state.seed and found.state.seed:
+            found.damages.append(Damage(name, 0, segment.length, "belongs to another journal"))
+            found.unreadable.append(name)
+            continue
+        found.state.seed = segment.header.seed
+        stream.segments.append(segment)
+    found.missing = [name for name in found.state.segments if name not in present and name not in found.state.gone]
+
+
+def _has_frame(files: Files, folder: str, name: str, seed: int) -> bool:
+    """Whether a file without a header holds any frame; one without is a segment that power cut at its birth."""
+    path = f"{folder}/{name}"
+    found = walk(lambda at, length: files.read(path, at, length), 0, files.size(path), seed)
+    return any(isinstance(frame, Frame) for frame in found)
+
+
+def _scan(files: Files, folder: str, found: Survey) -> None:
+    """Frames younger than the checkpoint, over all streams in order of sequence, into what they mean."""
+    lanes = []
+    for stream in found.books.streams.values():
+        for index, segment in enumerate(stream.segments):
+            rest = stream.segments[index + 1 :]
+            if not segment.sealed or segment.last > found.state.sequence:
+                lanes.append(_frames(files, folder, segment, rest[0] if rest else None, found))
+    unfinished, deliveries = found.state.unfinished, found.state.deliveries
+    for frame in heapq.merge(*lanes, key=lambda frame: frame.sequence):
+        if frame.sequence <= found.state.sequence:
+            continue
+        for sequence, record in enumerate(records_of(frame), frame.sequence):
+            if record.kind is RecordKind.ACCEPTED:
+                unfinished[record.id] = sequence
+            elif record.kind is RecordKind.OUTCOME:
+                unfinished.pop(record.id, None)
+        delivery = delivery_of(frame)
+        if delivery is not None:
+            deliveries.note(delivery, frame.sequence + frame.number - 1)
+
+
+def _frames(files: Files, folder: str, segment: Segment, following: Segment | None, found: Survey) -> Iterator[Frame]:
+    """The intact frames of a segment; completes an unsealed one's counts. A frame written again after a failed sync
+    stands in the following segment too: the older copy is ignored."""
+    path = f"{folder}/{segment.name}"
+    sealed = segment.sealed
+    end = segment.size if sealed else segment.length
+    below = following.header.first if following is not None else 1 << 63
+    tail: Gap | None = None
+    for frame in walk(
+        lambda at, length: files.read(path, at, length), segment.body, end, segment.header.seed, below=below
+    ):
+        if isinstance(frame, Gap):
+            tail = frame if frame.end == end else None
+            if tail is None or sealed:
+                found.note(segment.name, frame, "no frame")
+                found.damaged.append(segment)
+            continue
+        if not sealed:
+            segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
+            _count_frame(segment, frame)
+        yield frame
+    if not sealed:
+        segment.crc = crc32(files.read(path, 0, segment.size))
+        _complete(segment, following, found)
+    if tail is not None and not sealed:
+        lost = following is not None and segment in found.damaged
+        found.note(segment.name, tail, "an unfinished write", torn=not lost)
+
+
+def _count_frame(segment: Segment, frame: Frame) -> None:
+    """Counts go by what the frame says stood before it, so frames lost in a gap are counted as accepted."""
+    kinds = [record.kind for record in records_of(frame)]
+    segment.outcomes = segment.ordinal(frame, RecordKind.OUTCOME) + kinds.count(RecordKind.OUTCOME)
+    segment.publishes = segment.ordinal(frame, RecordKind.PUBLISH) + kinds.count(RecordKind.PUBLISH)
+
+
+def _complete(segment: Segment, following: Segment | None, found: Survey) -> None:
+    """Confirmed records at the end of a segment may be lost; the next header and the checkpoint know how many."""
+    outcomes, publishes = segment.outcomes, segment.publishes
+    if following is not None:
+        outcomes = following.header.outcomes - segment.header.outcomes
+        publishes = following.header.publishes - segment.header.publishes
+    known = found.state.segments.get(segment.name)
+    if known is not None:
+        outcomes, publishes = max(outcomes, known["outcomes"]), max(publishes, known["publishes"])
+        segment.last = max(segment.last, known["last"])
+    for upstream, marks in segment.marks.items():
+        if upstream == PUBLISHES:
+            publishes = max(publishes, marks.count)
+        elif upstream in segment.header.upstreams:
+            outcomes = max(outcomes, marks.count)
+    if (outcomes, publishes) != (segment.outcomes, segment.publishes):
+        segment.outcomes, segment.publishes = max(outcomes, segment.outcomes), max(publishes, segment.publishes)
+        found.damaged.append(segment)
+
+
+def _count(found: Survey) -> None:
+    """Streams' counts from their newest segment and from the checkpoint, whichever knows more."""
+    found.sequence = found.state.sequence
+    for name, stream in found.books.streams.items():
+        for segment in stream.segments:
+            found.sequence = max(found.sequence, segment.last, segment.header.first - 1)
+        if stream.segments:
+            newest = stream.segments[-1]
+            header = newest.header
+            counts = dict(header.counts)
+            for upstream in header.upstreams:
+                counts[upstream] = counts.get(upstream, 0) + newest.outcomes
+            stream.raise_to(header.outcomes + newest.outcomes, header.publishes + newest.publishes, counts)
+        known = found.state.streams.get(name)
+        if known is not None:
+            stream.number = max(stream.number, known["number"])
+            stream.raise_to(known["outcomes"], known["publishes"], known["counts"])
+    found.books.totals = found.state.totals

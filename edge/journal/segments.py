@@ -1,0 +1,174 @@
+"""Segments: the files of a stream.
+
+Invariants
+- A stream is a class of worth; a frame lies in the stream of its most valuable record, and never spans segments.
+- A segment's header carries what was counted before it, so every count survives the deletion of older segments.
+- Which upstreams a record is for is a property of its segment: it is fixed when the segment begins.
+- A sealed segment ends with a footer; only the newest segment of a stream may lack one.
+
+Format 1
+    segment = magic "edge journal 1\\n" | header note (seed 0) | frame* | [footer note | footer's offset u64]
+    header  = JSON {version, seed, stream, number, first, outcomes, publishes, upstreams, counts,
+              totals, age, wall}
+    footer  = JSON {outcomes, publishes, last, size, crc}     crc: CRC-32 of the bytes before the footer
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from edge.journal.errors import JournalFormat
+from edge.journal.files import Files
+from edge.journal.frames import CHUNK, Frame, note, note_of, walk
+from edge.journal.marks import Marks
+from edge.model import RecordClass, RecordKind
+
+MAGIC = b"edge journal 1\n"
+VERSION = 1
+PUBLISHES = "@publish"
+"""The name of the outbox of publish records; every other name is an upstream of outcomes."""
+
+STREAMS = (RecordClass.ALARM.value, RecordClass.TELEMETRY.value, RecordClass.PUBLISH.value)
+HEADER, FOOTER = 16, 17
+_TRAILER = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a segment says of itself. `counts` are the outcomes for each upstream in this stream before it, `totals`
+    what had become of records at each upstream, over all streams; `age` is the journal's own clock in seconds:
+    monotonic time it was open, summed over boots."""
+
+    version: int = VERSION
+    seed: int
+    stream: str
+    number: int
+    first: int
+    outcomes: int
+    publishes: int
+    upstreams: tuple[str, ...]
+    counts: dict[str, int]
+    totals: dict[str, dict[str, Any]]
+    age: float
+    wall: float
+
+    def dump(self) -> bytes:
+        """The first bytes of the file."""
+        return MAGIC + note(HEADER, orjson.dumps(asdict(self)), self.first, self.wall, 0)
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """One file. `size` is where its durable whole frames end, `length` what the file takes on disk."""
+
+    name: str
+    header: Header
+    body: int
+    size: int
+    length: int = 0
+    last: int = 0
+    outcomes: int = 0
+    publishes: int = 0
+    crc: int = 0
+    age: float = 0.0
+    sealed: bool = False
+    marks: dict[str, Marks] = field(default_factory=dict)
+
+    def total(self, upstream: str) -> int:
+        """How many of its records are for that upstream."""
+        if upstream == PUBLISHES:
+            return self.publishes
+        return self.outcomes if upstream in self.header.upstreams else 0
+
+    def pending(self, upstream: str) -> int:
+        """How many of them the upstream has not done with."""
+        marks = self.marks.get(upstream)
+        return self.total(upstream) - (marks.count if marks is not None else 0)
+
+    @property
+    def settled(self) -> bool:
+        """Nobody waits for anything in it."""
+        return not any(self.pending(name) for name in (*self.header.upstreams, PUBLISHES))
+
+    def ordinal(self, frame: Frame, kind: RecordKind) -> int:
+        """The place in this segment of the frame's first record of that kind."""
+        if kind is RecordKind.PUBLISH:
+            return (frame.publishes - self.header.publishes) & 0xFFFFFFFF
+        return (frame.outcomes - self.header.outcomes) & 0xFFFFFFFF
+
+    def footer(self, wall: float) -> bytes:
+        """The last bytes of a sealed file."""
+        body = {
+            "outcomes": self.outcomes,
+            "publishes": self.publishes,
+            "last": self.last,
+            "size": self.size,
+            "crc": self.crc,
+            "age": self.age,
+        }
+        # A sequence number of its own keeps a footer apart from the frames before it.
+        return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.header.seed) + _TRAILER.pack(self.size)
+
+
+def file_name(stream: str, number: int) -> str:
+    """`telemetry-0000000007.log`."""
+    return f"{stream}-{number:010d}.log"
+
+
+def parse_name(name: str) -> tuple[str, int] | None:
+    """Stream and number of a segment's file name; None for any other file."""
+    stem, dot, suffix = name.rpartition(".")
+    stream, dash, number = stem.rpartition("-")
+    if not dot or not dash or suffix != "log" or stream not in STREAMS or not number.isdecimal():
+        return None
+    return stream, int(number)
+
+
+def read_header(files: Files, folder: str, name: str) -> Segment | None:
+    """The segment as its header tells, `size` being the body's start; None where the header is damaged.
+
+    Raises `JournalFormat` for a format newer than this version.
+    """
+    path = f"{folder}/{name}"
+    length = files.size(path)
+    begin = files.read(path, 0, min(length, CHUNK))
+    if not begin.startswith(MAGIC):
+        if begin.startswith(b"edge journal "):
+            raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
+        return None
+    frame = next(walk(lambda at, size: begin[at : at + size], len(MAGIC), len(begin), 0), None)
+    if not isinstance(frame, Frame) or not frame.is_note:
+        return None
+    kind, body = note_of(frame)
+    if kind != HEADER:
+        return None
+    values = orjson.loads(body)
+    header = Header(**{**values, "upstreams": tuple(values["upstreams"])})
+    crc = crc32(begin[: frame.end])
+    return Segment(name, header, frame.end, frame.end, length, last=header.first - 1, crc=crc, age=header.age)
+
+
+def read_footer(files: Files, folder: str, segment: Segment) -> bool:
+    """Complete a sealed segment from its footer; False where there is none, or none intact."""
+    path = f"{folder}/{segment.name}"
+    if segment.length < segment.body + _TRAILER.size:
+        return False
+    (at,) = _TRAILER.unpack(files.read(path, segment.length - _TRAILER.size, _TRAILER.size))
+    if not segment.body <= at < segment.length - _TRAILER.size or segment.length - at > CHUNK:
+        return False
+    tail = files.read(path, at, segment.length - _TRAILER.size - at)
+    frame = next(walk(lambda offset, size: tail[offset : offset + size], 0, len(tail), segment.header.seed), None)
+    if not isinstance(frame, Frame) or not frame.is_note or frame.end != len(tail):
+        return False
+    kind, body = note_of(frame)
+    values = orjson.loads(body)
+    if kind != FOOTER or values["size"] != at or values["last"] + 1 != frame.sequence:
+        return False
+    segment.outcomes, segment.publishes, segment.last = values["outcomes"], values["publishes"], values["last"]
+    segment.size, segment.crc, segment.age, segment.sealed = at, values["crc"], values["age"], True
+    return True

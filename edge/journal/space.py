@@ -1,0 +1,108 @@
+"""Room on the disk: which segments go, and in which order.
+
+1. What everybody has done with and retention no longer wants.  2. When `max_size` presses: what everybody has done
+with, oldest first.  3. `drop_oldest`: the oldest segment of publishes, then of telemetry, alarms last; every record
+in it that somebody waited for is counted as dropped, by reason and class.
+
+A promised run in a segment that goes is carried forward: its `accepted` record is written again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from edge.journal.files import Files
+from edge.journal.frames import records_of
+from edge.journal.ledger import Ledger
+from edge.journal.segments import PUBLISHES, Segment
+from edge.model import Record, RecordClass, RecordKind, Verdict
+
+_CHEAPEST_FIRST = (RecordClass.PUBLISH, RecordClass.TELEMETRY, RecordClass.ALARM)
+
+
+class Space:
+    """Guarded by the journal's books lock; only the committing thread calls."""
+
+    def __init__(self, files: Files, folder: str, ledger: Ledger, keep: float) -> None:
+        self._files = files
+        self._folder = folder
+        self._ledger = ledger
+        self._keep = keep
+
+    def spent(self) -> list[Segment]:
+        """Sealed segments that nobody waits for and retention no longer wants."""
+        before = self._ledger.age() - self._keep
+        return [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
+
+    def sealed(self) -> bool:
+        """Whether any segment could go at all."""
+        return any(segment.sealed for segment in self._ledger.books.segments())
+
+    def victims(self) -> list[Segment]:
+        """What goes when space is short, in this order."""
+        streams = self._ledger.books.streams
+        sealed = [segment for klass in _CHEAPEST_FIRST for segment in streams[klass].segments if segment.sealed]
+        done = sorted(filter(_done, sealed), key=lambda segment: segment.header.first)
+        return done + [segment for segment in sealed if not segment.settled]
+
+    def drop(self, segment: Segment, reason: str) -> None:
+        """Count what somebody waited for in it as dropped."""
+        counts: dict[tuple[str, str], int] = {}
+        for upstream, record in self._waiting(segment):
+            counts[upstream, record.klass] = counts.get((upstream, record.klass), 0) + 1
+        for (upstream, klass), count in counts.items():
+            self._ledger.books.of(upstream).add(Verdict.DROPPED, count, reason, klass)
+        # What a damaged part of it held is not seen here: it still must not stay pending.
+        for upstream in (*segment.header.upstreams, PUBLISHES):
+            rest = segment.pending(upstream) - sum(n for (name, _), n in counts.items() if name == upstream)
+            if rest:
+                self._ledger.books.of(upstream).add(Verdict.DROPPED, rest, "damaged", segment.header.stream)
+
+    def _waiting(self, segment: Segment) -> Iterator[tuple[str, Record]]:
+        names = [name for name in (*segment.header.upstreams, PUBLISHES) if segment.pending(name)]
+        if not names:
+            return
+        for frame in self._ledger.outbox.frames(segment):
+            ordinals = {kind: segment.ordinal(frame, kind) for kind in (RecordKind.OUTCOME, RecordKind.PUBLISH)}
+            for record in records_of(frame):
+                if record.kind not in ordinals:
+                    continue
+                for name in names:
+                    marks = segment.marks.get(name)
+                    wanted = (name == PUBLISHES) == (record.kind is RecordKind.PUBLISH)
+                    if wanted and (marks is None or ordinals[record.kind] not in marks):
+                        yield name, record
+                ordinals[record.kind] += 1
+
+    def promises(self, segment: Segment) -> list[Record]:
+        """Accepted records in it whose runs are not done."""
+        unfinished = self._ledger.state.unfinished
+        inside = [sequence for sequence in unfinished.values() if segment.header.first <= sequence <= segment.last]
+        if not inside:
+            return []
+        return [
+            record
+            for frame in self._ledger.outbox.frames(segment)
+            for sequence, record in enumerate(records_of(frame), frame.sequence)
+            if record.kind is RecordKind.ACCEPTED and unfinished.get(record.id) == sequence
+        ]
+
+    def strike(self, segments: list[Segment]) -> None:
+        """Take them out of the books; the next checkpoint names them as gone."""
+        for segment in segments:
+            self._ledger.books.strike(segment)
+            self._ledger.gone.append(segment.name)
+        self._ledger.outbox.forget()
+
+    def delete(self) -> None:
+        """Remove the files of what the last checkpoint names as gone. Raises OSError."""
+        for name in self._ledger.gone:
+            with contextlib.suppress(FileNotFoundError):
+                self._files.remove(f"{self._folder}/{name}")
+        self._files.sync_folder(self._folder)
+        self._ledger.gone.clear()
+
+
+def _done(segment: Segment) -> bool:
+    return segment.sealed and segment.settled

@@ -1,0 +1,226 @@
+"""The state log: everything that is not data, as a checkpoint and the changes since.
+
+Invariants
+- State stands apart from data: acknowledging never touches a segment.
+- Under the books lock, memory and log agree: a change is written before it is made in memory, so `kill -9` loses
+  nothing that was said; the next commit makes it durable.
+- A checkpoint is a new file: written aside, synced, renamed, folder synced; only then the older one goes.
+- A segment is deleted only after a checkpoint that has its counts and names it in `gone`.
+
+Format 1
+    state-<number>.log = magic "edge state 1\\n" | note*
+    SNAPSHOT JSON: everything but the following; always the first note
+    TABLE    JSON: a change of a state table               DELIVERIES  packet ids and digests of a client
+    READY    ends the checkpoint; changes follow:
+    SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
+    FORGET   JSON {client, sequence}: the session of that client is gone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from edge.journal.books import Totals
+from edge.journal.deliveries import Deliveries
+from edge.journal.errors import JournalFormat
+from edge.journal.files import File, Files
+from edge.journal.frames import Gap, note, note_of, walk
+from edge.journal.marks import Marks
+from edge.journal.store import Change, Store
+from edge.model import Verdict
+
+MAGIC = b"edge state 1\n"
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET = range(32, 38)
+
+
+@dataclass(slots=True)
+class State:
+    """What the log says. `sequence`: data up to it stands in `unfinished` and `deliveries`."""
+
+    sequence: int = 0
+    seed: int = 0
+    age: float = 0.0
+    written: int = 0
+    streams: dict[str, dict[str, Any]] = field(default_factory=dict)
+    segments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    unfinished: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, Totals] = field(default_factory=dict)
+    marks: dict[str, dict[str, Marks]] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
+    deliveries: Deliveries = field(default_factory=Deliveries)
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take over a snapshot note."""
+        for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "unfinished"):
+            setattr(self, name, snapshot[name])
+        self.restore_totals(snapshot["totals"])
+        for name, segment in self.segments.items():
+            self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
+
+    def restore_totals(self, totals: dict[str, dict[str, Any]]) -> None:
+        """Totals as a snapshot or a segment's header has them."""
+        for name, values in totals.items():
+            self.totals[name] = Totals(**values)
+
+    def settle(self, body: dict[str, Any]) -> None:
+        """Apply a SETTLED note."""
+        upstream, verdict = body["u"], Verdict(body["v"])
+        for name, flat in body["s"].items():
+            marks = self.marks.setdefault(name, {}).setdefault(upstream, Marks())
+            for first, last in zip(flat[::2], flat[1::2], strict=True):
+                for ordinal in range(first, last + 1):
+                    marks.add(ordinal)
+        totals = self.totals.setdefault(upstream, Totals())
+        for klass, count in body["k"].items():
+            totals.add(verdict, count, body["r"], klass)
+
+    def apply(self, kind: int, body: bytes) -> None:
+        """Apply any note. Raises ValueError, KeyError or TypeError where it makes no sense."""
+        if kind == TABLE:
+            self.store.apply(Change.load(body))
+        elif kind == SETTLED:
+            self.settle(orjson.loads(body))
+        elif kind == DELIVERIES:
+            self.deliveries.load(body)
+        elif kind == FORGET:
+            values = orjson.loads(body)
+            self.deliveries.forget(values["client"], values["sequence"])
+        elif kind == SNAPSHOT:
+            self.restore(orjson.loads(body))
+
+
+def state_name(number: int) -> str:
+    """`state-0000000007.log`."""
+    return f"state-{number:010d}.log"
+
+
+def state_number(name: str) -> int | None:
+    """The number in a state log's name; None for any other file."""
+    number = name.removeprefix("state-").removesuffix(".log")
+    return int(number) if name == f"state-{number}.log" and number.isdecimal() else None
+
+
+@dataclass(slots=True)
+class Read:
+    """A state log read back: where its whole notes end, and what was wrong with it."""
+
+    state: State
+    number: int
+    size: int
+    notes: int
+    gaps: list[Gap]
+    ready: bool
+
+
+def read_state(files: Files, folder: str, number: int) -> Read | None:
+    """The state log of that number, as far as it is intact; None where not even its beginning is.
+
+    Raises `JournalFormat` for a format newer than this version.
+    """
+    path = f"{folder}/{state_name(number)}"
+    length = files.size(path)
+    begin = files.read(path, 0, len(MAGIC))
+    if begin != MAGIC:
+        if begin.startswith(b"edge state "):
+            raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
+        return None
+    read = Read(State(), number, len(MAGIC), 0, [], ready=False)
+    for found in walk(lambda at, size: files.read(path, at, size), len(MAGIC), length, 0):
+        if isinstance(found, Gap):
+            read.gaps.append(found)
+            continue
+        kind, body = note_of(found)
+        if read.notes == 0 and kind != SNAPSHOT:
+            return None
+        try:
+            read.state.apply(kind, body)
+        except (ValueError, KeyError, TypeError):
+            read.gaps.append(Gap(found.offset, found.end))
+        read.ready = read.ready or kind == READY
+        read.size, read.notes = found.end, int(found.sequence) + 1
+    return read if read.notes else None
+
+
+class StateLog:
+    """The log being written. Not thread-safe: the books lock guards it, except `sync`, which needs no lock."""
+
+    def __init__(self, files: Files, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+        self._file: File | None = None
+        self.number = 0
+        self._notes = 0
+        self.size = 0
+        self.checkpoint_size = 0
+        self.dirty = False
+
+    def write(self, kind: int, body: bytes, wall: float) -> int:
+        """Write one note at once; it is durable after the next `sync`. Returns its bytes. Raises OSError."""
+        assert self._file is not None
+        data = note(kind, body, self._notes, wall, 0)
+        try:
+            self._file.write(data)
+        except OSError:
+            self._files.truncate(f"{self._folder}/{state_name(self.number)}", self.size)
+            raise
+        self._notes += 1
+        self.size += len(data)
+        self.dirty = True
+        return len(data)
+
+    def sync(self) -> None:
+        """What was written before the call is durable after it. Raises OSError: then only a checkpoint helps."""
+        self.dirty = False
+        if self._file is not None:
+            self._file.sync()
+
+    def replace(self, notes: Iterator[tuple[int, bytes]], wall: float) -> int:
+        """Begin a new log with a checkpoint, durably, and remove the older. Returns its bytes. Raises OSError."""
+        number = self.number + 1
+        aside, path = f"{self._folder}/state.tmp", f"{self._folder}/{state_name(number)}"
+        count, size = 0, len(MAGIC)
+        if "state.tmp" in self._files.names(self._folder):
+            self._files.remove(aside)
+        file = self._files.append(aside)
+        try:
+            file.write(MAGIC)
+            for kind, body in notes:
+                data = note(kind, body, count, wall, 0)
+                file.write(data)
+                count += 1
+                size += len(data)
+            file.sync()
+            self._files.rename(aside, path)
+        except OSError:
+            file.close()
+            raise
+        try:
+            self._files.sync_folder(self._folder)
+        except OSError:
+            # The next start must not prefer a checkpoint that the log goes on without.
+            file.close()
+            self._files.remove(path)
+            raise
+        if self._file is not None:
+            self._file.close()
+        self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
+        self.number = number
+        self.tidy()
+        return size
+
+    def tidy(self) -> None:
+        """Remove every state log older than this one."""
+        for name in self._files.names(self._folder):
+            number = state_number(name)
+            if number is not None and number < self.number:
+                self._files.remove(f"{self._folder}/{name}")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

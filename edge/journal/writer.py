@@ -1,0 +1,140 @@
+"""Writing one stream: the frames of the next group, and the file that they go to.
+
+Invariants
+- A group goes into one segment with one write; nothing of it counts before its sync has returned.
+- After a failed write or sync the file is never written again: the group goes, whole, to a new segment.
+- A new segment counts only when its folder is synced too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from edge.journal.books import Stream
+from edge.journal.files import File, Files
+from edge.journal.segments import Header, Segment, file_name
+from edge.model import Delivery, Record
+
+
+@dataclass(slots=True)
+class Group:
+    """Frames that gather while the last group is being synced; the journal's short lock guards it."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    frames: list[tuple[int, Sequence[Record], Delivery | None]] = field(default_factory=list)
+    outcomes: int = 0
+    publishes: int = 0
+
+    def before(self, later: Group) -> Group:
+        """One group of both: what could not be written stays ahead of what came since."""
+        return Group(
+            self.pieces + later.pieces,
+            self.frames + later.frames,
+            self.outcomes + later.outcomes,
+            self.publishes + later.publishes,
+        )
+
+
+class Writer:
+    """One stream's newest segment. Only the committing thread calls, one at a time."""
+
+    def __init__(self, files: Files, folder: str, stream: Stream, header: Callable[[Stream, int, int], Header]) -> None:
+        self._files = files
+        self._folder = folder
+        self._header = header
+        self._file: File | None = None
+        self._fresh = False
+        self._chunk = b""
+        self.stream = stream
+        self.segment: Segment | None = None
+
+    def resume(self, segment: Segment) -> None:
+        """Go on in a segment of the stream that has no footer and ends with a whole frame."""
+        self.segment = segment
+        self._file = self._files.append(f"{self._folder}/{segment.name}")
+
+    def write(self, group: Group) -> int:
+        """Hand the group to the operating system; returns the bytes. Raises OSError: then `abandon`."""
+        self._chunk = b"".join(group.pieces)
+        if self._file is None or self.segment is None:
+            self._begin(group.frames[0][0])
+        assert self._file is not None
+        assert self.segment is not None
+        if self._fresh:
+            begin = self.segment.header.dump()
+            self._file.write(begin + self._chunk)
+            self.segment.body = self.segment.size = len(begin)
+            self.segment.crc = crc32(begin)
+            return len(begin) + len(self._chunk)
+        self._file.write(self._chunk)
+        return len(self._chunk)
+
+    def _begin(self, first: int) -> None:
+        self.stream.number += 1
+        header = self._header(self.stream, self.stream.number, first)
+        name = file_name(self.stream.name, self.stream.number)
+        self._file = self._files.append(f"{self._folder}/{name}")
+        self.segment = Segment(name, header, 0, 0, last=first - 1, age=header.age)
+        self._fresh = True
+
+    def sync(self, *, durable: bool) -> None:
+        """Make the last write durable. Raises OSError: then `abandon`."""
+        assert self._file is not None
+        if durable:
+            self._file.sync()
+            if self._fresh:
+                self._files.sync_folder(self._folder)
+
+    def confirm(self, group: Group, last: int, age: float) -> None:
+        """The group is as durable as it was asked to be: count it."""
+        segment = self.segment
+        assert segment is not None
+        if self._fresh:
+            self.stream.segments.append(segment)
+            self._fresh = False
+        segment.crc = crc32(self._chunk, segment.crc)
+        segment.size += len(self._chunk)
+        segment.length = segment.size
+        segment.last, segment.age = last, age
+        self.stream.count(segment, group.outcomes, group.publishes)
+        self._chunk = b""
+
+    def full(self, size: int) -> bool:
+        """Whether the segment has reached that size."""
+        return self.segment is not None and self.segment.size >= size
+
+    def abandon(self) -> None:
+        """Leave the file as it is, for ever: what its last write left in it is unknown."""
+        if self._file is not None:
+            self._file.close()
+        if self._fresh and self.segment is not None:
+            with contextlib.suppress(OSError):  # a leftover without confirmed frames; recovery ignores it
+                self._files.remove(f"{self._folder}/{self.segment.name}")
+        self._file, self.segment, self._fresh = None, None, False
+
+    def seal(self, wall: float, *, durable: bool) -> int:
+        """End the segment with its footer; the next group begins a new one. Returns the bytes. Raises OSError."""
+        segment, file = self.segment, self._file
+        if segment is None or file is None:
+            return 0
+        footer = segment.footer(wall)
+        try:
+            file.write(footer)
+            if durable:
+                file.sync()
+        except OSError:
+            self.abandon()
+            raise
+        segment.sealed = True
+        segment.length = segment.size + len(footer)
+        file.close()
+        self._file, self.segment = None, None
+        return len(footer)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
