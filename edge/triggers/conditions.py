@@ -32,35 +32,17 @@ _MISSING = _Missing()
 
 
 def compile_condition(when: When) -> Condition:
-    """The condition of a `when` that names a source. Raises ValueError saying which keys do not go together."""
-    given = [key for key in ("above", "below", "equals", "edge") if getattr(when, key) is not None]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} in one `when`: give one condition, or write two tasks")
-    if when.channel is not None and when.field is not None:
-        raise ValueError("channel and field in one `when`: channel is for devices, field for messages")
-    if when.clear is not None and when.above is None and when.below is None:
-        raise ValueError("clear without above or below: it is the value where those re-arm")
-    if when.for_ is not None and not given:
-        raise ValueError("for without a condition: say what must hold that long")
+    """The condition of a `when` that the configuration's rules have let pass: at most one, `clear` on its side."""
     read = _reader(when.channel, when.field)
     if when.above is not None:
-        return _above(read, when.above, _clear(when.clear, when.above, -1))
+        return _above(read, when.above, when.above if when.clear is None else when.clear)
     if when.below is not None:
-        return _below(read, when.below, _clear(when.clear, when.below, 1))
+        return _below(read, when.below, when.below if when.clear is None else when.clear)
     if when.equals is not None:
         return _equals(read, when.equals)
     if when.edge is not None:
         return _edge(read, {"rising": (True,), "falling": (False,), "both": (True, False)}[when.edge])
     return _always if when.channel is None and when.field is None else _present(read)
-
-
-def _clear(clear: float | None, threshold: float, side: int) -> float:
-    if clear is None:
-        return threshold
-    if (clear - threshold) * side < 0:
-        above, must = ("above", "at most") if side < 0 else ("below", "at least")
-        raise ValueError(f"clear {clear:g} is on the wrong side: with {above} {threshold:g} it must be {must} that")
-    return clear
 
 
 def _above(read: Read, threshold: float, clear: float) -> Condition:

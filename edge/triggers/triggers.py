@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edge.clock import Clock
-from edge.config.models import TaskSettings, When
+from edge.config.models import TaskSettings
 from edge.ids import Minter
 from edge.model import Event, Start
 from edge.telemetry import Telemetry
@@ -16,15 +16,11 @@ from edge.triggers.conditions import compile_condition
 from edge.triggers.timers import Timers
 from edge.triggers.trigger import SCHEDULE, ScheduleTrigger, SourceTrigger, Starter
 
-_CONDITION_KEYS = ("channel", "field", "above", "below", "clear", "equals", "edge", "for_")
 _NOTHING: tuple[Sequence[Start], None] = ((), None)
 
 
 class Triggers:
-    """Events and time in, starts out. One thread; owns none; reads time only in `due`.
-
-    Raises ValueError, naming the task, for a `when` that says two things at once or nothing.
-    """
+    """Events and time in, starts out. One thread; owns none; reads time only in `due`."""
 
     def __init__(
         self, tasks: Mapping[str, TaskSettings], *, clock: Clock, minter: Minter, telemetry: Telemetry
@@ -36,10 +32,7 @@ class Triggers:
         self._ripe: list[tuple[float, int, Start]] = []
         self._by_source: dict[str, list[SourceTrigger]] = {}
         for order, (name, task) in enumerate(tasks.items()):
-            try:
-                self._add(order, name, task)
-            except ValueError as error:
-                raise ValueError(f"tasks.{name}.when: {error}") from error
+            self._add(order, name, task)
 
     def match(self, event: Event) -> tuple[Sequence[Start], str | None]:
         """The starts for this event, in the order of the configuration.
@@ -97,35 +90,19 @@ class Triggers:
     def _add(self, order: int, name: str, task: TaskSettings) -> None:
         when = task.when
         starter = Starter(name, task.cooldown, self._telemetry)
-        given = [key for key in ("source", "cron", "every") if getattr(when, key) is not None]
-        if len(given) != 1:
-            raise ValueError(f"{' and '.join(given) or 'nothing given'}: it needs one of source, cron, every")
-        if when.source is not None:
-            self._listen(when.source, order, starter, when)
-            return
-        _refuse_conditions(when)
         if when.every is not None:
             schedule = ScheduleTrigger(order, name, starter, when.every, clock=self._clock, minter=self._minter)
             self._timers.watch(schedule)
-        else:
-            self._listen(SCHEDULE + name, order, starter, when)
-
-    def _listen(self, source: str, order: int, starter: Starter, when: When) -> None:
-        given = any(value is not None for value in (when.above, when.below, when.equals))
+            return
+        levels = any(value is not None for value in (when.above, when.below, when.equals))
         trigger = SourceTrigger(
             order,
             starter,
             compile_condition(when),
-            pulse=not given,
+            pulse=not levels,
             each=when.each,
             for_=when.for_,
             wait=self._timers.watch,
             ripe=self._keep,
         )
-        self._by_source.setdefault(source, []).append(trigger)
-
-
-def _refuse_conditions(when: When) -> None:
-    given = [key.rstrip("_") for key in _CONDITION_KEYS if getattr(when, key) is not None]
-    if given or when.each:
-        raise ValueError(f"{', '.join(given) or 'each'} with a schedule: conditions need a source")
+        self._by_source.setdefault(when.source or SCHEDULE + name, []).append(trigger)

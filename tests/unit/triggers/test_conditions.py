@@ -142,23 +142,3 @@ def test_the_state_of_a_pin_at_start_is_no_edge_but_arms_conditions(bench: Bench
 def test_starts_come_in_the_order_of_the_configuration(bench: Bench) -> None:
     b = bench(z=when(above=1), a=when(above=0), m=when())
     assert b.see(5) == ["z", "a", "m"]
-
-
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        ({"source": "s", "above": 1, "below": 2}, "above and below"),
-        ({"source": "s", "above": 30, "clear": 31}, "wrong side"),
-        ({"source": "s", "below": 30, "clear": 29}, "wrong side"),
-        ({"source": "s", "clear": 29}, "clear without"),
-        ({"source": "s", "for": "5s"}, "for without a condition"),
-        ({"source": "s", "channel": "a", "field": "b"}, "channel and field"),
-        ({"source": "s", "cron": "0 0 * * *"}, "source and cron"),
-        ({"every": "5s", "above": 3}, "above with a schedule"),
-        ({}, "one of source, cron, every"),
-    ],
-)
-def test_a_when_that_contradicts_itself_is_refused_in_words(bench: Bench, keys: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words) as refused:
-        bench(t={"when": keys})
-    assert "tasks.t.when" in str(refused.value)
