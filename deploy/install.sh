@@ -52,6 +52,9 @@ remove_program() {
     systemd disable --now edge.service || true  # not installed, or not running: just as good
     run rm -rf "$prefix"
     run rm -f /etc/systemd/system/edge.service /etc/udev/rules.d/99-edge.rules
+    if [ "$(readlink /usr/local/bin/edge)" = "$venv/bin/edge" ]; then
+        run rm -f /usr/local/bin/edge
+    fi
     systemd daemon-reload
 }
 
@@ -89,6 +92,7 @@ pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --con
 run "${pip[@]}" "$source[pi]"
 # The same version number from changed sources: pip would otherwise keep what it installed before.
 run "${pip[@]}" --no-deps --force-reinstall "$source"
+[ -e /usr/local/bin/edge ] || run ln -s "$venv/bin/edge" /usr/local/bin/edge
 
 # -- 4. configuration: only what is missing ------------------------------------------------------------------------
 say "configuration in $config; files that are there are left alone"
@@ -114,5 +118,5 @@ systemd enable edge.service
 
 say "done. Now:"
 say "  1. edit $config/edge.yaml, write the password into $config/secrets/upstream_password"
-say "  2. $venv/bin/edge check -c $config/edge.yaml"
+say "  2. CREDENTIALS_DIRECTORY=$config/secrets edge check -c $config/edge.yaml"
 say "  3. systemctl restart edge && journalctl -fu edge"

@@ -143,6 +143,7 @@ def test_a_dry_run_names_what_it_would_do_and_does_nothing(dry_run: list[list[st
         "python3",
         "/opt/edge/venv/bin/python",
         "install",
+        "ln",
         "udevadm",
         "systemctl",
     }
