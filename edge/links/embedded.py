@@ -145,7 +145,7 @@ class EmbeddedBroker:
                 return False
             _pause()
         self.stop()
-        return False
+        raise NoBroker(f"{self.product} does not take connections after 30 s: {self._last_words()}")
 
     def _command(self, port: int) -> list[str]:
         if self.product == "mosquitto":
@@ -168,7 +168,7 @@ class EmbeddedBroker:
 
 def _mosquitto_conf(folder: Path, host: str, port: int) -> str:
     lines = f"listener {port} {host}\nallow_anonymous true\nlog_dest stderr\n"
-    lines += "log_type error\nlog_type warning\nlog_type notice\n"
+    lines += "log_type error\nlog_type warning\nlog_type information\n"
     if os.geteuid() == 0:
         lines += "user root\n"  # else it becomes a user who may not write into our folder
     return lines + MOSQUITTO_KEEPS.format(folder=folder)
