@@ -20,6 +20,7 @@ from edge.config.report import Report, Steps
 from edge.config.rules import (
     CheckCron,
     Survey,
+    check_cron,
     check_devices,
     check_links,
     check_programs,
@@ -49,12 +50,12 @@ def load(
     path: str | Path,
     *,
     environ: Mapping[str, str] = os.environ,
-    cron: CheckCron | None = None,
+    cron: CheckCron = check_cron,
     simulated: bool = False,
 ) -> Config:
     """The configuration in the file at `path`, ready to use: paths absolute, `{id}` filled in, secrets `SecretStr`.
 
-    `cron` judges cron expressions (`edge.links.calendar.parse_cron`); without it they are taken as they are.
+    `cron` judges cron expressions; a calendar that understands less than the five fields can say so here.
     `simulated` is for tests and demos: secrets that nobody has get a stand-in, and TLS files may be missing.
     Raises `ConfigError` with every problem at once.
     """
@@ -64,7 +65,7 @@ def load(
     return examined.config
 
 
-def check(path: str | Path, *, environ: Mapping[str, str] = os.environ, cron: CheckCron | None = None) -> list[Problem]:
+def check(path: str | Path, *, environ: Mapping[str, str] = os.environ, cron: CheckCron = check_cron) -> list[Problem]:
     """Every problem, then every warning (its message begins with `warning:`); never raises for what is in the file."""
     examined = examine(path, environ=environ, cron=cron)
     return [*examined.problems, *examined.warnings]
@@ -74,7 +75,7 @@ def examine(
     path: str | Path,
     *,
     environ: Mapping[str, str] = os.environ,
-    cron: CheckCron | None = None,
+    cron: CheckCron = check_cron,
     simulated: bool = False,
 ) -> Examined:
     """Like `load`, with problems and warnings as values."""
@@ -85,9 +86,7 @@ def examine(
     return Examined(None if problems else config, problems, tuple(report.warnings))
 
 
-def _examine(
-    file: Path, environ: Mapping[str, str], cron: CheckCron | None, simulated: bool, report: Report
-) -> Config | None:
+def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated: bool, report: Report) -> Config | None:
     folder = file.absolute().parent
     data = read_mapping(file, report.file, report)
     if report.broken:

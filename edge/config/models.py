@@ -86,7 +86,7 @@ class Dedupe(Section):
     @model_validator(mode="after")
     def _one(self) -> Dedupe:
         if (self.property is None) == (self.field is None):
-            raise ValueError("give exactly one of property: and field:")
+            raise ValueError("give exactly one of property and field; delete one, or delete dedupe")
         return self
 
 

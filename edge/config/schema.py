@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from edge.config.models import Config
 from edge.config.report import Report, Steps, did_you_mean, kind_of, listed, shortened
+from edge.config.units import parse_duration, show_duration, show_size
 
 _QOS_2 = "qos 2 is refused: its handshake would be done before the event is on disk, so a crash could lose it for good"
 _NAME_HINT = "a lower-case letter, then letters, digits, - and _: `front-door`"
@@ -54,8 +55,8 @@ def _steps(loc: Steps) -> Steps:
     kept: list[str | int] = []
     model: Any = Config
     for step in loc:
-        if step == "[key]" or (model is None and isinstance(step, str)):
-            continue
+        if step == "[key]" or typing.get_origin(model) is types.UnionType:
+            break
         kept.append(step)
         model = _inside(model, step)
     return tuple(kept)
@@ -147,7 +148,8 @@ def _explain(steps: Steps, mistake: Any, report: Report) -> None:
     elif kind == "string_pattern_mismatch":
         _wrong_text(steps, value, report)
     elif kind == "value_error":
-        report.at(steps, str(mistake["ctx"]["error"]))
+        message, _, hint = str(mistake["ctx"]["error"]).partition("; ")
+        report.at(steps, message, hint)
     else:
         found = "" if is_secret(steps) else f", not {kind_of(value)}"
         message = f"this must be {_wanted(mistake)}{found}"
@@ -161,35 +163,64 @@ def _wanted(mistake: Any) -> str:
         "int_type": "a whole number",
         "int_from_float": "a whole number",
         "float_type": "a number",
-        "finite_number": "a finite number",
         "bool_type": "true or false",
         "list_type": "a list, such as [a, b]",
+        "finite_number": "a finite number",
         "dict_type": "a mapping of keys and values",
         "model_type": "a mapping of keys and values",
         "string_too_long": f"at most {context.get('max_length')} characters",
-        "greater_than": f"more than {context.get('gt')}",
-        "greater_than_equal": f"at least {context.get('ge')}",
-        "less_than": f"less than {context.get('lt')}",
-        "less_than_equal": f"at most {context.get('le')}",
+        "greater_than": f"more than {_bound(context.get('gt'), mistake['input'])}",
+        "greater_than_equal": f"at least {_bound(context.get('ge'), mistake['input'])}",
+        "less_than_equal": f"at most {_bound(context.get('le'), mistake['input'])}",
     }
     if len(mistake["loc"]) > 1 and mistake["loc"][-2] == "equals":
         return "text, a number, or true or false"
     return words.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Input should be ")
 
 
+def _bound(limit: Any, value: Any) -> str:
+    """A limit in the unit that the value was written in."""
+    if limit is None or not isinstance(value, str):
+        return str(limit)
+    try:
+        parse_duration(value)
+    except ValueError:
+        return show_size(limit)
+    return show_duration(limit)
+
+
 def _type_hint(kind: str, value: Any, steps: Steps) -> str:
+    if steps[-1] == "bus":
+        return "write i2c- and the number of the bus: i2c-1"
     if kind == "string_type" and isinstance(value, bool | int | float) and not is_secret(steps):
         text = str(value).lower() if isinstance(value, bool) else value
         return f'write it in quotes: "{text}"'
     if kind == "string_type" and isinstance(value, bool | int | float):
         return "write it in quotes, or better: `!secret name`"
     if kind == "bool_type" and str(value).lower() in ("yes", "on", "no", "off"):
-        return f"yes, no, on and off are text in YAML 1.2: write {str(value).lower() in ('yes', 'on')}".lower()
+        meant = "true" if str(value).lower() in ("yes", "on") else "false"
+        return f"yes, no, on and off are text in YAML 1.2: write {meant}"
     if kind in ("int_type", "float_type") and isinstance(value, str):
         return "without quotes, and without a unit"
     if kind == "list_type" and isinstance(value, str):
         return f"write [{value[:40]}]"
-    return ""
+    if kind in ("model_type", "dict_type"):
+        return f"{steps[-1]}: {{key: value}}, or its keys on the lines below, further in"
+    if kind == "bool_type":
+        return "write true or false"
+    return _default(steps)
+
+
+def _default(steps: Steps) -> str:
+    """What stands there when nothing is written: a good value to start from."""
+    model = model_at(steps[:-1])
+    info = keys(model).get(str(steps[-1])) if model is not None else None
+    if model is None or info is None or info.is_required():
+        return "write another value"
+    if info.default is None:
+        return "leave it out, or write another value"
+    shown = model.model_construct().model_dump(mode="json", by_alias=True, include={str(steps[-1])})
+    return f"the default is {next(iter(shown.values()), info.default)}"
 
 
 def _unknown_key(steps: Steps, report: Report) -> None:
@@ -256,7 +287,7 @@ def _choices(steps: Steps) -> tuple[Any, ...]:
 
 def _wrong_text(steps: Steps, value: Any, report: Report) -> None:
     if steps[-1] == "bus":
-        report.at(steps, f"{shortened(value)} is not an I2C bus", "write i2c- and the number: i2c-1 (/dev/i2c-1)")
+        report.at(steps, f"{shortened(value)} is not an I2C bus", "write i2c-1 for /dev/i2c-1")
     elif steps[-1] == "id":
         report.at(steps, f"{shortened(value)} cannot be a gateway's id",
                   "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip

@@ -88,7 +88,7 @@ def read_mapping(path: Path, shown: str, report: Report) -> dict[str, Any]:
         _syntax(error, text, report)
     except _TooMuch as error:
         report.broken = True
-        report.at_line(error.line, str(error))
+        report.at_line(error.line, str(error), error.advice)
     if report.broken:
         return {}
     if isinstance(builder.root, dict):
@@ -176,8 +176,9 @@ def _shown(line: str) -> str:
 class _TooMuch(Exception):
     """A bound was reached; `line` says where."""
 
-    def __init__(self, line: int, message: str) -> None:
+    def __init__(self, line: int, message: str, advice: str = "make this part flatter and smaller") -> None:
         self.line = line
+        self.advice = advice
         super().__init__(message)
 
 
@@ -229,7 +230,7 @@ class _Builder:
         elif isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _TooMuch(line, "a second document starts here (`---`); one file is one document")
+                raise _TooMuch(line, "a second document starts here: one file is one", "delete --- and what follows")
             if event.version and tuple(event.version) != (1, 2):
                 self._report.at_line(line, "this file is read as YAML 1.2", "delete the %YAML line")
 

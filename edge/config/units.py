@@ -10,35 +10,35 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 _DURATIONS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]+)\s*")
-_A_DURATION = "a duration with a unit, such as 500ms, 10s, 5m, 2h or 1d"
-_A_SIZE = "a size with a unit, such as 64KB, 16MB or 1GiB"
+_A_DURATION = ("a duration", "a number and its unit, such as 500ms, 10s, 5m, 2h or 1d")
+_A_SIZE = ("a size", "a number and its unit, such as 64KB, 16MB or 1GiB")
 
 
 def parse_duration(text: Any) -> float:
-    """Seconds: `500ms`, `10s`, `1h 30m`. Raises ValueError saying what was expected."""
-    return _parse(text, _DURATIONS, _A_DURATION, "s")
+    """Seconds: `500ms`, `10s`, `1h 30m`. Raises ValueError: what is wrong; what to write."""
+    return _parse(text, _DURATIONS, *_A_DURATION)
 
 
 def parse_size(text: Any) -> int:
-    """Bytes: `64KB` (1000), `16MiB` (1024). Raises ValueError saying what was expected."""
-    return int(_parse(text, _SIZES, _A_SIZE, "MB"))
+    """Bytes: `64KB` (1000), `16MiB` (1024). Raises ValueError: what is wrong; what to write."""
+    return int(_parse(text, _SIZES, *_A_SIZE))
 
 
-def _parse(text: Any, units: dict[str, float] | dict[str, int], expected: str, usual: str) -> float:
+def _parse(text: Any, units: dict[str, float] | dict[str, int], expected: str, advice: str) -> float:
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise ValueError(f"{text!r} has no unit: write {expected}; perhaps {text!r}{usual}?")
+        raise ValueError(f"{text!r} has no unit; write {advice}")
     if not isinstance(text, str):
-        raise ValueError(f"this is not {expected}")
+        raise ValueError(f"this is not {expected}; write {advice}")
     total, position = 0.0, 0
     stripped = text.strip()
     while position < len(stripped):
         match = _PART.match(stripped, position)
         if match is None or match.group(2) not in units:
-            raise ValueError(f"{text[:40]!r} is not {expected}")
+            raise ValueError(f"{text[:40]!r} is not {expected}; write {advice}")
         total += float(match.group(1)) * units[match.group(2)]
         position = match.end()
     if position == 0:
-        raise ValueError(f"{text[:40]!r} is not {expected}")
+        raise ValueError(f"{text[:40]!r} is not {expected}; write {advice}")
     return total
 
 

@@ -3,7 +3,16 @@
 from edge.config.rules.devices import check_devices
 from edge.config.rules.links import check_links
 from edge.config.rules.programs import check_programs
-from edge.config.rules.survey import CheckCron, Survey, names_of
+from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
 from edge.config.rules.triggers import check_triggers
 
-__all__ = ["CheckCron", "Survey", "check_devices", "check_links", "check_programs", "check_triggers", "names_of"]
+__all__ = [
+    "CheckCron",
+    "Survey",
+    "check_cron",
+    "check_devices",
+    "check_links",
+    "check_programs",
+    "check_triggers",
+    "names_of",
+]

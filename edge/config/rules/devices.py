@@ -117,7 +117,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
         given[key] = _seconds(option, value)
         problem = option.problem(given[key])
         if problem is not None:
-            report.at((*steps, key), _sentence(option, value, problem), _quotes(option, value))
+            report.at((*steps, key), *_sentence(option, value, problem))
     for option in options.values():
         if option.required and option.name not in settings.options:
             message = f"{settings.driver} needs {option.name}: {option.describe()}"
@@ -128,7 +128,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
 
 
 def _seconds(option: Option, value: Any) -> Any:
-    if Seconds in (option.type, *typing.get_args(option.type)):
+    if _is_duration(option):
         try:
             return parse_duration(value)
         except ValueError:
@@ -137,18 +137,20 @@ def _seconds(option: Option, value: Any) -> Any:
     return value
 
 
-def _sentence(option: Option, value: Any, problem: str) -> str:
-    if Seconds in (option.type, *typing.get_args(option.type)):
-        return f"{shortened(value)} is not {option.describe()} with a unit"
-    return f"{option.name} {problem}" if len(problem) < 300 else f"{option.name} must be {option.describe()}"
+def _is_duration(option: Option) -> bool:
+    return Seconds in (option.type, *typing.get_args(option.type))
 
 
-def _quotes(option: Option, value: Any) -> str:
-    if Seconds in (option.type, *typing.get_args(option.type)):
-        return "such as 50ms or 2s"
-    text = {True: ("on", "true"), False: ("off", "false")}.get(value, ()) if isinstance(value, bool) else (str(value),)
-    match = [choice for choice in option.choices if isinstance(choice, str) and choice in text and choice != value]
-    return f'write it in quotes: "{match[0]}"' if match else ""
+def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
+    """Message and hint."""
+    if _is_duration(option):
+        return f"{shortened(value)} is not {option.describe()}", "write a number and its unit, such as 50ms or 2s"
+    message, _, hint = problem.partition("; ")
+    words = {True: ("on", "true"), False: ("off", "false")}[value] if isinstance(value, bool) else (str(value),)
+    meant = [choice for choice in option.choices if isinstance(choice, str) and choice in words and choice != value]
+    if meant:
+        hint = f'write it in quotes: "{meant[0]}"'
+    return f"{option.name} {message}", hint or (f"the default is {option.default}" if not option.required else "")
 
 
 def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:

@@ -25,7 +25,7 @@ def check_links(survey: Survey) -> None:
         steps: Steps = ("upstream", name)
         _check_broker(steps, upstream, survey)
         if not report.lost((*steps, "topic")):
-            _check_topic((*steps, "topic"), topic_problem(upstream.topic), report)
+            _check_topic((*steps, "topic"), topic_problem(upstream.topic), report, "such as edge/{id}/outcomes")
     _check_formerly(config, report)
     _check_publishing(survey)
     _check_listen(config, report)
@@ -57,7 +57,9 @@ def _check_tls(steps: Steps, settings: Broker, address: Address, survey: Survey)
         if path is None:
             continue
         if not address.tls:
-            report.at((*steps, key), f"{key} is for TLS, and the broker's address begins with mqtt://", "mqtts://...")
+            report.at(
+                (*steps, key), f"{key} is for TLS, and the broker's address begins with mqtt://", "write mqtts://"
+            )
         elif not survey.simulated and not Path(path).is_file():
             report.at((*steps, key), f"there is no file {path}", "relative paths start at this file's folder")
     for one, other in (("cert", "key"), ("key", "cert")):
@@ -67,9 +69,9 @@ def _check_tls(steps: Steps, settings: Broker, address: Address, survey: Survey)
         report.at((*steps, "password"), "a password needs a user", "add user: NAME")
 
 
-def _check_topic(steps: Steps, problem: str, report: Report) -> None:
+def _check_topic(steps: Steps, problem: str, report: Report, example: str = "such as plant/+/vibration") -> None:
     if problem:
-        report.at(steps, problem, _PLACEHOLDER if "placeholder" in problem else "such as plant/+/vibration")
+        report.at(steps, problem, _PLACEHOLDER if "placeholder" in problem else example)
 
 
 def _check_subscriptions(config: Config, report: Report) -> None:

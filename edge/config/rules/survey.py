@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from drivers import Device
+from edge.config.cron import parse_cron_fields
 from edge.config.models import Config
 from edge.config.report import Report
 
 CheckCron = Callable[[str, str], object]
 """Takes a cron expression and a time zone; raises ValueError when nothing can be made of them."""
+
+
+def check_cron(text: str, timezone: str) -> None:
+    """The five fields of crontab(5); the time zone is checked apart. Raises ValueError."""
+    parse_cron_fields(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +31,7 @@ class Survey:
     folder: Path
     device_names: frozenset[str]
     source_names: frozenset[str]
-    cron: CheckCron | None
+    cron: CheckCron
     simulated: bool
     drivers: dict[str, type[Device]] = field(default_factory=dict)
 

@@ -52,7 +52,11 @@ def _mistakes(when: When) -> Iterator[Mistake]:
         yield from _clear(when)
     if not conditions:
         if "for" in given:
-            yield "for", "for says how long a condition must hold, and there is none", f"add {listed(_CONDITIONS)}"
+            yield (
+                "for",
+                "for says how long a condition must hold, and there is none",
+                "add above, below, equals or edge",
+            )
         if "each" in given:
             yield "each", "each belongs to a condition; without one every event starts the task anyway", "delete each"
     if "channel" in given and "field" in given:
@@ -144,7 +148,7 @@ def _check_schedule(steps: Steps, when: When, survey: Survey) -> None:
             hint = hint.replace(f"{low!r}", f"{name!r}")
         report.at((*steps, "timezone"), f"no time zone called {when.timezone!r}",
                   hint if len(known) > 1 else "this machine has no time zones: apt install tzdata")  # fmt: skip
-    elif when.cron is not None and survey.cron is not None:
+    elif when.cron is not None:
         try:
             survey.cron(when.cron, when.timezone)
         except ValueError as error:

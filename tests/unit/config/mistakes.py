@@ -1,0 +1,264 @@
+"""Mistakes people make in edge.yaml, and what they are told. `# <-` marks the line the problem must name."""
+
+from dataclasses import dataclass
+
+HEAD = "edge: {id: pi}\n"
+MQTT = 'mqtt: {broker: "mqtt://localhost", subscribe: {shake: {topic: plant/+/shake}}}\n'
+PARTS = """devices:
+  oven: {driver: tmp102, bus: i2c-1}
+  air: {driver: bme280, bus: i2c-1}
+  door: {driver: contact, pin: 17}
+  fan: {driver: relay, pin: 27}
+"""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    name: str
+    text: str
+    path: str
+    message: str
+    hint: str = ""
+
+    @property
+    def line(self) -> int:
+        return next((n for n, line in enumerate(self.text.splitlines(), 1) if "# <-" in line), 0)
+
+
+def task(keys: str, above: str = HEAD + MQTT + PARTS) -> str:
+    """A file with one task `job` that has these keys, one a line, and a program that exists."""
+    return f"{above}tasks:\n  job:\n    run: ./tasks/app.py:run\n    {keys}\n"
+
+
+def device(keys: str) -> str:
+    return f"{HEAD}devices:\n  part: {{{keys}}} # <-\n"
+
+
+def when(keys: str) -> str:
+    return task(f"when: {{{keys}}} # <-")
+
+
+TEXT = [
+    Mistake("duplicate key", HEAD + "edge: {id: other} # <-\n", "edge", "line 1, again on line 2", "delete one"),
+    Mistake("tab", "edge:\n\tid: pi # <-\n", "", "a tab", "spaces"),
+    Mistake("open quote", 'edge: {id: pi}\nmetrics: {listen: "127} # <-\n', "", "never closed", "close it"),
+    Mistake("open bracket", "edge: {id: pi # <-\n", "", "bracket is never closed", "close it with"),
+    Mistake("colon in text", HEAD + "mqtt: broker: x # <-\n", "", "a second `: `", "quotes"),
+    Mistake("bad start of a value", HEAD + "mqtt: @broker # <-\n", "", "cannot begin like this", "quotes"),
+    Mistake("indentation", "edge:\n  id: pi\n backend: sim # <-\n", "", "indentation does not fit", "same column"),
+    Mistake("unknown tag", "edge: {id: !env ID} # <-\n", "", "tag '!env' is not known", "!secret"),
+    Mistake("alias of nothing", HEAD + "metrics: {listen: *address} # <-\n", "", "*address stands for nothing"),
+    Mistake("merge key", "edge:\n  id: pi\n  <<: {backend: sim} # <-\n", "edge.<<", "merge keys", "write the keys out"),
+    Mistake("second document", HEAD + "--- # <-\nedge: {id: other}\n", "", "second document"),
+    Mistake("key without a value", HEAD + "metrics: # <-\n", "metrics", "nothing stands after metrics:", "{}"),
+    Mistake("list as a file", "- edge # <-\n", "", "keys and values, but it is a list", "edge: {id:"),
+]
+
+TYPES = [
+    Mistake("unknown section", HEAD + "device: {} # <-\n", "device", "no key 'device'", "did you mean 'devices'"),
+    Mistake("unknown key", "edge: {id: pi, backand: sim} # <-\n", "edge.backand", "no key", "did you mean 'backend'"),
+    Mistake("no edge section", "metrics: {listen: '127.0.0.1:1'} # <-\n", "edge", "edge is missing", "edge: {id:"),
+    Mistake("id as a number", "edge: {id: 7} # <-\n", "edge.id", "must be text, not the number 7", 'quotes: "7"'),
+    Mistake("id with a slash", "edge: {id: a/b} # <-\n", "edge.id", "'a/b' cannot be a gateway's id", "letters"),
+    Mistake("unknown backend", "edge: {id: pi, backend: reel} # <-\n", "edge.backend", "not one of", "'real'"),
+    Mistake("section as text", HEAD + "journal: /var/lib # <-\n", "journal", "must be a mapping"),
+    Mistake("device name", HEAD + "devices:\n  Front Door: {driver: contact, pin: 4} # <-\n", "devices.Front Door",
+            "cannot be a name", "perhaps `front-door`"),
+    Mistake("no driver", device("pin: 4"), "devices.part.driver", "driver is missing", "tmp102"),
+    Mistake("pin as text", device("driver: contact, pin: '4'"), "devices.part.pin", "whole number", "without quotes"),
+    Mistake("yes is text", device("driver: relay, pin: 4, remote_set: yes"), "devices.part.remote_set",
+            "must be true or false, not the text 'yes'", "write true"),
+    Mistake("every without a unit", device("driver: tmp102, bus: i2c-1, every: 5"), "devices.part.every",
+            "5 has no unit", "such as 500ms"),
+    Mistake("every with a wrong unit", device("driver: tmp102, bus: i2c-1, every: 5sec"), "devices.part.every",
+            "'5sec' is not a duration"),
+    Mistake("every is zero", device("driver: tmp102, bus: i2c-1, every: 0s"), "devices.part.every", "more than 0"),
+    Mistake("bus name", device("driver: tmp102, bus: 1"), "devices.part.bus", "must be text", "i2c-1"),
+    Mistake("bus path", device("driver: tmp102, bus: /dev/i2c-1"), "devices.part.bus", "not an I2C bus", "i2c-1"),
+    Mistake("qos 2", HEAD + "mqtt:\n  broker: mqtt://b\n  subscribe: {s: {topic: a, qos: 2}} # <-\n",
+            "mqtt.subscribe.s.qos", "a crash could lose it", "qos: 1"),
+    Mistake("no broker", HEAD + "mqtt: {user: me} # <-\n", "mqtt.broker", "broker is missing", "mqtt://localhost"),
+    Mistake("version as a number", HEAD + "mqtt: {broker: 'mqtt://b', version: 5} # <-\n", "mqtt.version",
+            "the number 5 is not one of", 'quotes: "5"'),
+    Mistake("dedupe by two", HEAD + "mqtt:\n  broker: mqtt://b\n  subscribe:\n    s:\n      topic: a\n"
+            "      dedupe: {property: a, field: b} # <-\n", "mqtt.subscribe.s.dedupe", "exactly one of"),
+    Mistake("size without a unit", HEAD + "journal: {max_size: 1000000} # <-\n", "journal.max_size", "no unit"),
+    Mistake("journal too small", HEAD + "journal: {max_size: 1KB} # <-\n", "journal.max_size", "at least 64KB",
+            "256MB"),
+    Mistake("policy of later", HEAD + "journal: {when_full: stop} # <-\n", "journal.when_full", "only be drop_oldest"),
+    Mistake("time is zero", task("when: {every: 1m}\n    limits: {time: 0s} # <-"), "tasks.job.limits.time",
+            "more than 0"),
+    Mistake("negative limit", task("when: {every: 1m}\n    limits: {calls: -1} # <-"), "tasks.job.limits.calls",
+            "at least 0"),
+    Mistake("limit at the task", task("when: {every: 1m}\n    per_minute: 3 # <-"), "tasks.job.per_minute", "no key",
+            "belongs inside limits:"),
+    Mistake("cooldown in when", when("every: 1m, cooldown: 5m"), "tasks.job.when.cooldown", "no key",
+            "belongs to tasks.job"),
+    Mistake("Python's name of a key", when("source: oven, above: 3, for_: 5s"), "tasks.job.when.for_", "no key",
+            "did you mean 'for'"),
+    Mistake("threshold as text", when("source: oven, above: '30'"), "tasks.job.when.above", "must be a number",
+            "without quotes"),
+    Mistake("threshold without end", when("source: oven, above: .inf"), "tasks.job.when.above", "finite number"),
+    Mistake("equals a list", when("source: shake, equals: [1]"), "tasks.job.when.equals", "text, a number"),
+    Mistake("sandbox", task("when: {every: 1m}\n    engine: sandbox # <-"), "tasks.job.engine",
+            "sandbox is not in this version; there is only inline", "engine: inline"),
+    Mistake("worker", task("when: {every: 1m}\n    engine: worker # <-"), "tasks.job.engine", "there is only inline"),
+    Mistake("tools", task("when: {every: 1m}\n    grant: {tools: []} # <-"), "tasks.job.grant.tools",
+            "only `engine: inline`", "delete"),
+    Mistake("memory", task("when: {every: 1m}\n    limits: {memory: 16MB} # <-"), "tasks.job.limits.memory",
+            "only `engine: inline`", "delete"),
+    Mistake("grant as text", task("when: {every: 1m}\n    grant: {devices: fan} # <-"), "tasks.job.grant.devices",
+            "must be a list", "[fan]"),
+    Mistake("no when", task("cooldown: 5m").replace("  job:", "  job: # <-"), "tasks.job.when", "when is missing",
+            "when: {source"),
+    Mistake("kind of upstream", HEAD + "upstream: {kind: http, broker: 'mqtt://b'} # <-\n", "upstream.kind",
+            "only be mqtt"),
+    Mistake("upstream without kind", HEAD + "upstream: {broker: 'mqtt://b'} # <-\n", "upstream.kind",
+            "kind is missing", "kind: mqtt"),
+    Mistake("batch out of range", HEAD + "upstream: {kind: mqtt, broker: 'mqtt://b', batch: 0} # <-\n",
+            "upstream.batch", "at least 1"),
+    Mistake("secret in a plain key", HEAD + "mqtt: {broker: 'mqtt://b', user: !secret known} # <-\n", "mqtt.user",
+            "a secret cannot stand here", "password"),
+]  # fmt: skip
+
+DEVICES = [
+    Mistake("unknown driver", device("driver: tmp12, bus: i2c-1"), "devices.part.driver", "no driver called 'tmp12'",
+            "did you mean 'tmp102'"),
+    Mistake("chip without a bus", device("driver: tmp102"), "devices.part", "bus is missing", "bus: i2c-1"),
+    Mistake("chip with a pin", device("driver: tmp102, bus: i2c-1, pin: 4"), "devices.part.pin", "no pin", "delete"),
+    Mistake("part without a pin", device("driver: contact"), "devices.part", "pin is missing", "GPIO17"),
+    Mistake("part with a bus", device("driver: relay, pin: 4, bus: i2c-1"), "devices.part.bus", "has no bus", "delete"),
+    Mistake("pin out of range", device("driver: contact, pin: 40"), "devices.part.pin", "no pin 40", "BCM"),
+    Mistake("address out of range", device("driver: tmp102, bus: i2c-1, address: 0x90"), "devices.part.address",
+            "0x90 is no I2C address", "then it is 0x48"),
+    Mistake("address the chip cannot have", device("driver: tmp102, bus: i2c-1, address: 0x20"),
+            "devices.part.address", "it answers at 0x48"),
+    Mistake("unknown option", device("driver: contact, pin: 4, pul: up"), "devices.part.pul", "no option 'pul'",
+            "did you mean 'pull'"),
+    Mistake("wrong option", device("driver: contact, pin: 4, pull: upp"), "devices.part.pull",
+            "must be one of 'up', 'down', 'none'"),
+    Mistake("options that do not fit", device("driver: contact, pin: 4, pull: none"), "devices.part",
+            "needs `active: high`"),
+    Mistake("every on a contact", device("driver: contact, pin: 4, every: 5s"), "devices.part.every",
+            "reports by itself", "delete"),
+    Mistake("debounce on a chip", device("driver: tmp102, bus: i2c-1, debounce: 5ms"), "devices.part.debounce",
+            "no edges", "delete"),
+    Mistake("remote_set on a sensor", device("driver: tmp102, bus: i2c-1, remote_set: true"),
+            "devices.part.remote_set", "cannot be set", "delete"),
+    Mistake("pin twice", HEAD + PARTS + "  bell: {driver: relay, pin: 17} # <-\n", "devices.bell.pin",
+            "pin 17 belongs to door already (line 5)", "one device a pin"),
+    Mistake("address twice", HEAD + PARTS + "  also: {driver: tmp102, bus: i2c-1, address: 0x48} # <-\n",
+            "devices.also.address", "0x48 on i2c-1 belongs to oven"),
+    Mistake("name of the runtime's own", HEAD + "devices:\n  status: {driver: contact, pin: 4} # <-\n",
+            "devices.status", "a topic of the runtime's own", "another name"),
+    Mistake("name taken", HEAD + MQTT + "devices:\n  shake: {driver: contact, pin: 4} # <-\n", "devices.shake",
+            "mqtt.subscribe.shake on line 2", "rename"),
+]  # fmt: skip
+
+TRIGGERS = [
+    Mistake("unknown source", when("source: ovn"), "tasks.job.when.source", "called 'ovn'", "did you mean 'oven'"),
+    Mistake("unknown channel", when("source: oven, channel: temperatur"), "tasks.job.when.channel", "no channel",
+            "did you mean 'temperature'"),
+    Mistake("which channel", when("source: air, above: 30"), "tasks.job.when", "several channels", "humidity"),
+    Mistake("field of a device", when("source: oven, field: temperature"), "tasks.job.when.field", "have channels",
+            "temperature"),
+    Mistake("channel of a message", when("source: shake, channel: rms, above: 3"), "tasks.job.when.channel",
+            "fields, not channels", "field: rms"),
+    Mistake("edge of a chip", when("source: oven, edge: rising"), "tasks.job.when.edge", "no edges", "above"),
+    Mistake("edge of a message", when("source: shake, edge: rising"), "tasks.job.when.edge", "belong to pins"),
+    Mistake("above and below", when("source: oven, above: 30, below: 10"), "tasks.job.when.below", "inside or outside",
+            "two tasks"),
+    Mistake("two conditions", when("source: door, equals: true, edge: rising"), "tasks.job.when.edge",
+            "at most one condition"),
+    Mistake("clear above", when("source: oven, above: 30, clear: 32"), "tasks.job.when.clear",
+            "must not be higher than above 30", "clear: 29"),
+    Mistake("clear below", when("source: oven, below: 3, clear: 2"), "tasks.job.when.clear",
+            "must not be lower than below 3", "clear: 4"),
+    Mistake("clear alone", when("source: oven, clear: 2"), "tasks.job.when.clear", "there is neither", "delete"),
+    Mistake("for alone", when("source: oven, for: 5s"), "tasks.job.when.for", "there is none", "above, below"),
+    Mistake("each alone", when("source: oven, each: true"), "tasks.job.when.each", "belongs to a condition", "delete"),
+    Mistake("equals text", when("source: door, equals: 'true'"), "tasks.job.when.equals", "gives true or false",
+            "without quotes"),
+    Mistake("source and schedule", when("source: oven, every: 5m"), "tasks.job.when.every", "a source and a schedule",
+            "two tasks"),
+    Mistake("two schedules", when("every: 5m, cron: '0 * * * *'"), "tasks.job.when.cron", "every and cron"),
+    Mistake("condition on a schedule", when("every: 5m, above: 3"), "tasks.job.when.above", "carries no values"),
+    Mistake("condition without a source", when("above: 3"), "tasks.job.when", "above without a source", "source:"),
+    Mistake("nothing", when(""), "tasks.job.when", "nothing starts this task", "every: 1m"),
+    Mistake("timezone alone", when("every: 5m, timezone: Europe/Vienna"), "tasks.job.when.timezone", "belongs to cron"),
+    Mistake("unknown timezone", when("cron: '0 5 * * *', timezone: Europe/Viena"), "tasks.job.when.timezone",
+            "no time zone called 'Europe/Viena'", "'Europe/Vienna'"),
+    Mistake("bad cron", when("cron: '99 * * * *'"), "tasks.job.when.cron", "no cron expression", "2:30 every night"),
+    Mistake("unknown grant", task("when: {every: 1m}\n    grant: {devices: [fna]} # <-"), "tasks.job.grant.devices",
+            "no device called 'fna'", "did you mean 'fan'"),
+    Mistake("source as a grant", task("when: {every: 1m}\n    grant: {devices: [shake]} # <-"),
+            "tasks.job.grant.devices", "no device called 'shake'", "MQTT source"),
+    Mistake("grant on a line of its own", task("when: {every: 1m}\n    grant:\n      devices:\n        - fan\n"
+            "        - oen # <-"), "tasks.job.grant.devices", "'oen'", "did you mean 'oven'"),
+]  # fmt: skip
+
+SCHEDULED = f"{HEAD}tasks:\n  job:\n    when: {{every: 1m}}\n"
+PROGRAMS = [
+    Mistake("file missing", SCHEDULED + "    run: ./tasks/ap.py:run # <-\n", "tasks.job.run", "there is no file",
+            "did you mean 'app.py'"),
+    Mistake("function missing", SCHEDULED + "    run: ./tasks/app.py:rnu # <-\n", "tasks.job.run",
+            "no function 'rnu'", "did you mean 'run'"),
+    Mistake("function not marked", SCHEDULED + "    run: ./tasks/app.py:plain # <-\n", "tasks.job.run",
+            "not marked @task", "from edge import task"),
+    Mistake("which function", SCHEDULED + "    run: ./tasks/app.py # <-\n", "tasks.job.run",
+            "several functions are marked", "app.py:FUNCTION"),
+    Mistake("async", SCHEDULED + "    run: ./tasks/app.py:later # <-\n", "tasks.job.run", "is async", "def, not async"),
+    Mistake("arguments", SCHEDULED + "    run: ./tasks/app.py:lonely # <-\n", "tasks.job.run", "two arguments",
+            "def lonely(event: Event, ctx: Context)"),
+    Mistake("outside", SCHEDULED + "    run: ../app.py:run # <-\n", "tasks.job.run", "outside", "below the folder"),
+    Mistake("not a file of Python", SCHEDULED + "    run: ./tasks/app.txt:run # <-\n", "tasks.job.run",
+            "neither a .py file nor a packaged task", "./tasks/FILE.py"),
+    Mistake("not packaged", SCHEDULED.replace("  job:", "  job: # <-"), "tasks.job", "no packaged task 'job'",
+            "runs your own"),
+]  # fmt: skip
+
+LINKS = [
+    Mistake("broker without a scheme", HEAD + "mqtt: {broker: localhost:1883} # <-\n", "mqtt.broker",
+            "not a broker's address", "mqtt://localhost:1883"),
+    Mistake("scheme of others", HEAD + "mqtt: {broker: 'ssl://b:8883'} # <-\n", "mqtt.broker", "not ssl://", "mqtts://"),
+    Mistake("port", HEAD + "mqtt: {broker: 'mqtt://b:99999'} # <-\n", "mqtt.broker", "1 to 65535", "leave it out"),
+    Mistake("path after the port", HEAD + "mqtt: {broker: 'mqtt://b:1883/topic'} # <-\n", "mqtt.broker", "nothing may"),
+    Mistake("host", HEAD + "mqtt: {broker: 'mqtt://:1883'} # <-\n", "mqtt.broker", "host is missing", "localhost"),
+    Mistake("TLS file over plain mqtt", HEAD + "mqtt: {broker: 'mqtt://b', ca: tasks/app.py} # <-\n", "mqtt.ca",
+            "ca is for TLS", "mqtts://"),
+    Mistake("TLS file missing", HEAD + "mqtt: {broker: 'mqtts://b', ca: ca.pem} # <-\n", "mqtt.ca", "there is no file",
+            "relative paths"),
+    Mistake("certificate without a key", HEAD + "mqtt: {broker: 'mqtts://b', cert: tasks/app.py} # <-\n", "mqtt.cert",
+            "cert needs key"),
+    Mistake("password without a user", HEAD + "mqtt: {broker: 'mqtts://b', password: x} # <-\n", "mqtt.password",
+            "needs a user", "user: NAME"),
+    Mistake("filter", HEAD + "mqtt:\n  broker: mqtt://b\n  subscribe: {s: {topic: 'a/#/b'}} # <-\n",
+            "mqtt.subscribe.s.topic", "must be the last level"),
+    Mistake("half a level", HEAD + "mqtt:\n  broker: mqtt://b\n  subscribe: {s: {topic: 'a/b+'}} # <-\n",
+            "mqtt.subscribe.s.topic", "whole levels"),
+    Mistake("filter twice", HEAD + "mqtt:\n  broker: mqtt://b\n  subscribe:\n    s: {topic: a}\n"
+            "    t: {topic: a} # <-\n",
+            "mqtt.subscribe.t.topic", "s has the same filter", "source: s"),
+    Mistake("wildcard upstream", HEAD + "upstream: {kind: mqtt, broker: 'mqtt://b', topic: 'a/+'} # <-\n",
+            "upstream.topic", "wildcards"),
+    Mistake("placeholder", HEAD + "upstream: {kind: mqtt, broker: 'mqtt://b', topic: 'a/{name}'} # <-\n",
+            "upstream.topic", "{name} is not filled in", "{id}"),
+    Mistake("publish to nobody", task("when: {every: 1m}\n    grant: {publish: [a]} # <-", HEAD),
+            "tasks.job.grant.publish", "no broker to publish to", "add mqtt:"),
+    Mistake("publish to the broker", task("when: {every: 1m}\n    grant: {publish: ['$SYS/a']} # <-"),
+            "tasks.job.grant.publish", "belong to the broker"),
+    Mistake("formerly itself", HEAD + "upstream:\n  a: {kind: mqtt, broker: 'mqtt://b', formerly: a} # <-\n",
+            "upstream.a.formerly", "names itself"),
+    Mistake("formerly another", HEAD + "upstream:\n  a: {kind: mqtt, broker: 'mqtt://b'}\n"
+            "  c: {kind: mqtt, broker: 'mqtt://b', formerly: a} # <-\n", "upstream.c.formerly", "still configured"),
+    Mistake("formerly twice", HEAD + "upstream:\n  a: {kind: mqtt, broker: 'mqtt://b', formerly: x}\n"
+            "  c: {kind: mqtt, broker: 'mqtt://b', formerly: x} # <-\n", "upstream.c.formerly", "a takes over"),
+    Mistake("listen", HEAD + "metrics: {listen: 9464x} # <-\n", "metrics.listen", "an address and a port", "127.0.0.1"),
+    Mistake("outcomes that come back", task("when: {source: shake}")
+            + "upstream: {kind: mqtt, broker: 'mqtt://localhost:1883', topic: plant/1/shake} # <-\n",
+            "upstream.topic", "without end"),
+    Mistake("missing secret", HEAD + "mqtt: {broker: 'mqtt://b', user: me, password: !secret nobody} # <-\n",
+            "mqtt.password", "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
+]  # fmt: skip
+
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LINKS]
