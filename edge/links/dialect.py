@@ -1,0 +1,63 @@
+"""Addresses, versions and refusals of MQTT brokers: what does not need a connection to be decided."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+UNKNOWN_VERSION = 0x84
+_REMEDIES = {
+    UNKNOWN_VERSION: "set version: auto",
+    0x85: "the broker does not accept the client id {client_id}: change edge.id",
+    0x86: "check user: and password:",
+    0x87: "let user {user} with client id {client_id} connect in the broker's access rules",
+    0x8A: "the broker has banned {client_id}: ask its owner",
+    0x8C: "check how the broker wants its clients to authenticate",
+    0x8E: "another client has the id {client_id}: give every gateway an edge.id of its own",
+}
+
+
+def parse_address(url: str) -> tuple[str, int, bool]:
+    """`mqtt://host:1883` or `mqtts://host:8883` -> host, port, TLS. Raises ValueError saying what was expected."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError(f"{url!r} is not a broker's address: write mqtt://host:1883 or mqtts://host:8883")
+    encrypted = parts.scheme == "mqtts"
+    return parts.hostname, parts.port or (8883 if encrypted else 1883), encrypted
+
+
+def remedy(code: int, *, client_id: str, user: str | None) -> str | None:
+    """What a person has to do about this refusal; None for one that may pass by itself."""
+    text = _REMEDIES.get(code)
+    return None if text is None else text.format(client_id=client_id, user=user or "(none)")
+
+
+class Dialect:
+    """Which version of MQTT to speak next.
+
+    `auto` speaks MQTT 5 first. A broker that says it does not know it is spoken to in 3.1.1 from then on. One that
+    twice hangs up without a word (it was restarting, or knows no polite no) gets one attempt in 3.1.1.
+    """
+
+    def __init__(self, setting: str) -> None:
+        self._auto = setting == "auto"
+        self._settled = None if self._auto else setting
+        self._silences = 0
+
+    @property
+    def version(self) -> str:
+        """`5` or `3.1.1`."""
+        return self._settled or ("3.1.1" if self._silences % 3 == 2 else "5")
+
+    def refused(self) -> bool:
+        """The broker does not know this version; True when there is another to try."""
+        if not self._auto or self.version == "3.1.1":
+            return False
+        self._settled = "3.1.1"
+        return True
+
+    def silent(self) -> None:
+        """The broker was there and hung up without an answer."""
+        self._silences += 1
+
+    def accepted(self) -> None:
+        self._silences = 0
