@@ -5,10 +5,13 @@ from edge.journal.database import open_database
 from edge.journal.errors import JournalError, JournalFormat, JournalLocked
 from edge.journal.files import DiskFiles, File, Files, Lock
 from edge.journal.journal import Journal, open_journal
+from edge.journal.reader import JournalReader, read_journal
+from edge.journal.recovery import Damage
 from edge.journal.segments import PUBLISHES
 
 __all__ = [
     "PUBLISHES",
+    "Damage",
     "DiskFiles",
     "File",
     "Files",
@@ -16,8 +19,10 @@ __all__ = [
     "JournalError",
     "JournalFormat",
     "JournalLocked",
+    "JournalReader",
     "Limits",
     "Lock",
     "open_database",
     "open_journal",
+    "read_journal",
 ]

@@ -7,7 +7,7 @@ The law, for every upstream and at any instant:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,12 +137,12 @@ class Books:
             for sequence in [sequence for sequence, (where, _) in handed.items() if where is segment]:
                 del handed[sequence]
 
-    def mark(self, upstream: str, segment: Segment, ordinals: list[int]) -> list[int]:
-        """Those of `ordinals` that were not settled before; now they are."""
-        marks = segment.marks.get(upstream)
-        if marks is None:
-            marks = segment.marks[upstream] = Marks()
-        return [ordinal for ordinal in ordinals if marks.add(ordinal)]
+    def mark(self, upstream: str, segment: Segment, ordinals: Iterable[int]) -> int:
+        """`upstream` has done with these records of the segment; how many of them it had not."""
+        marks = segment.marks.setdefault(upstream, Marks())
+        before = marks.count
+        marks.add_all(ordinals)
+        return marks.count - before
 
     def stats(self) -> dict[str, Any]:
         """Accepted and, for every upstream, what became of it; publishes have counts of their own."""

@@ -8,6 +8,7 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 from collections.abc import Callable
@@ -73,7 +74,6 @@ class Committer:
         self._on_durable = on_durable
         self._space = Space(files, folder, ledger, limits.keep_delivered)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
-        self._state_lost = False
         self._carried: set[str] = set()
 
     def commit(self) -> int:
@@ -105,7 +105,7 @@ class Committer:
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target, size = self._intake.take()
-            dirty = self._ledger.log.dirty or self._state_lost
+            dirty = self._ledger.log.dirty or self._ledger.log.lost
         if not groups and not dirty:
             return False
         try:
@@ -130,10 +130,11 @@ class Committer:
                 writer.sync(durable=self._fsync)
                 break
             except OSError as error:
-                writer.abandon()
                 self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
                 full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-                if attempt == 2 or (full and not self._free_one()):
+                freed = full and self._free_one()  # before the segment at hand becomes one that may go
+                writer.abandon()
+                if attempt == 2 or (full and not freed):
                     raise
         with self.books:
             self._ledger.written += written
@@ -147,12 +148,10 @@ class Committer:
         log = self._ledger.log
         if not self._fsync:
             log.dirty = False
-        elif not self._state_lost:
-            try:
+        elif not log.lost:
+            with contextlib.suppress(OSError):
                 log.sync()
-            except OSError:
-                self._state_lost = True  # what the disk holds of the log is unknown: only a new one helps
-        if self._state_lost:
+        if log.lost:
             self._checkpoint()
         if log.size > max(_STATE_SIZE, 2 * log.checkpoint_size):
             self.chores = True
@@ -160,7 +159,6 @@ class Committer:
     def _checkpoint(self) -> None:
         with self.books:
             self._ledger.checkpoint(self.durable)
-        self._state_lost = False
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
@@ -175,9 +173,6 @@ class Committer:
     def _free_one(self) -> bool:
         """Delete the segment that is worth least; False where none may go."""
         with self.books:
-            if not self._space.sealed():
-                for writer in self._writers.values():
-                    self._seal(writer)
             for segment in self._space.victims():
                 if not self._carry(segment):
                     self._space.drop(segment, "full")

@@ -175,7 +175,7 @@ class Journal:
         for klass, number in classes.items():
             totals.add(verdict, number, reason, klass)
         for segment, ordinals in places.values():
-            self._ledger.books.mark(upstream, segment, list(ordinals))
+            self._ledger.books.mark(upstream, segment, ordinals)
             if not self._limits.keep_delivered and segment.sealed and segment.settled:
                 self._committer.chores = True
 
@@ -187,14 +187,7 @@ class Journal:
     def stats(self) -> dict[str, Any]:
         """Counts that add up: `accepted = local + delivered + pending + dropped + expired + dead` everywhere."""
         with self._books:
-            return {
-                **self._ledger.books.stats(),
-                "volatile": 0,
-                "unfinished": len(self._ledger.state.unfinished),
-                "bytes": self._ledger.size,
-                "bytes_written": self._ledger.state.written + self._ledger.written,
-                "degraded": list(self._ledger.degraded),
-            }
+            return self._ledger.stats()
 
     # -- state tables ---------------------------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ class Ledger:
         self.books = found.books
         self.outbox = Outbox(files, folder, found.books)
         self.log = StateLog(files, folder)
-        self.log.number = found.read.number if found.read is not None else 0
+        if found.read is not None:
+            self.log.number, self.log.size = found.read.number, found.read.size
         self.degraded: dict[str, None] = {}
         self.gone: list[str] = []
         self.written = 0
@@ -80,6 +81,17 @@ class Ledger:
         """What segments and state log take on disk."""
         return sum(segment.length for segment in self.books.segments()) + self.log.size
 
+    def stats(self) -> dict[str, Any]:
+        """See `Journal.stats`."""
+        return {
+            **self.books.stats(),
+            "volatile": 0,
+            "unfinished": len(self.state.unfinished),
+            "bytes": self.size,
+            "bytes_written": self.state.written + self.written,
+            "degraded": list(self.degraded),
+        }
+
     def note(self, kind: int, body: bytes) -> None:
         """Write a change to the state log, at once. Raises OSError; then the change must not be made."""
         self.written += self.log.write(kind, body, self._clock.wall())
@@ -97,6 +109,7 @@ class Ledger:
             "age": self.age(),
             "written": state.written + self.written,
             "gone": self.gone,
+            "upstreams": books.upstreams,
             "unfinished": state.unfinished,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
             "streams": {
@@ -130,7 +143,7 @@ class Ledger:
         for upstream in (*segment.header.upstreams, PUBLISHES):
             kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
             missing = [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in seen[kind]]
-            count = len(self.books.mark(upstream, segment, missing))
+            count = self.books.mark(upstream, segment, missing)
             self._drop_damaged(upstream, count, segment.header.stream)
         if lost:
             self.degrade(f"{segment.name} is damaged: {lost} records lost")

@@ -31,14 +31,20 @@ class Marks:
             if ordinal == self.count:
                 self.count += 1
                 return True
-            self._bits = bytearray((1 << (self.count & 7)) - 1 if i == self.count >> 3 else 255
-                                   for i in range((self.count >> 3) + 1))  # fmt: skip
+            self._bits = bytearray(((1 << self.count) - 1).to_bytes((self.count >> 3) + 1, "little"))
         byte = ordinal >> 3
         if byte >= len(self._bits):
             self._bits.extend(bytes(byte + 1 - len(self._bits)))
         self._bits[byte] |= 1 << (ordinal & 7)
         self.count += 1
         return True
+
+    def add_all(self, ordinals: Iterable[int]) -> None:
+        """Set many; back to a prefix where no hole is left."""
+        for ordinal in sorted(ordinals):
+            self.add(ordinal)
+        if self._bits is not None and int.from_bytes(self._bits, "little") == (1 << self.count) - 1:
+            self._bits = None
 
     def dump(self) -> list[int | str]:
         """Plain data for a checkpoint."""

@@ -30,43 +30,54 @@ def open_ledger(
     ledger = Ledger(files, folder, clock, found)
     if not found.state.seed:
         found.state.seed = crc32(f"{folder} {clock.wall()!r}".encode()) or 1
-    if found.read is None and any(found.books.segments()):
-        ledger.degrade("the state log is lost: state tables are empty, what was delivered may be sent again")
-        _restore_totals(found)
-    _quarantine(files, folder, found, ledger)
-    for name in found.state.gone:
-        with contextlib.suppress(FileNotFoundError):
-            files.remove(f"{folder}/{name}")
+    describe(found, ledger)
     for segment in dict.fromkeys(found.damaged):
         ledger.reckon(segment)
     ledger.books.upstreams = tuple(upstreams)
     ledger.balance()
-    writers = _writers(files, folder, ledger, found, clock)
-    files.sync_folder(folder)
-    ledger.checkpoint(found.sequence)
+    writers = {name: Writer(files, folder, stream, ledger.header) for name, stream in ledger.books.streams.items()}
+    try:
+        _quarantine(files, folder, found)
+        for name in found.state.gone:
+            with contextlib.suppress(FileNotFoundError):
+                files.remove(f"{folder}/{name}")
+        _resume(files, folder, ledger, found, writers, clock)
+        files.sync_folder(folder)
+        ledger.checkpoint(found.sequence)
+    except OSError as error:
+        # It starts all the same: what is there can be read, and the first commit tries the checkpoint again.
+        ledger.degrade(f"the journal cannot be written: {error.strerror or error}")
+        ledger.log.lost = True
+        for writer in writers.values():
+            writer.abandon()
     return ledger, writers, found.sequence
 
 
-def _restore_totals(found: Survey) -> None:
-    """Without a state log the newest header knows best what had become of the records before it."""
-    newest = max(found.books.segments(), key=lambda segment: segment.header.first)
-    found.state.restore_totals(newest.header.totals)
-
-
-def _quarantine(files: Files, folder: str, found: Survey, ledger: Ledger) -> None:
+def describe(found: Survey, ledger: Ledger) -> None:
+    """Say what is wrong, and fall back to what segments know where the state log is lost. Changes no file."""
+    if found.read is None and any(found.books.segments()):
+        ledger.degrade("the state log is lost: state tables are empty, what was delivered may be sent again")
+        newest = max(found.books.segments(), key=lambda segment: segment.header.first)
+        found.state.restore_totals(newest.header.totals)
+        found.books.totals = found.state.totals
     for damage in found.damages:
-        if damage.torn:
-            continue
-        _copy_aside(files, folder, damage)
-        ledger.degrade(f"{damage.name}: bytes {damage.offset} to {damage.end}: {damage.what}")
+        if not damage.torn:
+            ledger.degrade(f"{damage.name}: bytes {damage.offset} to {damage.end}: {damage.what}")
+    for name in found.unreadable:
+        ledger.degrade(f"{name} cannot be read")
+    for name in found.missing:
+        if name not in found.unreadable:
+            ledger.degrade(f"{name} is missing")
+
+
+def _quarantine(files: Files, folder: str, found: Survey) -> None:
+    for damage in found.damages:
+        if not damage.torn:
+            _copy_aside(files, folder, damage)
     for name in found.stillborn:
         files.remove(f"{folder}/{name}")
     for name in found.unreadable:
         files.rename(f"{folder}/{name}", f"{folder}/quarantine-{name}")
-        ledger.degrade(f"{name} cannot be read; it was set aside as quarantine-{name}")
-    for name in found.missing:
-        if name not in found.unreadable:
-            ledger.degrade(f"{name} is missing")
 
 
 def _copy_aside(files: Files, folder: str, damage: Damage) -> None:
@@ -82,9 +93,8 @@ def _copy_aside(files: Files, folder: str, damage: Damage) -> None:
             file.close()
 
 
-def _writers(files: Files, folder: str, ledger: Ledger, found: Survey, clock: Clock) -> dict[str, Writer]:
-    """Writers that go on in the newest segments that are whole; the others are sealed as they are."""
-    writers = {name: Writer(files, folder, stream, ledger.header) for name, stream in ledger.books.streams.items()}
+def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: dict[str, Writer], clock: Clock) -> None:
+    """Go on in the newest segments that are whole; end the others as they are."""
     for segment in ledger.books.segments():
         if segment.sealed:
             continue
@@ -97,4 +107,3 @@ def _writers(files: Files, folder: str, ledger: Ledger, found: Survey, clock: Cl
         same = segment.header.upstreams == ledger.books.upstreams
         if not (newest and same and segment not in found.damaged):
             writer.seal(clock.wall(), durable=True)
-    return writers

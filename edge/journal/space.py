@@ -35,10 +35,6 @@ class Space:
         before = self._ledger.age() - self._keep
         return [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
 
-    def sealed(self) -> bool:
-        """Whether any segment could go at all."""
-        return any(segment.sealed for segment in self._ledger.books.segments())
-
     def victims(self) -> list[Segment]:
         """What goes when space is short, in this order."""
         streams = self._ledger.books.streams
@@ -50,7 +46,8 @@ class Space:
         """Count what somebody waited for in it as dropped."""
         counts: dict[tuple[str, str], int] = {}
         for upstream, record in self._waiting(segment):
-            counts[upstream, record.klass] = counts.get((upstream, record.klass), 0) + 1
+            key = upstream, record.klass.value
+            counts[key] = counts.get(key, 0) + 1
         for (upstream, klass), count in counts.items():
             self._ledger.books.of(upstream).add(Verdict.DROPPED, count, reason, klass)
         # What a damaged part of it held is not seen here: it still must not stay pending.

@@ -26,7 +26,7 @@ import orjson
 
 from edge.journal.books import Totals
 from edge.journal.deliveries import Deliveries
-from edge.journal.errors import JournalFormat
+from edge.journal.errors import JournalError, JournalFormat
 from edge.journal.files import File, Files
 from edge.journal.frames import Gap, note, note_of, walk
 from edge.journal.marks import Marks
@@ -48,6 +48,7 @@ class State:
     streams: dict[str, dict[str, Any]] = field(default_factory=dict)
     segments: dict[str, dict[str, Any]] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
+    upstreams: list[str] = field(default_factory=list)
     unfinished: dict[str, int] = field(default_factory=dict)
     totals: dict[str, Totals] = field(default_factory=dict)
     marks: dict[str, dict[str, Marks]] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class State:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over a snapshot note."""
-        for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "unfinished"):
+        for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams", "unfinished"):
             setattr(self, name, snapshot[name])
         self.restore_totals(snapshot["totals"])
         for name, segment in self.segments.items():
@@ -73,8 +74,7 @@ class State:
         for name, flat in body["s"].items():
             marks = self.marks.setdefault(name, {}).setdefault(upstream, Marks())
             for first, last in zip(flat[::2], flat[1::2], strict=True):
-                for ordinal in range(first, last + 1):
-                    marks.add(ordinal)
+                marks.add_all(range(first, last + 1))
         totals = self.totals.setdefault(upstream, Totals())
         for klass, count in body["k"].items():
             totals.add(verdict, count, body["r"], klass)
@@ -158,10 +158,12 @@ class StateLog:
         self.size = 0
         self.checkpoint_size = 0
         self.dirty = False
+        self.lost = False  # what the disk holds of the log is unknown: only a new checkpoint helps
 
     def write(self, kind: int, body: bytes, wall: float) -> int:
         """Write one note at once; it is durable after the next `sync`. Returns its bytes. Raises OSError."""
-        assert self._file is not None
+        if self._file is None:
+            raise JournalError(f"{self._folder}: the state log cannot be written yet; the disk refused a checkpoint")
         data = note(kind, body, self._notes, wall, 0)
         try:
             self._file.write(data)
@@ -174,10 +176,14 @@ class StateLog:
         return len(data)
 
     def sync(self) -> None:
-        """What was written before the call is durable after it. Raises OSError: then only a checkpoint helps."""
+        """What was written before the call is durable after it. After an OSError only `replace` helps."""
         self.dirty = False
         if self._file is not None:
-            self._file.sync()
+            try:
+                self._file.sync()
+            except OSError:
+                self.lost = True
+                raise
 
     def replace(self, notes: Iterator[tuple[int, bytes]], wall: float) -> int:
         """Begin a new log with a checkpoint, durably, and remove the older. Returns its bytes. Raises OSError."""
@@ -209,6 +215,7 @@ class StateLog:
         if self._file is not None:
             self._file.close()
         self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
+        self.lost = False
         self.number = number
         self.tidy()
         return size

@@ -107,13 +107,20 @@ class Writer:
         return self.segment is not None and self.segment.size >= size
 
     def abandon(self) -> None:
-        """Leave the file as it is, for ever: what its last write left in it is unknown."""
-        if self._file is not None:
-            self._file.close()
-        if self._fresh and self.segment is not None:
-            with contextlib.suppress(OSError):  # a leftover without confirmed frames; recovery ignores it
-                self._files.remove(f"{self._folder}/{self.segment.name}")
-        self._file, self.segment, self._fresh = None, None, False
+        """Leave the file as it is, for ever: what its last write left in it is unknown. Its confirmed part stays."""
+        file, segment = self._file, self.segment
+        self._file, self.segment = None, None
+        if file is not None:
+            file.close()
+        if segment is None:
+            return
+        with contextlib.suppress(OSError):  # a leftover without confirmed frames; recovery ignores it
+            if self._fresh:
+                self._files.remove(f"{self._folder}/{segment.name}")
+            else:
+                segment.length = self._files.size(f"{self._folder}/{segment.name}")
+        segment.sealed = True
+        self._fresh = False
 
     def seal(self, wall: float, *, durable: bool) -> int:
         """End the segment with its footer; the next group begins a new one. Returns the bytes. Raises OSError."""

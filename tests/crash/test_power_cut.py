@@ -1,0 +1,191 @@
+"""Power cuts at every call that changes a file, against a model of what the journal has promised."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.journal import PUBLISHES, Journal, Limits, open_journal
+from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
+from edge.testing.clock import VirtualClock
+from edge.testing.files import MemoryFiles, PowerCut
+
+FOLDER = "/journal"
+LIMITS = Limits(max_size=10_000_000, segment=16_384, keep_delivered=0)
+
+
+class World:
+    """A journal under random use, and what it has promised: the model."""
+
+    def __init__(self, seed: int, limits: Limits = LIMITS) -> None:
+        self.dice = random.Random(seed)
+        self.files = MemoryFiles()
+        self.clock = VirtualClock()
+        self.limits = limits
+        self.names = 0
+        self.appended: dict[int, list[tuple[int, Record]]] = {}  # last sequence of a frame -> its records
+        self.confirmed: dict[int, Record] = {}
+        self.settled: set[int] = set()  # outcomes settled, durably or not
+        self.settled_durably: set[int] = set()
+        self.journal: Journal
+
+    def begin(self) -> None:
+        self.journal = self.open()
+
+    def open(self) -> Journal:
+        return open_journal(
+            FOLDER,
+            clock=self.clock,
+            files=self.files,
+            upstreams=("cloud",),
+            limits=self.limits,
+            on_durable=self.on_durable,
+        )
+
+    def on_durable(self, sequence: int) -> None:
+        for last in [last for last in self.appended if last <= sequence]:
+            self.confirmed.update(self.appended.pop(last))
+        self.settled_durably |= self.settled
+
+    def record(self, kind: RecordKind) -> Record:
+        self.names += 1
+        name = f"box:{self.names:026d}"
+        size = self.dice.choice((10, 300, 900))
+        klass = self.dice.choice((RecordClass.TELEMETRY, RecordClass.TELEMETRY, RecordClass.ALARM))
+        if kind is RecordKind.PUBLISH:
+            return Record(kind, RecordClass.PUBLISH, name, bytes(size), "plant/fan")
+        return Record(kind, klass, name, b'{"id":"' + name.encode() + b'"}' + bytes(size))
+
+    def append(self) -> None:
+        kinds = self.dice.choice(
+            (
+                [RecordKind.OUTCOME],
+                [RecordKind.OUTCOME],
+                [RecordKind.OUTCOME, RecordKind.PUBLISH],
+                [RecordKind.ACCEPTED],
+                [RecordKind.OUTCOME, RecordKind.OUTCOME],
+            )
+        )
+        records = [self.record(kind) for kind in kinds]
+        delivery = None
+        if self.dice.random() < 0.5:
+            packet_id = self.dice.randrange(1, 20)
+            delivery = Delivery("paho", packet_id, self.dice.getrandbits(64) | 1)
+        last = self.journal.append(records, delivery)
+        first = last - len(records) + 1
+        self.appended[last] = list(enumerate(records, first))
+
+    def settle(self) -> None:
+        found = self.journal.pending("cloud", limit=self.dice.choice((1, 5, 30)))
+        chosen = [stored.sequence for stored in found if self.dice.random() < 0.8]
+        self.dice.shuffle(chosen)
+        self.settled.update(chosen)  # before the call: the power may go in its middle
+        assert self.journal.settle("cloud", chosen, Verdict.DELIVERED) == len(chosen)
+        published = self.journal.pending(PUBLISHES, limit=3)
+        self.journal.settle(PUBLISHES, [stored.sequence for stored in published], Verdict.DELIVERED)
+
+    def step(self) -> None:
+        action = self.dice.random()
+        if action < 0.6:
+            self.append()
+        elif action < 0.8:
+            self.journal.commit()
+        elif action < 0.95:
+            self.settle()
+        else:
+            self.clock.advance(61)
+            self.journal.commit()
+
+    def check(self) -> None:
+        """What must be true after every recovery."""
+        stats = self.journal.stats()
+        cloud = stats["upstreams"]["cloud"]
+        law = cloud["delivered"] + cloud["pending"] + sum(cloud["dropped"].values()) + cloud["dead"] + cloud["expired"]
+        assert stats["accepted"] == law
+        pending = {}
+        after = None
+        while found := self.journal.pending("cloud", limit=50, after=after):
+            after = found[-1].sequence
+            for stored in found:
+                assert stored.sequence not in pending, "given twice"
+                pending[stored.sequence] = stored.record
+        assert list(pending) == sorted(pending), "out of order"
+        assert len(pending) == cloud["pending"] == self.journal.backlog("cloud")
+        known = dict(self.confirmed)
+        for records in self.appended.values():
+            known.update(records)
+        for sequence, record in pending.items():
+            assert known[sequence] == record, "invented"
+            assert sequence not in self.settled_durably, "an acknowledgement that was durable is forgotten"
+        for sequence, record in self.confirmed.items():
+            if record.kind is RecordKind.OUTCOME and sequence not in self.settled:
+                assert sequence in pending, f"{sequence} was confirmed and is lost"
+        promised = {stored.record.id for stored in self.journal.unfinished()}
+        for record in self.confirmed.values():
+            if record.kind is RecordKind.ACCEPTED:
+                assert record.id in promised
+
+    def crash(self, seed: int, *, power: bool = True) -> None:
+        self.files.crash(seed, power=power)
+        self.begin()
+        self.check()
+        # What survived without having been confirmed is confirmed now; what did not is gone.
+        for stored in self.journal.unfinished():
+            self.confirmed.setdefault(stored.sequence, stored.record)
+        alive = {stored.sequence for stored in self.journal.pending("cloud", limit=10**6, max_bytes=1 << 30)}
+        for records in self.appended.values():
+            self.confirmed.update({s: r for s, r in records if s in alive})
+        self.appended.clear()
+        self.settled -= alive
+        self.settled_durably = set(self.settled)
+
+
+def live(world: World, steps: int) -> bool:
+    """Use it for a while; False when the power went."""
+    try:
+        for _ in range(steps):
+            world.step()
+    except PowerCut:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("use", range(3))
+def test_a_power_cut_at_any_call_loses_nothing_that_was_confirmed(use: int) -> None:
+    whole = World(use)
+    whole.begin()
+    live(whole, 60)
+    for cut in range(whole.files.steps):
+        world = World(use)
+        world.files.cut_at = cut
+        with contextlib.suppress(PowerCut):
+            world.begin()
+            live(world, 60)
+        world.crash(seed=cut)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 60), min_size=1, max_size=6))
+def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(seed: int, cuts: list[int]) -> None:
+    world = World(seed)
+    world.begin()
+    for cut in cuts:
+        world.files.cut_at = world.files.steps + cut
+        live(world, 80)
+        world.crash(seed=seed + cut)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 200), min_size=1, max_size=3))
+def test_a_killed_process_forgets_no_acknowledgement_at_all(seed: int, cuts: list[int]) -> None:
+    """What was written stays when only the process dies: acknowledgements are written at once."""
+    world = World(seed)
+    world.begin()
+    for steps in cuts:
+        live(world, steps)
+        world.settled_durably |= world.settled
+        world.crash(seed=seed, power=False)
