@@ -29,6 +29,7 @@ from typing import Any
 
 import orjson
 
+from drivers import DriverError
 from edge.clock import Clock
 from edge.errors import EdgeError, RuntimeUnreachable
 
@@ -128,7 +129,7 @@ class ControlServer:
             name, args, journal = request["verb"], request["args"], request["journal"]
             verb = self._verbs[name]
             inspect.signature(verb).bind(**args)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _no(f"not a request this runtime knows ({error}); is it another version?", "mistake")
         if journal != self._journal:
             return _no(f"this runtime keeps its journal at {self._journal}", "other")
@@ -136,6 +137,8 @@ class ControlServer:
             return {"result": verb(**args)}
         except EdgeError as error:
             return _no(str(error), "mistake")
+        except DriverError as error:
+            return _no(f"{' '.join(map(str, args.values()))}: {error}", "fault")
         except Exception as error:  # one bad call must not end the thread that answers
             log.exception("control socket: %s failed", name)
             return _no(f"{name} failed: {type(error).__name__}: {error}", "fault")

@@ -1,0 +1,59 @@
+"""`edge check` and `edge config schema`: what the configuration says, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from edge.cli.arguments import Arguments
+from edge.cli.exits import FINE, MISTAKE
+from edge.cli.gateway import Gateway
+from edge.cli.output import columns, count, paint, say, say_json
+from edge.cli.sentences import summary
+from edge.config.check import schema as json_schema
+from edge.errors import Problem
+
+
+def check(words: list[str]) -> int:
+    """Exit 1 when there are problems; warnings alone are fine."""
+    options = (
+        Arguments(
+            "check",
+            "Say everything that is wrong with a configuration at once, or what it does. Touches no hardware.",
+            examples=("check", "check -c edge.yaml --json"),
+        )
+        .with_config()
+        .with_json("a list of {file, line, path, message, hint}")
+        .parse_args(words)
+    )
+    gateway = Gateway(options.config)
+    examined = gateway.examined
+    said = (*examined.problems, *examined.warnings)
+    if options.json:
+        say_json([asdict(problem) for problem in said])
+        return MISTAKE if examined.config is None else FINE
+    for problem in said:
+        say(_shown(problem))
+    if examined.config is None:
+        say(f"\n{count(len(examined.problems), 'problem')} in {gateway.file}")
+        return MISTAKE
+    say(f"{paint('ok', 'green')}  {gateway.file}")
+    say(columns((f"  {label}", sentence) for label, sentence in summary(examined.config)))
+    return FINE
+
+
+def schema(words: list[str]) -> int:
+    """Prints the schema."""
+    Arguments(
+        "config schema",
+        "Print the JSON Schema of edge.yaml. In VS Code: # yaml-language-server: $schema=edge.schema.json",
+        examples=("config schema > edge.schema.json",),
+    ).with_json("always").parse_args(words)
+    say_json(json_schema())
+    return FINE
+
+
+def _shown(problem: Problem) -> str:
+    where = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    path = f"{paint(problem.path, 'bold')}: " if problem.path else ""
+    hint = f"\n    {problem.hint}" if problem.hint else ""
+    return f"{where}: {path}{problem.message}{hint}"

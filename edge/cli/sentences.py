@@ -1,0 +1,115 @@
+"""Configuration in plain English: what starts a task, what it may touch, what it may spend, and the start-up banner."""
+
+from __future__ import annotations
+
+from edge.cli.output import count, plain
+from edge.config.models import Config, DeviceSettings, Grant, Limits, TaskSettings, When
+from edge.config.units import show_duration, show_size
+
+_DURABILITY = {
+    "fsync": "survives a power cut",
+    "written": "survives a crash of the program, not a power cut",
+    "memory": "survives nothing",
+}
+_EDGES = {"rising": "turns true", "falling": "turns false", "both": "changes"}
+
+
+def when(settings: TaskSettings) -> str:
+    """`when workshop temperature becomes greater than 30 and stays so for 10s; again after it was 28 or less`."""
+    condition = settings.when
+    if condition.cron is not None:
+        text = f"at the times of cron {condition.cron!r} ({condition.timezone})"
+    elif condition.every is not None:
+        text = f"every {show_duration(condition.every)}"
+    else:
+        text = _source(condition)
+    if settings.cooldown:
+        text += f", then not for {show_duration(settings.cooldown)}"
+    return text
+
+
+def _source(condition: When) -> str:
+    subject = " ".join(filter(None, (condition.source, condition.channel or condition.field)))
+    if condition.edge is not None:
+        return f"when {subject} {_EDGES[condition.edge]}"
+    test, clear = _test(condition)
+    if not test:
+        return f"on every event of {subject}"
+    text = f"on every event while {subject} is {test}" if condition.each else f"when {subject} becomes {test}"
+    if condition.for_:
+        text += f" and stays so for {show_duration(condition.for_)}"
+    return text if condition.each else f"{text}; again after it was {clear}"
+
+
+def _test(condition: When) -> tuple[str, str]:
+    if condition.above is not None:
+        clear = condition.above if condition.clear is None else condition.clear
+        return f"greater than {condition.above:g}", f"{clear:g} or less"
+    if condition.below is not None:
+        clear = condition.below if condition.clear is None else condition.clear
+        return f"less than {condition.below:g}", f"{clear:g} or more"
+    if condition.equals is not None:
+        return f"{plain(condition.equals)}", "something else"
+    return "", ""
+
+
+def may(grant: Grant) -> list[str]:
+    """All that a task may touch, one line a kind; what is not listed it may not."""
+    lines = []
+    if grant.devices:
+        lines.append(f"read and set {', '.join(grant.devices)}")
+    if grant.publish:
+        lines.append(f"publish to {', '.join(grant.publish)}")
+    return lines or ["touch nothing: it sees its event and returns a result"]
+
+
+def spends(limits: Limits) -> str:
+    """`2s, 1000 calls, ... a run; 6 runs a minute`."""
+    run = f"{show_duration(limits.time)}, {limits.calls} device calls, {limits.publishes} messages"
+    text = f"{run}, {show_size(limits.output)} of result a run"
+    if limits.per_minute is not None:
+        text += f"; {count(limits.per_minute, 'run')} a minute"
+    if limits.per_hour is not None:
+        text += f"; {count(limits.per_hour, 'run')} an hour"
+    return text
+
+
+def place(device: DeviceSettings) -> str:
+    """`i2c-1 0x48`, `GPIO17`."""
+    if device.pin is not None:
+        return f"GPIO{device.pin}"
+    address = f" {device.address:#04x}" if device.address is not None else ""
+    return f"{device.bus}{address}"
+
+
+def summary(config: Config) -> list[tuple[str, str]]:
+    """What the configuration makes of this gateway, as label and sentence: the banner of `run`, the page of `check`."""
+    journal = config.journal
+    lines = [
+        ("gateway", f"{config.edge.id}, {config.edge.backend} hardware"),
+        (
+            "journal",
+            f"{journal.path}: {journal.durability}, {_DURABILITY[journal.durability]};"
+            f" up to {show_size(journal.max_size)}",
+        ),
+    ]
+    if config.mqtt is not None:
+        topics = ", ".join(f"{name} ({source.topic})" for name, source in config.mqtt.subscribe.items())
+        lines.append(("broker", f"{config.mqtt.broker}: {topics or 'no sources'}"))
+    devices = ", ".join(f"{name} ({one.driver}, {place(one)})" for name, one in config.devices.items())
+    lines.append(("devices", devices or "none"))
+    lines += [("task", f"{name} runs {when(settings)}") for name, settings in config.tasks.items()]
+    lines += [
+        ("upstream", f"{name}: {upstream.broker}, {upstream.topic}, {_pace(upstream.batch, upstream.every)}")
+        for name, upstream in config.upstream.items()
+    ]
+    if not config.upstream:
+        lines.append(("upstream", "none: outcomes stay here"))
+    if config.metrics is not None:
+        lines.append(("metrics", f"http://{config.metrics.listen}/metrics and /healthz"))
+    return lines
+
+
+def _pace(batch: int, every: float | None) -> str:
+    message = "one a message" if batch == 1 else f"up to {batch} a message"
+    return f"{message}, at once" if every is None else f"{message}, after {show_duration(every)} at most"
