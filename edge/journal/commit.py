@@ -26,6 +26,7 @@ from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
 _STATE_SIZE = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +105,12 @@ class Committer:
 
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
-            groups, target, size = self._intake.take()
+            groups, target = self._intake.take()
             dirty = self._ledger.log.dirty or self._ledger.log.lost
         if not groups and not dirty:
             return False
         try:
-            while self._ledger.size + size > self._limits.max_size and self._free_one():
-                pass
-            for name in list(groups):
-                self._write(self._writers[name], groups[name])
-                del groups[name]
+            self._write_all(groups)
             if dirty:
                 self._sync_state()
         except OSError as error:
@@ -121,6 +118,22 @@ class Committer:
             raise self._refused(error) from error
         self.durable = target
         return True
+
+    def _write_all(self, groups: dict[str, Group]) -> None:
+        """Every group, durably; what is written is taken out of `groups`. A large one ends segments on its way."""
+        for name in list(groups):
+            rest: Group | None = groups[name]
+            while rest is not None:
+                part, rest = rest.split(self._limits.segment_size)
+                while self._ledger.size + part.size > self._limits.max_size and self._free_one():
+                    pass
+                self._write(self._writers[name], part)
+                if rest is None:
+                    del groups[name]
+                else:
+                    groups[name] = rest
+                    with self.books:
+                        self._seal(self._writers[name])
 
     def _write(self, writer: Writer, group: Group) -> None:
         """One group, durably, in the segment at hand or else in a new one."""
@@ -131,7 +144,7 @@ class Committer:
                 break
             except OSError as error:
                 self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
-                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                full = error.errno in _FULL
                 freed = full and self._free_one()  # before the segment at hand becomes one that may go
                 writer.abandon()
                 if attempt == 2 or (full and not freed):
@@ -192,7 +205,15 @@ class Committer:
     def _remove(self, segments: list[Segment]) -> None:
         self._space.strike(segments)
         self._carried.difference_update(segment.name for segment in segments)
-        self._checkpoint()
+        try:
+            self._checkpoint()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # No room even for a checkpoint: make some first. A crash right here finds the files missing and counts
+            # what was pending in them as dropped all the same, only under another reason.
+            self._space.delete()
+            self._checkpoint()
         self._space.delete()
 
     def _seal(self, writer: Writer) -> None:

@@ -66,21 +66,21 @@ class Intake:
                 self._wakeup.notify()
         return last
 
-    def take(self) -> tuple[dict[str, Group], int, int]:
-        """What gathered, by stream; the last number in it; its bytes."""
+    def take(self) -> tuple[dict[str, Group], int]:
+        """What gathered, by stream; the last number in it."""
         with self._lock:
             taken = {name: group for name, group in self._groups.items() if group.pieces}
             for name in taken:
                 self._groups[name] = Group()
-            size, self.buffered = self.buffered, 0
-            return taken, self.sequence, size
+            self.buffered = 0
+            return taken, self.sequence
 
     def put_back(self, groups: Mapping[str, Group]) -> None:
         """What could not be written goes ahead of what came since."""
         with self._lock:
             for name, group in groups.items():
                 self._groups[name] = group.before(self._groups[name])
-                self.buffered += sum(map(len, group.pieces))
+                self.buffered += group.size
 
     def wait(self, timeout: float) -> bool:
         """Block until something gathers, the journal closes, or `timeout` seconds pass; whether something gathered."""

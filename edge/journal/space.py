@@ -94,6 +94,8 @@ class Space:
 
     def delete(self) -> None:
         """Remove the files of what the last checkpoint names as gone. Raises OSError."""
+        if not self._ledger.gone:
+            return
         for name in self._ledger.gone:
             with contextlib.suppress(FileNotFoundError):
                 self._files.remove(f"{self._folder}/{name}")

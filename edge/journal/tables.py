@@ -75,20 +75,20 @@ class _Draft(dict[int, Any]):
     def __init__(self, docs: Mapping[int, dict[str, Any]]) -> None:
         super().__init__(docs)
         self._before = docs
-        self._own: set[int] = set()
+        self._own: dict[int, None] = {}  # in the order in which they were touched
         self.cleared = False
 
     def __getitem__(self, doc_id: int) -> Any:
         doc = super().__getitem__(doc_id)
         if doc_id in self._own:
             return doc
-        self._own.add(doc_id)
+        self._own[doc_id] = None
         mine = _copy(doc)
         super().__setitem__(doc_id, mine)
         return mine
 
     def __setitem__(self, doc_id: int, doc: Any) -> None:
-        self._own.add(doc_id)
+        self._own[doc_id] = None
         super().__setitem__(doc_id, doc)
 
     def clear(self) -> None:

@@ -16,17 +16,41 @@ from zlib import crc32
 from edge.journal.books import Stream
 from edge.journal.files import File, Files
 from edge.journal.segments import Header, Segment, file_name
-from edge.model import Delivery, Record
+from edge.model import Delivery, Record, RecordKind
 
 
 @dataclass(slots=True)
 class Group:
-    """Frames that gather while the last group is being synced; the journal's short lock guards it."""
+    """Frames that gather while the last group is being synced; the journal's short lock guards it.
+
+    `pieces` holds two byte strings a frame: its head and its payload.
+    """
 
     pieces: list[bytes] = field(default_factory=list)
     frames: list[tuple[int, Sequence[Record], Delivery | None]] = field(default_factory=list)
     outcomes: int = 0
     publishes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return sum(map(len, self.pieces))
+
+    def split(self, size: int) -> tuple[Group, Group | None]:
+        """A part of about that size from the front, and the rest."""
+        if self.size <= size:
+            return self, None
+        taken = at = 0
+        while at < len(self.frames) and taken < size:
+            taken += len(self.pieces[2 * at]) + len(self.pieces[2 * at + 1])
+            at += 1
+        if at == len(self.frames):
+            return self, None
+        kinds = [record.kind for _, records, _ in self.frames[:at] for record in records]
+        outcomes, publishes = kinds.count(RecordKind.OUTCOME), kinds.count(RecordKind.PUBLISH)
+        front = Group(self.pieces[: 2 * at], self.frames[:at], outcomes, publishes)
+        rest = Group(self.pieces[2 * at :], self.frames[at:], self.outcomes - outcomes, self.publishes - publishes)
+        return front, rest
 
     def before(self, later: Group) -> Group:
         """One group of both: what could not be written stays ahead of what came since."""
@@ -119,6 +143,8 @@ class Writer:
                 self._files.remove(f"{self._folder}/{segment.name}")
             else:
                 segment.length = self._files.size(f"{self._folder}/{segment.name}")
+                self._files.truncate(f"{self._folder}/{segment.name}", segment.size)
+                segment.length = segment.size
         segment.sealed = True
         self._fresh = False
 

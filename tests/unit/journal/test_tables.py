@@ -1,0 +1,288 @@
+"""TinyDB on the journal behaves as TinyDB's documentation says: one body of tests over the stock one and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tinydb import TinyDB, where
+from tinydb.operations import add, decrement, delete, increment, set, subtract
+from tinydb.storages import MemoryStorage
+from tinydb.table import Document
+
+from edge.journal import open_database
+from edge.testing.clock import VirtualClock
+from edge.testing.files import MemoryFiles
+
+
+def stock() -> TinyDB:
+    return TinyDB(storage=MemoryStorage)
+
+
+def ours(files: MemoryFiles | None = None) -> TinyDB:
+    return open_database("/db", files=files if files is not None else MemoryFiles(), clock=VirtualClock())
+
+
+@pytest.fixture(params=[stock, ours])
+def db(request: pytest.FixtureRequest) -> Iterator[TinyDB]:
+    with request.param() as database:
+        yield database
+
+
+def test_insert_gives_ids_from_one_and_all_returns_in_order(db: TinyDB) -> None:
+    assert [db.insert({"n": n}) for n in range(3)] == [1, 2, 3]
+    assert db.all() == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert [doc.doc_id for doc in db] == [1, 2, 3]
+    assert len(db) == 3
+
+
+def test_insert_multiple_returns_ids_and_takes_any_iterable(db: TinyDB) -> None:
+    assert db.insert_multiple({"n": n} for n in range(3)) == [1, 2, 3]
+    assert db.insert_multiple([]) == []
+
+
+def test_a_document_brings_its_own_id_and_the_next_follows(db: TinyDB) -> None:
+    assert db.insert(Document({"a": 1}, doc_id=12)) == 12
+    assert db.insert({"a": 2}) == 13
+    with pytest.raises(ValueError, match="already exists"):
+        db.insert(Document({"a": 3}, doc_id=12))
+    assert db.count(where("a") == 3) == 0
+
+
+@pytest.mark.parametrize("bad", [{1, 2}, "text", 5])
+def test_what_is_no_mapping_is_refused(db: TinyDB, bad: Any) -> None:
+    with pytest.raises(ValueError, match="not a Mapping"):
+        db.insert(bad)
+    with pytest.raises(ValueError, match="not a Mapping"):
+        db.insert_multiple([{"a": 1}, bad])
+
+
+def test_get_contains_count_search(db: TinyDB) -> None:
+    db.insert_multiple({"n": n, "even": n % 2 == 0} for n in range(6))
+
+    assert db.get(where("n") == 3) == {"n": 3, "even": False}
+    assert db.get(doc_id=2) == {"n": 1, "even": False}
+    assert db.get(doc_ids=[1, 3, 99]) == [{"n": 0, "even": True}, {"n": 2, "even": True}]
+    assert db.get(where("n") == 99) is None
+    assert db.get(doc_id=99) is None
+    assert db.contains(where("even") == True)  # noqa: E712
+    assert db.contains(doc_id=6)
+    assert not db.contains(doc_id=7)
+    assert db.count(where("even") == True) == 3  # noqa: E712
+    assert [doc.doc_id for doc in db.search(where("n") > 3)] == [5, 6]
+    with pytest.raises(RuntimeError):
+        db.get()
+    with pytest.raises(RuntimeError):
+        db.contains()
+
+
+def test_update_with_fields_callables_conditions_and_ids(db: TinyDB) -> None:
+    db.insert_multiple({"n": n} for n in range(4))
+
+    assert db.update({"x": 1}) == [1, 2, 3, 4]
+    assert db.update({"x": 2}, where("n") == 1) == [2]
+    assert db.update({"x": 3}, doc_ids=[3, 99]) == [3]
+    assert db.update(increment("n"), where("n") == 3) == [4]
+    assert db.update(lambda doc: doc.setdefault("list", []).append(1), doc_ids=[1]) == [1]
+    assert db.all() == [{"n": 0, "x": 1, "list": [1]}, {"n": 1, "x": 2}, {"n": 2, "x": 3}, {"n": 4, "x": 1}]
+
+
+def test_operations(db: TinyDB) -> None:
+    db.insert({"n": 5, "s": "a", "gone": 1})
+    for operation in (add("s", "b"), subtract("n", 2), increment("n"), decrement("n"), set("k", 9), delete("gone")):
+        db.update(operation)
+    assert db.all() == [{"n": 3, "s": "ab", "k": 9}]
+
+
+def test_update_multiple(db: TinyDB) -> None:
+    db.insert_multiple({"n": n} for n in range(3))
+
+    assert db.update_multiple([({"x": 1}, where("n") == 0), (delete("n"), where("n") == 2)]) == [1, 3]
+    assert db.all() == [{"n": 0, "x": 1}, {"n": 1}, {}]
+
+
+def test_upsert_updates_or_inserts(db: TinyDB) -> None:
+    assert db.upsert({"n": 1, "x": 1}, where("n") == 1) == [1]
+    assert db.upsert({"n": 1, "x": 2}, where("n") == 1) == [1]
+    assert db.upsert(Document({"y": 1}, doc_id=1)) == [1]
+    assert db.upsert(Document({"y": 1}, doc_id=7)) == [7]
+    assert db.all() == [{"n": 1, "x": 2, "y": 1}, {"y": 1}]
+    with pytest.raises(ValueError, match="doc_id"):
+        db.upsert({"n": 1})
+
+
+def test_remove_by_condition_and_by_ids(db: TinyDB) -> None:
+    db.insert_multiple({"n": n} for n in range(5))
+
+    assert db.remove(where("n") < 2) == [1, 2]
+    assert db.remove(doc_ids=[3, 99]) == [3]
+    assert [doc.doc_id for doc in db.all()] == [4, 5]
+    with pytest.raises(RuntimeError):
+        db.remove()
+
+
+def test_truncate_empties_and_ids_start_at_one(db: TinyDB) -> None:
+    db.insert_multiple({"n": n} for n in range(5))
+    db.truncate()
+
+    assert db.all() == []
+    assert db.insert({}) == 1
+
+
+def test_tables_drop_table_and_drop_tables(db: TinyDB) -> None:
+    db.table("a").insert({"n": 1})
+    db.table("b").insert({"n": 2})
+    db.insert({"n": 3})
+    assert db.tables() == {"a", "b", "_default"}
+
+    db.drop_table("a")
+    db.drop_table("never")
+    assert db.tables() == {"b", "_default"}
+    assert db.table("a").all() == []
+    assert db.table("a").insert({}) == 1
+
+    db.drop_tables()
+    assert db.tables() == set_of()
+    assert len(db) == 0
+
+
+def set_of() -> Any:
+    return frozenset()
+
+
+def test_the_query_cache_is_never_stale(db: TinyDB) -> None:
+    query = where("n") == 1
+    db.insert({"n": 1})
+    assert db.count(query) == 1
+    db.insert({"n": 1})
+    assert db.count(query) == 2
+    db.update({"n": 2}, doc_ids=[1])
+    assert db.count(query) == 1
+    db.truncate()
+    assert db.count(query) == 0
+
+
+def test_a_table_keeps_its_name_and_options(db: TinyDB) -> None:
+    table = db.table("t", cache_size=0)
+    assert table is db.table("t")
+    assert table.name == "t"
+    table.insert({"a": {"b": [1, 2]}})
+    assert table.search(where("a").b.any([2])) == [{"a": {"b": [1, 2]}}]
+    db.table("empty", persist_empty=True)
+    assert "empty" in db.tables()
+    assert "t" in repr(db)
+
+
+documents = st.dictionaries(st.sampled_from("abc"), st.one_of(st.integers(0, 3), st.lists(st.integers(0, 3))))
+Step = Callable[[TinyDB], Any]
+steps = st.one_of(
+    documents.map(lambda doc: lambda db: db.insert(doc)),
+    st.lists(documents, max_size=3).map(lambda docs: lambda db: db.insert_multiple(docs)),
+    st.tuples(documents, st.integers(0, 3)).map(lambda t: lambda db: db.update(t[0], where("a") == t[1])),
+    st.tuples(documents, st.integers(0, 3)).map(lambda t: lambda db: db.upsert(t[0], where("a") == t[1])),
+    st.lists(st.integers(1, 9), max_size=3).map(lambda ids: lambda db: db.get(doc_ids=ids)),
+    st.integers(0, 3).map(lambda n: lambda db: db.search(where("a") == n)),
+    st.just(lambda db: db.truncate()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, max_size=25))
+def test_any_run_of_calls_gives_what_stock_tinydb_gives(run: list[Step]) -> None:
+    mine, theirs = ours(), stock()
+    for step in run:
+        assert step(mine) == step(theirs)
+        assert mine.all() == theirs.all()
+        assert [doc.doc_id for doc in mine] == [doc.doc_id for doc in theirs]
+
+
+# -- where ours is better than the stock one -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["search", "get", "get_id", "all", "iter", "storage"])
+def test_changing_a_result_does_not_change_the_database(read: str) -> None:
+    db = ours()
+    db.insert({"state": "pending", "deep": {"list": [1]}})
+    for _ in range(2):
+        doc: Any = {
+            "search": lambda: db.search(where("state") == "pending")[0],
+            "get": lambda: db.get(where("state") == "pending"),
+            "get_id": lambda: db.get(doc_id=1),
+            "all": lambda: db.all()[0],
+            "iter": lambda: next(iter(db)),
+            "storage": lambda: db.storage.read()["_default"]["1"],  # type: ignore[index]
+        }[read]()
+        doc["state"] = "MUTATED"
+        doc["deep"]["list"].append(2)
+
+        assert db.all() == [{"state": "pending", "deep": {"list": [1]}}]
+        assert db.search(where("state") == "pending") == db.all()
+
+
+def test_what_is_put_in_can_be_changed_afterwards() -> None:
+    db = ours()
+    doc = {"deep": [1]}
+    db.insert(doc)
+    doc["deep"].append(2)
+    assert db.all() == [{"deep": [1]}]
+
+
+def test_ids_do_not_start_again_after_removing_or_reopening() -> None:
+    files = MemoryFiles()
+    with ours(files) as db:
+        db.insert_multiple({"n": n} for n in range(3))
+        db.remove(doc_ids=[1, 2, 3])
+    with ours(files) as db:
+        assert db.all() == []
+        assert db.insert({}) == 4
+
+
+def test_a_call_that_raises_changes_nothing() -> None:
+    db = ours()
+    db.insert_multiple({"n": n} for n in range(3))
+
+    def spoil(doc: Any) -> None:
+        doc["n"] = 10 / (1 - doc["n"])
+
+    with pytest.raises(ZeroDivisionError):
+        db.update(spoil)
+    with pytest.raises(TypeError):
+        db.insert_multiple([{"ok": 1}, {"not": object()}])
+    assert db.all() == [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+def test_every_call_is_durable_on_return() -> None:
+    files = MemoryFiles()
+    db = ours(files)
+    for number in range(5):
+        db.insert({"n": number})
+        files.crash(seed=number)
+        db = ours(files)
+        assert len(db) == number + 1
+    db.update({"x": 1}, doc_ids=[2])
+    db.drop_table("other")
+    files.crash()
+    assert ours(files).get(doc_id=2) == {"n": 1, "x": 1}
+
+
+def test_a_change_costs_its_own_bytes_and_not_the_table() -> None:
+    files = MemoryFiles()
+    db = ours(files)
+    db.insert_multiple({"n": n, "text": "x" * 50} for n in range(2000))
+    before = files.written
+    for number in range(100):
+        db.insert({"n": number, "text": "x" * 50})
+    assert files.written - before < 100 * 250
+
+
+def test_the_log_is_written_anew_before_it_grows_without_bound() -> None:
+    files = MemoryFiles()
+    db = ours(files)
+    for number in range(4000):
+        db.upsert({"k": 1, "n": number, "text": "x" * 1000}, where("k") == 1)
+    assert sum(files.size(f"/db/{name}") for name in files.names("/db")) < 3_000_000
+    files.crash()
+    assert ours(files).all() == [{"k": 1, "n": 3999, "text": "x" * 1000}]
