@@ -116,10 +116,11 @@ class ControlServer:
         self._listening.close()
 
     def _answer(self, client: socket.socket) -> None:
-        if not _may_command(client):
-            answer: dict[str, Any] = _no("only root, the runtime's user and its group may control it", "denied")
+        line = _receive(client, self._clock)  # taken in any case: closing on unread bytes would reset the connection
+        if _may_command(client):
+            answer = self._reply(line)
         else:
-            answer = self._reply(_receive(client, self._clock))
+            answer = _no("only root, the runtime's user and its group may control it", "denied")
         client.settimeout(PATIENCE)
         client.sendall(orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS) + b"\n")
 

@@ -10,6 +10,7 @@ import logging
 import socket
 import socketserver
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -23,7 +24,6 @@ from edge.errors import EdgeError
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
-_POLL = 0.5  # seconds until `close` is noticed
 
 
 class ListenError(EdgeError, OSError):
@@ -50,6 +50,7 @@ class PageServer:
             "/metrics": lambda: _Page(200, "text/plain; version=0.0.4; charset=utf-8", metrics().encode()),
             "/healthz": lambda: _healthz(health()),
         }
+        self._closed = threading.Event()
         host, port = _split(listen)
         try:
             self._server = _Server((host, port), self._pages, clock)
@@ -66,12 +67,27 @@ class PageServer:
         return str(host), int(port)
 
     def serve(self) -> None:
-        """Answer requests until `close`."""
-        self._server.serve_forever(poll_interval=_POLL)
+        """Answer requests one after the other until `close`."""
+        while not self._closed.is_set():
+            try:
+                connection, client = self._server.get_request()
+            except OSError as error:
+                if not self._closed.is_set():
+                    log.warning("metrics: %s", error)
+                    self._closed.wait(1.0)  # out of file descriptors, most likely: do not spin
+                continue
+            try:
+                self._server.process_request(connection, client)
+            except Exception:  # noqa: BLE001 - a page that fails must not end the thread; it is logged below
+                self._server.handle_error(connection, client)
+                self._server.shutdown_request(connection)
 
     def close(self) -> None:
-        """End `serve` and give the port back. Only after `serve` was started."""
-        self._server.shutdown()
+        """End `serve` and give the port back; idempotent."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the accept
         self._server.server_close()
 
 
