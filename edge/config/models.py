@@ -18,7 +18,7 @@ from edge.config.units import Duration, LongerThanZero, Size
 NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Backend = Literal["real", "sim"]
-Durability = Literal["fsync", "written", "memory"]
+Durability = Literal["fsync", "written"]
 
 
 def _absolute(path: str, info: ValidationInfo) -> str:

@@ -136,6 +136,7 @@ class MqttSource:
         self._line: deque[Arrival] = deque()  # QoS 1 of this connection, in the order of arrival
         self._working: dict[int, Arrival] = {}  # by packet id: not yet acknowledged, also of earlier connections
         self._full = False  # the inbox was: nothing more is taken from this connection
+        self._closed = False
         self._subscribed = False
         self._sources: dict[str, tuple[Source, ...]] = {}
         for name, entry in settings.subscribe.items():
@@ -164,8 +165,14 @@ class MqttSource:
             self._working.pop(packet_id, None)
             self._link.ack(packet_id)
 
+    def drain(self) -> None:
+        """Take nothing more; what was taken is still acknowledged, the rest comes again another time. Any thread."""
+        self._closed = True
+
     def arrived(self, message: Message) -> None:
         """The link's `on_message`."""
+        if self._closed:
+            return
         arrival = Arrival(self, message, self._clock.monotonic(), self._clock.wall())
         if len(message.payload) > self._limit:
             arrival.shed()

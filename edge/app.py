@@ -1,0 +1,380 @@
+"""The composition root: a configuration and the outside become a runtime. The only place where threads are made.
+
+Order of start: journal, devices, links, then the lead. Order of stop: sources, inbox, runs, journal, links; outputs
+are in their safe state before their wires are given back.
+
+    one thread a link      `mqtt`: ingest, live state, what runs publish; `up-NAME`: that upstream's sync
+    one thread a wire      `i2c-1`, `pins`: the devices on it
+    dispatch-N, watchdog   the pipeline
+    journal                group commit
+    scheduler              APScheduler's own
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from drivers import DriverError, Reading
+from edge.clock import iso
+from edge.config import Config
+from edge.desk import Desk
+from edge.devices import Handle, Wiring
+from edge.ids import Minter
+from edge.ingest.inbox import Inbox
+from edge.ingest.pins import PinWatch, Watching
+from edge.ingest.readings import Sampler, Sampling
+from edge.ingest.tally import Tally
+from edge.ingest.topics import covers
+from edge.journal import Journal, Limits, open_journal
+from edge.links.calendar import Schedule
+from edge.model import Event, EventKind, Happened
+from edge.outside import Outside
+from edge.parts import Part, WirePart, until
+from edge.pipeline import SLOTS, Pipeline
+from edge.runs.crew import Crew
+from edge.runs.load import Task, load_task
+from edge.telemetry import Telemetry
+from edge.threads import Threads
+from edge.traffic import Traffic
+from edge.triggers import SCHEDULE, Triggers
+
+log = logging.getLogger(__name__)
+
+_LOOK = 1.0  # seconds the lead sleeps at most: it must notice that the runtime stops
+_STEP = 0.02  # seconds between two looks whether what was taken in is done
+
+
+class Runtime:
+    """A configured gateway. Making one opens the journal and loads the tasks; nothing moves before `start`."""
+
+    def __init__(self, config: Config, outside: Outside) -> None:
+        self.config = config
+        self.outside = outside
+        self.clock = outside.clock
+        self.telemetry = Telemetry()
+        self.minter = Minter(config.edge.id, outside.clock, outside.random)
+        self.tally = Tally(self.telemetry)
+        self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
+        self.tasks = _load_tasks(config)
+        self.journal = self._open_journal()
+        self.wiring = Wiring(config, outside.wires)
+        self.triggers = Triggers(
+            {name: task.settings for name, task in self.tasks.items()},
+            clock=self.clock,
+            minter=self.minter,
+            telemetry=self.telemetry,
+        )
+        self.pipeline = Pipeline(
+            edge_id=config.edge.id,
+            inbox=self.inbox,
+            triggers=self.triggers,
+            tasks=self.tasks,
+            journal=self.journal,
+            devices=self.wiring.handles,
+            matches=covers,
+            clock=self.clock,
+            minter=self.minter,
+            tally=self.tally,
+            telemetry=self.telemetry,
+        )
+        self._threads = Threads(self._fail)
+        self.traffic = Traffic(
+            config,
+            outside,
+            journal=self.journal,
+            inbox=self.inbox,
+            minter=self.minter,
+            tasks=self.tasks,
+            outputs=self.wiring.handles,
+            telemetry=self.telemetry,
+        )
+        self.calendar = self._plan_calendar()
+        self.watchers: list[Sampler | PinWatch] = []
+        self.last: dict[str, tuple[float, dict[str, float | bool]]] = {}
+        """Device -> wall time and values of its last reading."""
+        self._output_errors: dict[str, str] = {}
+        self._progress = -1
+        self._began = self.clock.wall()
+        self.parts: list[Part] = [*self.traffic.parts, *self._wire_parts()]
+        self.crew = Crew(
+            step=self.pipeline.step,
+            wait=self._wait_for_work,
+            watch=self.pipeline.watch,
+            spawn=self._threads.spawn,
+        )
+        self.pipeline.promote = self.crew.promote
+        self.pipeline.watching = self.crew.stir
+        self._stopping = False
+        self._stopped = False
+        self._ended = threading.Condition()
+        self._failed: str | None = None
+        self.desk = Desk(self)
+        self._gauges()
+
+    # -- building ---------------------------------------------------------------------------------------------------
+
+    def _open_journal(self) -> Journal:
+        settings = self.config.journal
+        return open_journal(
+            settings.path,
+            clock=self.clock,
+            files=self.outside.files,
+            upstreams=tuple(self.config.upstream),
+            limits=Limits(
+                max_size=settings.max_size, keep_delivered=settings.keep_delivered, durability=settings.durability
+            ),
+            on_durable=self._on_durable,
+        )
+
+    def _on_durable(self, sequence: int) -> None:
+        self.pipeline.on_durable(sequence)
+        self.traffic.wake()
+
+    def _plan_calendar(self) -> Schedule:
+        calendar = self.outside.open_calendar(self._calendar_report)
+        for name, task in self.tasks.items():
+            when = task.settings.when
+            if when.cron is not None:
+                calendar.cron(name, when.cron, when.timezone, lambda name=name: self._tick(name))  # type: ignore[misc]
+        self.traffic.plan(calendar)
+        return calendar
+
+    def _tick(self, task: str) -> None:
+        event = Event(
+            id=self.minter.mint(),
+            source=SCHEDULE + task,
+            kind=EventKind.TICK,
+            values={},
+            time=self.clock.wall(),
+            monotonic=self.clock.monotonic(),
+            quality=self.clock.quality(),
+        )
+        self.inbox.push(Happened(event))
+
+    def _calendar_report(self, name: str, label: str) -> None:
+        self.telemetry.counter("edge_schedule_misses_total", task=name, kind=label).add()
+        log.warning("schedule of %s: %s", name, label, extra={"action": "schedule_missed", "task": name})
+
+    def _wire_parts(self) -> Iterator[Part]:
+        for wire, handles in self.wiring.wires().items():
+            sampled = [handle for handle in handles if not handle.push and (handle.settings.every or not handle.output)]
+            watched = [handle for handle in handles if handle.push]
+            part = WirePart(wire, self.clock)
+            steps: list[Callable[[], float | None]] = []
+            if sampled:
+                steps.append(self._sampler(sampled).step)
+            if watched:
+                watch = self._watch(watched, part.wake)
+                part.start = watch.start
+                steps.append(watch.step)
+            part.steps = steps
+            yield part
+
+    def _sampler(self, handles: list[Handle]) -> Sampler:
+        sampler = Sampler(
+            [
+                Sampling(sensor=handle, every=handle.settings.every or handle.kind.every, ranges=handle.kind.ranges)
+                for handle in handles
+            ],
+            clock=self.clock,
+            offer=self.inbox.push,
+            minter=self.minter,
+            telemetry=self.telemetry,
+            on_reading=self._on_reading,
+        )
+        self.watchers.append(sampler)
+        return sampler
+
+    def _watch(self, handles: list[Handle], wake: Callable[[], None]) -> PinWatch:
+        watch = PinWatch(
+            [Watching(sensor=handle, debounce=handle.settings.debounce) for handle in handles],
+            clock=self.clock,
+            offer=self.inbox.push,
+            minter=self.minter,
+            telemetry=self.telemetry,
+            wake=wake,
+            on_reading=self._on_reading,
+        )
+        self.watchers.append(watch)
+        return watch
+
+    def _on_reading(self, device: str, reading: Reading) -> None:
+        self.last[device] = (self.clock.wall(), dict(reading.values))
+        self.traffic.show(device, reading.values)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Outputs into their safe state, sources on, threads running. Comes back at once; never fails on a missing
+        part: that is `degraded`."""
+        self.prepare()
+        self._threads.spawn("journal", self._write_journal)
+        self.crew.start()
+        for part in self.parts:
+            self._threads.spawn(part.name, lambda part=part: self._turn(part))  # type: ignore[misc]
+
+    def prepare(self) -> None:
+        """What comes before the first turn: tests call it, and then turn the parts themselves."""
+        for handle in self.wiring.handles.values():
+            if handle.output:
+                self._start_output(handle)
+        self.calendar.start()
+        promised = self.pipeline.recover()
+        if promised:
+            log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
+
+    def _start_output(self, handle: Handle) -> None:
+        try:
+            handle.start()
+        except DriverError as error:
+            self._output_errors[handle.name] = str(error)
+            log.warning("%s cannot be used: %s", handle.name, error, extra={"action": "device_failed"})
+
+    def _turn(self, part: Part) -> None:
+        part.start()
+        while not self._stopping:
+            part.turn(block=True)
+
+    def _write_journal(self) -> None:
+        while not self._stopped:
+            if self.journal.wait(1.0):
+                self.journal.commit()
+
+    def _wait_for_work(self) -> None:
+        due = until(self.clock, self.pipeline.deadline)
+        self.inbox.wait(min(due, _LOOK))
+
+    def wait(self, timeout: float) -> bool:
+        """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
+        self.calendar.watch_clock()
+        if self.pipeline.stuck >= SLOTS:
+            self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
+        with self._ended:
+            return self._ended.wait_for(lambda: self._failed is not None, timeout)
+
+    @property
+    def failed(self) -> str | None:
+        """Why only a restart helps; None while none is needed."""
+        return self._failed
+
+    def _fail(self, reason: str) -> None:
+        with self._ended:
+            self._failed = self._failed or reason
+            self._ended.notify_all()
+
+    def progress(self) -> bool:
+        """Whether every part is alive and the lead moved, or had nothing to do, since the last call."""
+        moved = self.crew.progress != self._progress or not len(self.inbox)
+        self._progress = self.crew.progress
+        wanted = {"journal", "watchdog", *(part.name for part in self.parts)}
+        return moved and self._failed is None and wanted <= set(self._threads.alive())
+
+    def stop(self, *, grace: float = 10.0) -> None:
+        """Take nothing more in, finish what was begun for up to `grace` seconds, keep the rest. Idempotent."""
+        if self._stopped:
+            return
+        pause = threading.Event()
+        self.calendar.stop()
+        self.traffic.drain()
+        deadline = self.clock.monotonic() + grace
+        while not self.pipeline.idle and self.clock.monotonic() < deadline:
+            if self.clock.monotonic() > deadline - grace / 2:
+                self.pipeline.cancel(grace_over=False)
+            pause.wait(_STEP)
+        self.pipeline.cancel(grace_over=True)
+        self.journal.commit()
+        self._stopping = True
+        self.crew.stop()
+        for wake in (self.inbox.wake, *(part.wake for part in self.parts)):
+            wake()
+        self._threads.join(2.0)
+        self._stopped = True
+        self.close()
+
+    def close(self) -> None:
+        """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
+        with ExitStack() as stack:
+            stack.callback(self.journal.close)
+            stack.callback(self.traffic.close)
+            stack.callback(self.wiring.close)
+
+    def let_run(self, answered: threading.Event, timeout: float) -> None:
+        """Wait until `answered`, or for `timeout` seconds. Tests, which have no threads, put their pump here."""
+        answered.wait(timeout)
+
+    def spawn(self, name: str, body: Callable[[], None]) -> None:
+        """A thread of the runtime's for something that lives beside it: control socket, metrics."""
+        self._threads.spawn(name, body)
+
+    # -- how it is doing ----------------------------------------------------------------------------------------------
+
+    def status(self) -> list[dict[str, Any]]:
+        """Every part: name, kind, state, since, last_error."""
+        return [*self._link_parts(), *self.device_parts(), *self._core_parts()]
+
+    def _core_parts(self) -> Iterator[dict[str, Any]]:
+        faults = self.journal.stats()["degraded"]
+        yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(map(str, faults)))
+        stuck = self.pipeline.stuck
+        error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""
+        yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
+
+    def _link_parts(self) -> Iterator[dict[str, Any]]:
+        wall, now = self.clock.wall(), self.clock.monotonic()
+        for part in self.traffic.parts:
+            standing = part.link.standing
+            kind = "link" if part.name == "mqtt" else "upstream"
+            yield _part(part.name, kind, standing.state.value, wall - (now - standing.since), standing.last_error)
+        if self.traffic.source is not None:
+            for source, reason in self.traffic.source.degraded.items():
+                yield _part(source, "source", "degraded", self._began, reason)
+
+    def device_parts(self) -> Iterator[dict[str, Any]]:
+        """The devices among the parts."""
+        states = {name: state for watcher in self.watchers for name, state in watcher.states.items()}
+        for name in self.wiring.handles:
+            state = states.get(name)
+            if state is not None:
+                yield _part(name, "device", state.state, state.since, state.last_error or "")
+            else:
+                error = self._output_errors.get(name, "")
+                yield _part(name, "device", "failed" if error else "ok", self._began, error)
+
+    def degraded(self) -> list[str]:
+        """What does not work as configured, one sentence each; empty when all is well."""
+        fine = ("ok", "connected")
+        found = [
+            f"{part['name']}: {part['last_error'] or part['state']}"
+            for part in self.status()
+            if part["state"] not in fine
+        ]
+        return [*found, self._failed] if self._failed else found
+
+    def _gauges(self) -> None:
+        telemetry, journal = self.telemetry, self.journal
+        for name in self.config.upstream:
+            telemetry.gauge("edge_journal_pending_records", lambda name=name: journal.backlog(name), upstream=name)  # type: ignore[misc]
+        telemetry.gauge("edge_journal_bytes", lambda: journal.stats()["bytes"])
+        telemetry.gauge("edge_build_info", lambda: 1, version=version("edge-runtime"))
+
+
+def _part(name: str, kind: str, state: str, since: float, error: str) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "state": state, "since": iso(since), "last_error": error or None}
+
+
+def _load_tasks(config: Config) -> dict[str, Task]:
+    return {name: load_task(name, settings, Path.cwd()) for name, settings in config.tasks.items()}
+
+
+def build(config: Config, outside: Outside) -> Runtime:
+    """A runtime for this configuration. Raises TaskLoadError, JournalLocked, JournalFormat, OSError."""
+    return Runtime(config, outside)
+
+
+__all__ = ["Outside", "Runtime", "build"]

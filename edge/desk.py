@@ -1,0 +1,187 @@
+"""What a person, or a command for them, may ask of a running gateway. Any thread; plain data out.
+
+A name that does not exist is an `EdgeError` with the nearest one; what a device refuses is its driver's error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from edge.clock import iso
+from edge.devices import Handle, UnknownDevice, find
+from edge.errors import EdgeError
+from edge.model import Event, EventKind, Fired, Start, Status
+
+if TYPE_CHECKING:
+    from edge.app import Runtime
+
+
+class UnknownTask(EdgeError, KeyError):
+    """No task of that name is configured."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NotFired(EdgeError, RuntimeError):
+    """The task did not run, or did not end in the time that the caller would wait."""
+
+
+class Desk:
+    """The questions, and the few commands."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._handles = runtime.wiring.handles
+
+    # -- devices ----------------------------------------------------------------------------------------------------
+
+    def devices(self) -> list[dict[str, Any]]:
+        """Every device with its last values and how it is doing."""
+        states = {part["name"]: part for part in self._runtime.device_parts()}
+        return [self._device(handle, states[handle.name]) for handle in self._handles.values()]
+
+    def _device(self, handle: Handle, part: Mapping[str, Any]) -> dict[str, Any]:
+        time, values = self._runtime.last.get(handle.name, (None, {}))
+        settings = handle.settings
+        return {
+            "name": handle.name,
+            "driver": settings.driver,
+            "bus": settings.bus,
+            "address": settings.address if settings.address is not None else getattr(handle.kind, "address", None),
+            "pin": settings.pin,
+            "backend": handle.backend,
+            "channels": dict(handle.channels),
+            "output": handle.output,
+            "state": part["state"],
+            "time": None if time is None else iso(time),
+            "values": values,
+        }
+
+    def read(self, device: str) -> dict[str, Any]:
+        """Sample it now. Raises DriverError when it does not answer."""
+        return read_now(find(self._handles, device), self._runtime.clock.wall(), self._runtime.clock.quality())
+
+    def set(self, device: str, value: Any) -> dict[str, Any]:
+        """Set an output now."""
+        find(self._handles, device).set(value)
+        return {"device": device, "value": value}
+
+    def outputs_safe(self) -> list[dict[str, Any]]:
+        """Every output into its safe state; one that fails does not stop the others."""
+        return make_safe(self._handles)
+
+    # -- tasks ------------------------------------------------------------------------------------------------------
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Every task: what starts it, what it may do, how its runs ended."""
+        counts: dict[str, dict[str, int]] = {}
+        for labels, number in self._runtime.telemetry.counts("edge_runs_total").items():
+            label = dict(labels)
+            if number:
+                counts.setdefault(label["task"], {})[label["status"]] = number
+        return [
+            {
+                "name": name,
+                "run": task.settings.run or name,
+                "file": task.file,
+                "counts": counts.get(name, {}),
+                **task.settings.model_dump(
+                    mode="json",
+                    by_alias=True,
+                    exclude_none=True,
+                    include={"engine", "when", "grant", "limits", "mode", "cooldown", "klass"},
+                ),
+            }
+            for name, task in self._runtime.tasks.items()
+        ]
+
+    def fire(self, task: str, values: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
+        """Run one task now, past its trigger, for an event with these values; returns the outcome's envelope once it
+        is durable. Raises `NotFired`."""
+        if task not in self._runtime.tasks:
+            near = difflib.get_close_matches(task, self._runtime.tasks, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(self._runtime.tasks) or 'none'}"
+            raise UnknownTask(f"no task called {task!r}; {hint}")
+        answered = threading.Event()
+        answers: list[tuple[bytes | None, str]] = []
+
+        def answer(body: bytes | None, why: str) -> None:
+            answers.append((body, why))
+            answered.set()
+
+        self._runtime.inbox.push(Fired(Start(task, self._event(values)), answer))
+        self._runtime.let_run(answered, timeout)
+        if not answers:
+            raise NotFired(f"{task} did not end within {timeout:g} s; its outcome will be in the journal")
+        body, why = answers[0]
+        if body is None:
+            raise NotFired(f"{task} did not run: {why}")
+        self._runtime.journal.commit()
+        envelope: dict[str, Any] = orjson.loads(body)
+        return envelope
+
+    def _event(self, values: dict[str, Any]) -> Event:
+        clock = self._runtime.clock
+        return Event(
+            id=self._runtime.minter.mint(),
+            source="manual",
+            kind=EventKind.MANUAL,
+            values=values,
+            time=clock.wall(),
+            monotonic=clock.monotonic(),
+            quality=clock.quality(),
+            topic=None,
+        )
+
+    # -- the rest ---------------------------------------------------------------------------------------------------
+
+    def sync(self, action: str, upstream: str | None = None) -> list[dict[str, Any]]:
+        """`status`, `now`, `pause`, `resume`, of one upstream or of all."""
+        return self._runtime.traffic.sync(action, upstream)
+
+    def journal_stats(self) -> dict[str, Any]:
+        """The counts that must add up, events included."""
+        return {**self._runtime.journal.stats(), "events": self._runtime.tally.data()}
+
+    def status(self) -> list[dict[str, Any]]:
+        """Every part: name, kind, state, since, last_error."""
+        return self._runtime.status()
+
+
+def read_now(handle: Handle, wall: float, quality: str) -> dict[str, Any]:
+    """A device's sample in the shape of `edge read --json`. Raises DriverError."""
+    values = handle.read()
+    return {
+        "device": handle.name,
+        "time": iso(wall),
+        "values": values,
+        "units": dict(handle.channels),
+        "quality": quality,
+    }
+
+
+def make_safe(handles: Mapping[str, Handle]) -> list[dict[str, Any]]:
+    """Every output into its safe state: name, whether it worked, and why not."""
+    done = []
+    for handle in handles.values():
+        if handle.output:
+            error = _attempt(handle.make_safe)
+            done.append({"device": handle.name, "safe": error is None, "error": error})
+    return done
+
+
+def _attempt(act: Callable[[], None]) -> str | None:
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - reported: the next output must still be made safe
+        return str(error)
+    return None
+
+
+__all__ = ["Desk", "NotFired", "Status", "UnknownDevice", "UnknownTask", "make_safe", "read_now"]

@@ -1,0 +1,80 @@
+"""The six seams below the runtime, real ones here: everything else is the same code on a Pi, a laptop and in CI."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers import World
+from drivers.bus import SMBusBus
+from drivers.gpio import pin_factory
+from edge.clock import Clock, SystemClock
+from edge.config.models import Broker
+from edge.devices import Wires
+from edge.journal import DiskFiles, Files
+from edge.links.backoff import Backoff
+from edge.links.calendar import Calendar, Report, Schedule
+from edge.links.link import Link, Will
+from edge.links.mqtt import MqttLink
+
+
+class OpenLink(Protocol):
+    """Make the link to a broker; it connects when it is driven."""
+
+    def __call__(
+        self, settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+    ) -> Link: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a runtime is given of the world."""
+
+    clock: Clock
+    random: random.Random
+    files: Files
+    wires: Wires
+    open_link: OpenLink
+    open_calendar: Callable[[Report], Schedule]
+
+    @classmethod
+    def real(cls, world: World | None = None) -> Outside:
+        """This machine. `world` is what simulated devices show, where the configuration has any."""
+        clock = SystemClock()
+        # Backs off and counts ids; secrets are never drawn from it, but two gateways must not draw the same.
+        dice = random.SystemRandom()
+
+        def open_link(
+            settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+        ) -> Link:
+            return MqttLink(
+                settings,
+                client_id=client_id,
+                clock=clock,
+                backoff=Backoff(dice),
+                will=will,
+                receive_maximum=receive_maximum,
+            )
+
+        never = threading.Event()
+
+        def wait(seconds: float) -> None:
+            never.wait(seconds)
+
+        return cls(
+            clock=clock,
+            random=dice,
+            files=DiskFiles(),
+            wires=Wires(
+                open_bus=lambda name: SMBusBus(name, wait=wait),
+                open_pins=lambda: pin_factory("real", now=clock.monotonic),
+                open_sim_pins=lambda: pin_factory("sim", now=clock.monotonic),
+                world=World(clock.monotonic) if world is None else world,
+                wait=wait,
+            ),
+            open_link=open_link,
+            open_calendar=lambda report: Calendar(clock=clock, report=report),
+        )

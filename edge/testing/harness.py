@@ -1,0 +1,223 @@
+"""A whole gateway on one thread, over simulated wires, brokers, files and time: the same test, the same outcome log.
+
+    edge = edge_factory("edge.yaml")
+    edge.world["workshop.temperature"] = 31.5
+    edge.advance("60s")
+    [outcome] = edge.outcomes
+
+Everything above the six seams is what runs in production: configuration, drivers, triggers, tasks, journal, sync.
+What one thread cannot show: a task that never returns hangs the test, as it would hang any test.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from drivers import SimBus, World
+from drivers.gpio import SimulatedPins, pin_factory
+from edge.app import Runtime, build
+from edge.config import Config, load
+from edge.config.models import Broker
+from edge.config.units import parse_duration
+from edge.devices import Wires
+from edge.journal import Journal, read_journal
+from edge.links.calendar import Report, Schedule, VirtualCalendar, parse_cron
+from edge.links.link import Link, Will
+from edge.model import Outcome
+from edge.outside import Outside
+from edge.testing.broker import FakeBroker, FakeUpstream
+from edge.testing.clock import VirtualClock
+from edge.testing.files import MemoryFiles
+
+_JOURNAL = "/journal"
+_QUIET = 3  # rounds without a change until nothing more will: an answer may take a round to be sent and one to arrive
+_RECONNECT = 1.0  # seconds between two looks while a link is down
+
+
+class Harness:
+    """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
+    `upstreams` by name, `runtime`. Not thread-safe."""
+
+    def __init__(self, path: Path, *, seed: int = 0) -> None:
+        self.config = _simulated(load(path, simulated=True, cron=parse_cron))
+        self.clock = VirtualClock()
+        self.world = World(self.clock.monotonic)
+        self.files = MemoryFiles()
+        self.broker = FakeBroker(self.clock)
+        self.upstreams = {name: FakeUpstream(self.clock) for name in self.config.upstream}
+        self._seed = seed
+        self._random = random.Random(seed)
+        self._crashes = 0
+        self._running = False
+        self.runtime = self._boot()
+
+    # -- what a test does -------------------------------------------------------------------------------------------
+
+    @property
+    def upstream(self) -> FakeUpstream:
+        """The first upstream: `online`, `received`, `repeats`."""
+        return next(iter(self.upstreams.values()))
+
+    @property
+    def journal(self) -> Journal:
+        return self.runtime.journal
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome in the journal, oldest first; delivered ones stay for `journal.keep_delivered`."""
+        reader = read_journal(_JOURNAL, files=self.files)
+        return [Outcome.from_envelope(orjson.loads(stored.record.body)) for stored in reader.records()]
+
+    @property
+    def pins(self) -> SimulatedPins:
+        """The simulated header: `drive`, `level`, `history`."""
+        pins = self.runtime.wiring.pins("sim")
+        assert isinstance(pins, SimulatedPins)
+        return pins
+
+    def bus(self, name: str) -> SimBus:
+        """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`."""
+        bus = self.runtime.wiring.bus(name, "sim")
+        assert isinstance(bus, SimBus)
+        return bus
+
+    def advance(self, duration: str) -> None:
+        """Let that much time pass, and everything that it makes due happen, in order."""
+        end = self.clock.monotonic() + parse_duration(duration)
+        due = self.pump()
+        while (now := self.clock.monotonic()) + due < end:
+            self.clock.advance(due)
+            self.world.refresh()
+            due = self.pump()
+        self.clock.advance(end - now)
+        self.world.refresh()
+        self.pump()
+
+    def message(self, topic: str, payload: Any, **fields: Any) -> None:
+        """Somebody publishes on the `mqtt:` broker; what is not text or bytes goes as JSON."""
+        body = payload if isinstance(payload, bytes | str) else orjson.dumps(payload)
+        self.broker.publish(topic, body, **fields)
+        self.pump()
+
+    def fire(self, task: str, values: Mapping[str, Any] | None = None) -> Outcome:
+        """Run a task now, past its trigger, and return its outcome."""
+        return Outcome.from_envelope(self.runtime.desk.fire(task, dict(values or {})))
+
+    def crash(self) -> None:
+        """The power goes: whatever was not durable may be gone. `restart` boots again."""
+        self._running = False
+        self._crashes += 1
+        self.files.crash(self._seed + self._crashes)
+        for broker in (self.broker, *self.upstreams.values()):
+            broker.cut()
+
+    def restart(self) -> None:
+        """Boot, after a crash or, if it runs, after a clean stop."""
+        self.close()
+        self.runtime = self._boot()
+
+    def close(self) -> None:
+        """Stop cleanly; idempotent."""
+        if self._running:
+            self._running = False
+            self.runtime.traffic.drain()
+            self.pump()
+            self.runtime.close()
+
+    # -- how it runs --------------------------------------------------------------------------------------------------
+
+    def pump(self) -> float:
+        """Let everything that is due now happen; the seconds until something is due again."""
+        runtime = self.runtime
+        quiet, before = 0, None
+        due = math.inf
+        while quiet < _QUIET:
+            due = min((part.turn(block=False) for part in runtime.parts), default=math.inf)
+            while runtime.pipeline.step():
+                pass
+            runtime.journal.commit()
+            self._calendar.step()
+            after = self._footprint()
+            quiet = quiet + 1 if after == before else 0
+            before = after
+        for deadline in (runtime.pipeline.deadline, self._calendar.deadline):
+            if deadline is not None:
+                due = min(due, max(0.0, deadline - self.clock.monotonic()))
+        if any(part.link.session is None for part in runtime.traffic.parts):
+            due = min(due, _RECONNECT)
+        return max(due, 1e-6)
+
+    def _footprint(self) -> tuple[object, ...]:
+        """Grows or changes with everything that happens."""
+        brokers = (self.broker, *self.upstreams.values())
+        stats = self.runtime.journal.stats()
+        return (
+            len(self.runtime.inbox),
+            self.runtime.journal.durable,
+            stats["bytes_written"],
+            *(len(broker.messages) for broker in brokers),
+            *(tuple(broker.connected) for broker in brokers),
+        )
+
+    def _boot(self) -> Runtime:
+        runtime = build(self.config, self._outside())
+        runtime.let_run = lambda answered, timeout: self._let_run()  # type: ignore[method-assign]
+        runtime.prepare()
+        self.runtime = runtime
+        for part in runtime.parts:
+            part.start()
+        self._running = True
+        self.pump()
+        return runtime
+
+    def _let_run(self) -> None:
+        self.pump()
+
+    def _outside(self) -> Outside:
+        return Outside(
+            clock=self.clock,
+            random=self._random,
+            files=self.files,
+            wires=Wires(
+                open_bus=_refuse_real,
+                open_pins=lambda: _refuse_real("pins"),
+                open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic),
+                world=self.world,
+                wait=self.clock.advance,
+            ),
+            open_link=self._open_link,
+            open_calendar=self._open_calendar,
+        )
+
+    def _open_link(
+        self, settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+    ) -> Link:
+        _, upstream, name = client_id.partition("-up-")
+        broker = self.upstreams[name] if upstream else self.broker
+        return broker.link(settings, client_id=client_id, will=will, receive_maximum=receive_maximum)
+
+    def _open_calendar(self, report: Report) -> Schedule:
+        self._calendar = VirtualCalendar(clock=self.clock, report=report)
+        return self._calendar
+
+
+def _refuse_real(name: str) -> Any:
+    raise AssertionError(f"a test must not touch real hardware: {name}")
+
+
+def _simulated(config: Config) -> Config:
+    """The same gateway with nothing real below it."""
+    devices = {name: settings.model_copy(update={"backend": "sim"}) for name, settings in config.devices.items()}
+    return config.model_copy(
+        update={
+            "edge": config.edge.model_copy(update={"backend": "sim"}),
+            "devices": devices,
+            "journal": config.journal.model_copy(update={"path": _JOURNAL}),
+        }
+    )
