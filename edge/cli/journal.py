@@ -96,7 +96,7 @@ def show(words: list[str]) -> int:
     arguments.add_argument("id", metavar="ID", help="id of an outcome as `journal list` prints it, or the end of it")
     options = arguments.with_config().with_json("the outcome's envelope, as it is sent").parse_args(words)
     gateway = Gateway(options.config)
-    found = [stored for stored in _reader(gateway).list(None) if stored.record.id.endswith(options.id)]
+    found = [stored for stored in _reader(gateway).records(None) if stored.record.id.endswith(options.id)]
     ids = sorted({stored.record.id for stored in found})
     if not ids:
         raise Stop(f"no record {options.id!r} in {gateway.config.journal.path}; `edge journal list` shows what is kept")
@@ -133,7 +133,7 @@ def verify(words: list[str]) -> int:
     else:
         for damage in damages:
             say(_damage(damage))
-        kept = count(sum(1 for _ in reader.list(None)), "record")
+        kept = count(sum(1 for _ in reader.records(None)), "record")
         say(f"{paint('damaged', 'red') if lost else paint('ok', 'green')}  {gateway.config.journal.path}: {kept}")
     return DEGRADED if lost else FINE
 
@@ -147,7 +147,7 @@ def _reader(gateway: Gateway) -> JournalReader:
 
 
 def _chosen(reader: JournalReader, task: str | None, status: str | None) -> Iterator[Stored]:
-    for stored in reader.list():
+    for stored in reader.records():
         if task is None and status is None:
             yield stored
             continue

@@ -1,0 +1,155 @@
+"""`edge tasks`, `tasks show` and `fire`: micro-apps, what starts them, and all they may touch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from edge.cli.arguments import Arguments
+from edge.cli.exits import DEGRADED, FINE, Stop
+from edge.cli.gateway import Gateway
+from edge.cli.output import columns, note, paint, say, say_json
+from edge.cli.sentences import may, spends, when
+from edge.config.report import did_you_mean, listed
+from edge.config.units import parse_duration
+from edge.errors import RuntimeUnreachable
+
+
+def tasks(words: list[str]) -> int:
+    """From the configuration, with counts where a runtime runs."""
+    options = (
+        Arguments("tasks", "Micro-apps: what starts them and how their runs ended.", examples=("tasks", "tasks --json"))
+        .with_config()
+        .with_json("a list of {name, run, engine, when, grant, limits, mode, counts}")
+        .parse_args(words)
+    )
+    gateway = Gateway(options.config)
+    found = _tasks(gateway)
+    if options.json:
+        say_json(found)
+    elif not found:
+        say(f"no tasks in {gateway.file}")
+    else:
+        settings = gateway.config.tasks
+        rows = [
+            (one["name"], f"runs {when(settings[one['name']])}", _counts(one.get("counts") or {}))
+            for one in found
+            if one["name"] in settings
+        ]
+        say(columns(rows, ("task", "trigger", "runs")))
+    return FINE
+
+
+def show(words: list[str]) -> int:
+    """Least privilege made visible: what is not listed, the task may not."""
+    arguments = Arguments(
+        "tasks show", "One micro-app: trigger, limits, and all it may touch.", examples=("tasks show overheat",)
+    )
+    arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
+    options = arguments.with_config().with_json("{name, run, engine, when, grant, limits, mode}").parse_args(words)
+    gateway = Gateway(options.config)
+    known = gateway.config.tasks
+    if options.name not in known:
+        hint = did_you_mean(options.name, known, f"there are {listed(known)}")
+        raise Stop(f"{gateway.file}: no task called {options.name!r}; {hint}")
+    found = next((one for one in _tasks(gateway) if one["name"] == options.name), None)
+    if options.json:
+        say_json(found)
+        return FINE
+    settings = known[options.name]
+    rows = [
+        ("task", options.name),
+        ("code", settings.run or f"the packaged task {options.name}"),
+        ("runs", when(settings)),
+        ("engine", f"{settings.engine}, mode {settings.mode}"),
+        *(("may", line) for line in may(settings.grant)),
+        ("may not", "anything else"),
+        ("limits", spends(settings.limits)),
+        ("outcomes", f"kept as {settings.klass}"),
+    ]
+    if found is not None and found.get("counts"):
+        rows.append(("so far", _counts(found["counts"])))
+    say(columns(rows))
+    return FINE
+
+
+def fire(words: list[str]) -> int:
+    """Exit 3 when the run did not succeed."""
+    arguments = Arguments(
+        "fire",
+        "Run one micro-app now, past its trigger, with an event made by hand. Its limits and grants hold.",
+        examples=("fire overheat --event '{\"temperature\": 31.5}'", "fire nightly --json"),
+    )
+    arguments.add_argument("task", metavar="TASK", help="name of a task in edge.yaml")
+    arguments.add_argument(
+        "--event", metavar="JSON", default="{}", help="the event's values, a JSON object (default: {})"
+    )
+    arguments.add_argument(
+        "--timeout", metavar="TIME", default="30s", help="longest wait for the outcome (default: 30s)"
+    )
+    options = arguments.with_config().with_json("the outcome's envelope").parse_args(words)
+    values = _values(arguments, options.event)
+    try:
+        timeout = parse_duration(options.timeout)
+    except ValueError as error:
+        arguments.error(f"--timeout: {error}")
+    gateway = Gateway(options.config)
+    try:
+        envelope = gateway.ask("fire", task=options.task, values=values, wait=timeout, timeout=timeout + 10.0)
+    except RuntimeUnreachable:
+        envelope = _fire_alone(gateway, options.task, values, timeout)
+    data = envelope["data"]
+    if options.json:
+        say_json(envelope)
+    else:
+        text = data["error"]["message"] if data["error"] else orjson.dumps(data["result"]).decode()
+        good = data["status"] == "success"
+        say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
+        say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")
+    return FINE if data["status"] in ("success", "partial") else DEGRADED
+
+
+def _values(arguments: Arguments, text: str) -> dict[str, Any]:
+    try:
+        values = orjson.loads(text)
+    except ValueError as error:
+        arguments.error(f"--event is not JSON: {error}")
+    if not isinstance(values, dict):
+        arguments.error("--event takes a JSON object, such as '{\"temperature\": 31.5}'")
+    return values
+
+
+def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """A whole runtime for a moment: so the outcome is as durable, and the task as limited, as ever."""
+    from edge.app import build
+    from edge.outside import Outside
+
+    note(f"no runtime runs for {gateway.file}: starting one for this run, with the hardware and links it configures")
+    runtime = build(gateway.config, Outside.real())
+    try:
+        runtime.start()
+        return runtime.desk.fire(task, values, timeout=timeout)
+    finally:
+        runtime.stop()
+
+
+def _tasks(gateway: Gateway) -> list[dict[str, Any]]:
+    """As the runtime tells it; without one, as configured."""
+    try:
+        found: list[dict[str, Any]] = gateway.ask("tasks")
+    except RuntimeUnreachable:
+        shown = {"engine", "when", "grant", "limits", "mode", "cooldown", "klass"}
+        return [
+            {
+                "name": name,
+                "run": settings.run or name,
+                **settings.model_dump(mode="json", by_alias=True, exclude_none=True, include=shown),
+            }
+            for name, settings in gateway.config.tasks.items()
+        ]
+    return found
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number) or "none yet"
