@@ -80,6 +80,26 @@ OnConnected = Callable[[Session], None]
 OnDisconnected = Callable[[str], None]
 
 
+class Listeners:
+    """Who wants to know when a link goes up or down, in the order in which they said so."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[OnConnected | None, OnDisconnected | None]] = []
+
+    def add(self, connected: OnConnected | None, disconnected: OnDisconnected | None) -> None:
+        self._all.append((connected, disconnected))
+
+    def up(self, session: Session) -> None:
+        for connected, _ in self._all:
+            if connected is not None:
+                connected(session)
+
+    def down(self, reason: str) -> None:
+        for _, disconnected in self._all:
+            if disconnected is not None:
+                disconnected(reason)
+
+
 class Link(Protocol):
     """See the module. Callbacks run inside `step`; one that raises costs the connection, not the link."""
 

@@ -32,6 +32,7 @@ from edge.links.dialect import UNKNOWN_VERSION, Dialect, parse_address, remedy
 from edge.links.link import (
     FAILURE,
     Done,
+    Listeners,
     Message,
     OnConnected,
     OnDisconnected,
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 
 _ANSWER = 10.0  # seconds a broker may take to accept a connection
 _STABLE = 10.0  # a connection that lived this long makes the next wait short again
+_LOST = "connection lost"
+_SUSPICIOUS = 3  # connections in a row that were accepted and lost within seconds
 _GATE = 0.05  # seconds between two looks at `ready`
 _PACKETS = 256  # read in one step at most, so that acknowledgements are never far behind
 _MAXIMUM_PACKET = 4 * 1024 * 1024  # what a gateway with little memory is willing to receive
@@ -83,7 +86,7 @@ class MqttLink:
         self._keep_session = keep_session
         self._receive_maximum = receive_maximum
         self._waiter = Waiter()
-        self._listeners: list[tuple[OnConnected | None, OnDisconnected | None]] = []
+        self._listeners = Listeners()
         self._client: Client | None = None
         self._socket: BlockSocket | None = None
         self._session: Session | None = None
@@ -93,6 +96,7 @@ class MqttLink:
         self._dialect = Dialect(settings.version)
         self._version = self._dialect.version
         self._connections = 0
+        self._short = 0
         self._due = clock.monotonic()
         self._opened = 0.0
         self._heard = 0.0
@@ -115,7 +119,7 @@ class MqttLink:
         self._waiter.wake()
 
     def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
-        self._listeners.append((connected, disconnected))
+        self._listeners.add(connected, disconnected)
 
     def step(self, timeout: float) -> None:
         if self._standing.state is State.CLOSED:
@@ -264,7 +268,7 @@ class MqttLink:
             self._blocks, self._heard = sock.received, now
         silence = now - self._heard
         if client.socket() is None:
-            self._finish("connection lost")
+            self._finish(_LOST)
         elif self._session is None:
             if now - self._opened > _ANSWER:
                 self._finish(f"no answer to our greeting within {_ANSWER:g} s")
@@ -284,7 +288,12 @@ class MqttLink:
         self._subscribed.clear()
         advice = remedy(code, client_id=self.client_id, user=self._settings.user)
         if session is not None and self._clock.monotonic() - self._opened >= _STABLE:
+            self._short = 0
             self._backoff.reset()
+        elif session is not None and reason == _LOST:
+            self._short += 1
+            if self._short >= _SUSPICIOUS:  # Mosquitto 2.0 says nothing to a client whose session is taken over
+                reason = f"{_LOST} {self._short} times within seconds: is another client using the id {self.client_id}?"
         elif session is None and code == UNKNOWN_VERSION and self._dialect.refused():
             advice = None
         elif session is None and code == 0 and sock is not None:
@@ -292,9 +301,7 @@ class MqttLink:
         self._plan(reason, advice)
         if session is not None:
             log.warning("%s: offline: %s", self.client_id, reason, extra={"action": "link_down"})
-            for _, disconnected in self._listeners:
-                if disconnected is not None:
-                    disconnected(reason)
+            self._listeners.down(reason)
 
     def _plan(self, reason: str, advice: str | None = None) -> None:
         """The next attempt: soon, or late when a person has to do something first."""
@@ -338,15 +345,13 @@ class MqttLink:
         log.info("%s: connected, MQTT %s", self.client_id, self._version, extra={"action": "link_up"})
         if self._will is not None:
             self.publish(self._will.topic, self._will.online, qos=0, retain=True)
-        for connected, _ in self._listeners:
-            if connected is not None:
-                connected(session)
+        self._listeners.up(session)
 
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, code: ReasonCode, more: Any) -> None:
         if flags.is_disconnect_packet_from_server:
             self._finish(f"the broker ended the connection: {code}", code.value)
         else:
-            self._finish("connection lost")
+            self._finish(_LOST)
 
     def _on_message(self, client: Client, data: Any, got: MQTTMessage) -> None:
         try:

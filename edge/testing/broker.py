@@ -18,6 +18,7 @@ from edge.envelope import unpack
 from edge.ingest.topics import matches
 from edge.links.link import (
     Done,
+    Listeners,
     Message,
     OnConnected,
     OnDisconnected,
@@ -247,14 +248,14 @@ class FakeLink:
         """What callbacks raised, each of which cost a connection."""
         self._broker = broker
         self._clock = clock
-        self._listeners: list[tuple[OnConnected | None, OnDisconnected | None]] = []
+        self._listeners = Listeners()
         self._answers: deque[Callable[[], None]] = deque()
         self._connections = 0
         self._due = clock.monotonic()
         self._end = ""
 
     def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
-        self._listeners.append((connected, disconnected))
+        self._listeners.add(connected, disconnected)
 
     def step(self, timeout: float = 0.0) -> None:
         if self.standing.state is State.CLOSED:
@@ -335,9 +336,7 @@ class FakeLink:
         self.standing = Standing(State.CONNECTED, self._clock.monotonic())
         if self.will is not None:
             self.publish(self.will.topic, self.will.online, qos=0, retain=True)
-        for connected, _ in self._listeners:
-            if connected is not None:
-                connected(self.session)
+        self._listeners.up(self.session)
 
     def _work(self) -> None:
         if self.broken:
@@ -361,6 +360,4 @@ class FakeLink:
         self._answers.clear()
         self._due = self._clock.monotonic() + _RETRY
         self.standing = Standing(State.OFFLINE, self._clock.monotonic(), reason)
-        for _, disconnected in self._listeners:
-            if disconnected is not None:
-                disconnected(reason)
+        self._listeners.down(reason)
