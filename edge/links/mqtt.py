@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 _ANSWER = 10.0  # seconds a broker may take to accept a connection
 _STABLE = 10.0  # a connection that lived this long makes the next wait short again
-_LOST = "connection lost"
+_LOST, _CLOSED = "connection lost", "closed"
 _SUSPICIOUS = 3  # connections in a row that were accepted and lost within seconds
 _GATE = 0.05  # seconds between two looks at `ready`
 _PACKETS = 256  # read in one step at most, so that acknowledgements are never far behind
@@ -89,8 +89,8 @@ class MqttLink:
         self._listeners = Listeners()
         self._client: Client | None = None
         self._socket: BlockSocket | None = None
-        self._session: Session | None = None
-        self._standing = Standing(State.OFFLINE, clock.monotonic())
+        self.session: Session | None = None
+        self.standing = Standing(State.OFFLINE, clock.monotonic())
         self._published: dict[int, Done] = {}
         self._subscribed: dict[int, Callable[[Sequence[int]], None]] = {}
         self._dialect = Dialect(settings.version)
@@ -99,21 +99,9 @@ class MqttLink:
         self._short = 0
         self._due = clock.monotonic()
         self._opened = 0.0
-        self._heard = 0.0
+        self.heard = 0.0
         self._blocks = 0
         self._end: tuple[str, int] | None = None  # why this connection is over, with the reason code if one was given
-
-    @property
-    def session(self) -> Session | None:
-        return self._session
-
-    @property
-    def standing(self) -> Standing:
-        return self._standing
-
-    @property
-    def heard(self) -> float:
-        return self._heard
 
     def wake(self) -> None:
         self._waiter.wake()
@@ -122,7 +110,7 @@ class MqttLink:
         self._listeners.add(connected, disconnected)
 
     def step(self, timeout: float) -> None:
-        if self._standing.state is State.CLOSED:
+        if self.standing.state is State.CLOSED:
             return
         if self._client is None:
             self._wait_offline(timeout)
@@ -178,11 +166,11 @@ class MqttLink:
         self._due = self._clock.monotonic()
 
     def close(self) -> None:
-        if self._standing.state is State.CLOSED:
+        if self.standing.state is State.CLOSED:
             return
-        if self._session is not None and self._will is not None:
+        if self.session is not None and self._will is not None:
             self.publish(self._will.topic, self._will.offline, qos=0, retain=True)
-        self._lose("closed", 0)
+        self._lose(_CLOSED, 0)
         self._stand(State.CLOSED)
         self._waiter.close()
 
@@ -197,7 +185,7 @@ class MqttLink:
 
     def _connect(self) -> None:
         self._end = None
-        self._opened = self._heard = self._clock.monotonic()
+        self._opened = self.heard = self._clock.monotonic()
         self._version = self._dialect.version
         try:
             client = self._client = self._make_client()
@@ -257,6 +245,9 @@ class MqttLink:
         assert sock is not None
         client.loop_write()
         sock.flush()
+        while client.want_write() and not sock.unsent:  # it holds more than the socket was willing to collect
+            client.loop_write()
+            sock.flush()
         if self._waiter.wait(sock, timeout):
             for _ in range(_PACKETS):
                 client.loop_read()
@@ -265,14 +256,14 @@ class MqttLink:
         client.loop_misc()
         now = self._clock.monotonic()
         if sock.received != self._blocks:
-            self._blocks, self._heard = sock.received, now
-        silence = now - self._heard
+            self._blocks, self.heard = sock.received, now
+        silence = now - self.heard
         if client.socket() is None:
             self._finish(_LOST)
-        elif self._session is None:
+        elif self.session is None:
             if now - self._opened > _ANSWER:
                 self._finish(f"no answer to our greeting within {_ANSWER:g} s")
-        elif 0 < self._session.keepalive * 1.5 < silence:
+        elif 0 < self.session.keepalive * 1.5 < silence:
             self._finish(f"nothing heard for {silence:.0f} s")
 
     def _finish(self, reason: str, code: int = 0) -> None:
@@ -280,10 +271,10 @@ class MqttLink:
         self._end = self._end or (reason, code)
 
     def _lose(self, reason: str, code: int) -> None:
-        client, session, sock = self._client, self._session, self._socket
+        client, session, sock = self._client, self.session, self._socket
         if client is not None and client.socket() is not None:
             _say_goodbye(client)
-        self._session = None
+        self.session = None
         self._published.clear()
         self._subscribed.clear()
         advice = remedy(code, client_id=self.client_id, user=self._settings.user)
@@ -300,7 +291,8 @@ class MqttLink:
             self._dialect.silent()
         self._plan(reason, advice)
         if session is not None:
-            log.warning("%s: offline: %s", self.client_id, reason, extra={"action": "link_down"})
+            level = logging.INFO if reason == _CLOSED else logging.WARNING
+            log.log(level, "%s: offline: %s", self.client_id, reason, extra={"action": "link_down"})
             self._listeners.down(reason)
 
     def _plan(self, reason: str, advice: str | None = None) -> None:
@@ -315,12 +307,12 @@ class MqttLink:
             self._stand(State.REFUSED, f"{reason}; {advice}")
 
     def _stand(self, state: State, error: str = "") -> None:
-        standing = self._standing
+        standing = self.standing
         since = standing.since if standing.state is state else self._clock.monotonic()
-        self._standing = Standing(state, since, error or standing.last_error)
+        self.standing = Standing(state, since, error or standing.last_error)
 
     def _connected(self) -> Client:
-        if self._client is None or self._session is None:
+        if self._client is None or self.session is None:
             raise RuntimeError("the link is offline: look at `session` first")
         return self._client
 
@@ -340,7 +332,7 @@ class MqttLink:
             maximum_packet_size=getattr(granted, "MaximumPacketSize", None),
             keepalive=client.keepalive,
         )
-        self._session = session
+        self.session = session
         self._stand(State.CONNECTED)
         log.info("%s: connected, MQTT %s", self.client_id, self._version, extra={"action": "link_up"})
         if self._will is not None:
@@ -378,7 +370,7 @@ class MqttLink:
 
 
 def _properties(kind: int, **values: Any) -> Properties:
-    """The properties of a packet; what is empty is left out."""
+    """Of a packet; what is empty is left out."""
     properties = Properties(kind)  # type: ignore[no-untyped-call]
     for name, value in values.items():
         if value:
