@@ -1,6 +1,5 @@
 # Everything runs in ./.venv, made on first use with the versions of requirements.lock. `make help` lists what there is.
 BIN := .venv/bin
-EDGE_DEMO ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench setup clean
@@ -9,7 +8,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo: .venv/.ready ## the main job in a terminal, about a minute, no hardware and no broker needed
-	$(BIN)/edge demo $(EDGE_DEMO)
+	$(BIN)/edge demo
 
 test: .venv/.ready ## unit, flow, docs, drivers and short crash rounds; under 5 minutes
 	scripts/test
