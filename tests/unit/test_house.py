@@ -53,8 +53,17 @@ class Module:
         return ast.parse(self.text, self.path)
 
     def imports(self) -> Iterator[tuple[str, int]]:
-        """Dotted names of what it imports, with the line."""
-        for node in ast.walk(self.tree):
+        """Dotted names of what it imports when it runs, with the line; what only types need costs and breaks nothing."""
+        tree = self.tree
+        types = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if node in types:
+                continue
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
