@@ -45,6 +45,11 @@ class Limits:
         """Where a segment ends: small enough that dropping one is a small part of the journal."""
         return min(self.segment, max(self.max_size // 16, 1 << 14))
 
+    @property
+    def reserve(self) -> int:
+        """Bytes of a segment to reserve at a time."""
+        return min(1 << 18, self.segment_size)
+
 
 class Committer:
     """Empties the intake. `books` is the lock of the ledger; `chores`: housekeeping is due after the next commit."""

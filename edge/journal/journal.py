@@ -256,7 +256,7 @@ def open_journal(
     files.make_folder(path)
     lock = files.lock(f"{path}/lock")
     try:
-        ledger, writers, sequence = open_ledger(files, path, clock, upstreams)
+        ledger, writers, sequence = open_ledger(files, path, clock, upstreams, limits.reserve)
     except BaseException:
         lock.release()
         raise

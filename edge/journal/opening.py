@@ -20,9 +20,10 @@ _SIDE_FILE = 1 << 24
 
 
 def open_ledger(
-    files: Files, folder: str, clock: Clock, upstreams: Sequence[str]
+    files: Files, folder: str, clock: Clock, upstreams: Sequence[str], step: int
 ) -> tuple[Ledger, dict[str, Writer], int]:
     """The ledger, a writer for every stream, and the last sequence number. The caller holds the lock.
+    `step`: bytes of a segment to reserve at a time.
 
     Raises `JournalFormat` for a newer format, OSError where the disk refuses.
     """
@@ -35,7 +36,9 @@ def open_ledger(
         ledger.reckon(segment)
     ledger.books.upstreams = tuple(upstreams)
     ledger.balance()
-    writers = {name: Writer(files, folder, stream, ledger.header) for name, stream in ledger.books.streams.items()}
+    writers = {
+        name: Writer(files, folder, stream, ledger.header, step) for name, stream in ledger.books.streams.items()
+    }
     try:
         _quarantine(files, folder, found)
         for name in found.state.gone:

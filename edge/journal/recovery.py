@@ -149,6 +149,8 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
                 found.note(segment.name, frame, "no frame")
                 found.damaged.append(segment)
             continue
+        if frame.is_note:  # a footer whose end was lost: all before it is whole
+            break
         if not sealed:
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
             _count_frame(segment, frame)
@@ -156,7 +158,7 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     if not sealed:
         segment.crc = crc32(files.read(path, 0, segment.size))
         _complete(segment, following, found)
-    if tail is not None and not sealed:
+    if tail is not None and not sealed and files.read(path, tail.offset, end - tail.offset).strip(b"\0"):
         lost = following is not None and segment in found.damaged
         found.note(segment.name, tail, "an unfinished write", torn=not lost)
 

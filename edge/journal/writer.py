@@ -65,13 +65,18 @@ class Group:
 class Writer:
     """One stream's newest segment. Only the committing thread calls, one at a time."""
 
-    def __init__(self, files: Files, folder: str, stream: Stream, header: Callable[[Stream, int, int], Header]) -> None:
+    def __init__(
+        self, files: Files, folder: str, stream: Stream, header: Callable[[Stream, int, int], Header], step: int
+    ) -> None:
+        """`step`: bytes of the file to reserve at a time."""
         self._files = files
         self._folder = folder
         self._header = header
         self._file: File | None = None
         self._fresh = False
         self._chunk = b""
+        self._reserved = 0
+        self._step = step
         self.stream = stream
         self.segment: Segment | None = None
 
@@ -79,22 +84,33 @@ class Writer:
         """Go on in a segment of the stream that has no footer and ends with a whole frame."""
         self.segment = segment
         self._file = self._files.append(f"{self._folder}/{segment.name}")
+        self._reserved = segment.length
 
     def write(self, group: Group) -> int:
         """Hand the group to the operating system; returns the bytes. Raises OSError: then `abandon`."""
         self._chunk = b"".join(group.pieces)
         if self._file is None or self.segment is None:
             self._begin(group.frames[0][0])
-        assert self._file is not None
-        assert self.segment is not None
-        if self._fresh:
-            begin = self.segment.header.dump()
-            self._file.write(begin + self._chunk)
-            self.segment.body = self.segment.size = len(begin)
-            self.segment.crc = crc32(begin)
-            return len(begin) + len(self._chunk)
-        self._file.write(self._chunk)
-        return len(self._chunk)
+        file, segment = self._file, self.segment
+        assert file is not None
+        assert segment is not None
+        begin = segment.header.dump() if self._fresh else b""
+        self._reserve(file, segment.size + len(begin) + len(self._chunk))
+        file.write(begin + self._chunk if begin else self._chunk)
+        if begin:
+            segment.body = segment.size = len(begin)
+            segment.crc = crc32(begin)
+        return len(begin) + len(self._chunk)
+
+    def _reserve(self, file: File, size: int) -> None:
+        if size <= self._reserved:
+            return
+        target = (size // self._step + 1) * self._step
+        try:
+            file.reserve(target)
+            self._reserved = target
+        except OSError:
+            self._reserved = size  # no room ahead, or no such call here: the write itself says if it fits
 
     def _begin(self, first: int) -> None:
         self.stream.number += 1
@@ -103,6 +119,7 @@ class Writer:
         self._file = self._files.append(f"{self._folder}/{name}")
         self.segment = Segment(name, header, 0, 0, last=first - 1, age=header.age)
         self._fresh = True
+        self._reserved = 0
 
     def sync(self, *, durable: bool) -> None:
         """Make the last write durable. Raises OSError: then `abandon`."""
@@ -121,7 +138,7 @@ class Writer:
             self._fresh = False
         segment.crc = crc32(self._chunk, segment.crc)
         segment.size += len(self._chunk)
-        segment.length = segment.size
+        segment.length = max(segment.size, self._reserved)
         segment.last, segment.age = last, age
         self.stream.count(segment, group.outcomes, group.publishes)
         self._chunk = b""
@@ -156,7 +173,9 @@ class Writer:
         footer = segment.footer(wall)
         try:
             file.write(footer)
-            if durable:
+            if self._reserved > segment.size + len(footer):
+                self._files.truncate(f"{self._folder}/{segment.name}", segment.size + len(footer))
+            elif durable:
                 file.sync()
         except OSError:
             self.abandon()

@@ -33,15 +33,45 @@ class Fault:
 
 @dataclass(slots=True, eq=False)
 class _Node:
+    """A file: `data` as processes see it, `safe` as a power cut leaves it for sure, `touched` since the last sync."""
+
     data: bytearray = field(default_factory=bytearray)
-    safe: bytes = b""  # what a power cut leaves for sure
+    safe: bytearray = field(default_factory=bytearray)
+    touched: int = 0
     holes: list[tuple[int, int]] = field(default_factory=list)  # what a failed sync may have lost for ever
 
+    def put(self, offset: int, data: bytes) -> None:
+        self.touched = min(self.touched, offset)
+        self.data[offset : offset + len(data)] = data
+
     def settle(self) -> None:
-        safe = bytearray(self.data)
+        self.touched = min(self.touched, len(self.data))
+        self.safe[self.touched :] = self.data[self.touched :]
+        self.touched = len(self.data)
         for start, end in self.holes:
-            safe[start:end] = bytes(len(safe[start:end]))
-        self.safe = bytes(safe)
+            self.safe[start:end] = bytes(len(self.safe[start:end]))
+
+    def lose(self, dice: random.Random) -> None:
+        """What was not synced is lost, kept, torn, or kept with sectors missing from its middle."""
+        fate = dice.choice(("lost", "kept", "torn", "holed"))
+        start = min(self.touched, len(self.safe))
+        old, new = self.safe[start:], self.data[start:]
+        if fate == "lost" or len(new) < len(old):
+            new = old
+        elif fate == "torn":
+            cut = dice.randrange(len(new) + 1)
+            new = new[:cut] + old[cut:]
+        elif fate == "holed":
+            for at in range(0, len(new), _SECTOR):
+                if dice.random() < 0.5:
+                    kept = old[at : at + _SECTOR]
+                    new[at : at + _SECTOR] = kept + bytes(len(new[at : at + _SECTOR]) - len(kept))
+        self.data = self.safe[:start] + new
+        for begin, end in self.holes:
+            self.data[begin:end] = bytes(len(self.data[begin:end]))
+        self.holes.clear()
+        self.touched = 0
+        self.settle()
 
 
 class _MemoryFile:
@@ -49,27 +79,37 @@ class _MemoryFile:
         self._files = files
         self._path = path
         self._node = node
+        self._end = len(node.data)
+
+    def reserve(self, size: int) -> None:
+        self._files.step("reserve", self._path)
+        room = self._files.room
+        missing = size - len(self._node.data)
+        if room is not None and missing > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._node.put(len(self._node.data), bytes(max(0, missing)))
 
     def write(self, data: bytes) -> None:
-        files = self._files
-        room = files.room
+        fits = len(data)
+        if self._files.room is not None:
+            fits = self._files.room + len(self._node.data) - self._end
         try:
-            files.step("write", self._path)
-            if room is not None and len(data) > room:
+            self._files.step("write", self._path)
+            if len(data) > fits:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except (PowerCut, OSError) as error:
-            part = len(data) // 2 if room is None else min(len(data) // 2, room)
             if not isinstance(error, OSError) or error.errno != errno.EROFS:
-                self._node.data += data[:part]
+                self._node.put(self._end, data[: min(len(data) // 2, fits)])
             raise
-        self._node.data += data
-        files.written += len(data)
+        self._node.put(self._end, data)
+        self._end += len(data)
+        self._files.written += len(data)
 
     def sync(self) -> None:
         try:
             self._files.step("sync", self._path)
         except OSError:
-            self._node.holes.append((len(self._node.safe), len(self._node.data)))
+            self._node.holes.append((self._node.touched, len(self._node.data)))
             raise
         self._node.settle()
 
@@ -137,6 +177,7 @@ class MemoryFiles:
         self.step("truncate", path)
         node = self._node(path)
         del node.data[size:]
+        node.touched = min(node.touched, size)
         node.settle()
 
     def rename(self, old: str, new: str) -> None:
@@ -172,7 +213,8 @@ class MemoryFiles:
         return max(0, self.capacity - sum(len(node.data) for node in self._names.values()))
 
     def fail(self, operation: str, code: int, *, name: str = "", times: int = 1, skip: int = 0) -> None:
-        """Let calls fail with an errno. Operations: write sync create truncate rename remove sync_folder read."""
+        """Let calls fail with an errno. Operations: write sync create reserve truncate
+        rename remove sync_folder read."""
         self.faults.append(Fault(operation, OSError(code, os.strerror(code)), name, times, skip))
 
     def crash(self, seed: int = 0, *, power: bool = True) -> None:
@@ -187,7 +229,7 @@ class MemoryFiles:
                         self._safe_names[new] = node
             self._names = dict(self._safe_names)
             for node in self._names.values():
-                _lose(node, dice)
+                node.lose(dice)
         self._safe_names = dict(self._names)
         self._changes.clear()
         self.locks.clear()
@@ -197,7 +239,7 @@ class MemoryFiles:
     def damage(self, path: str, offset: int, data: bytes) -> None:
         """Overwrite bytes as rotten flash would: durably and silently."""
         node = self._node(path)
-        node.data[offset : offset + len(data)] = data
+        node.put(offset, data)
         node.settle()
 
     def step(self, operation: str, path: str) -> None:
@@ -227,24 +269,3 @@ class MemoryFiles:
             return self._names[path]
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
-
-
-def _lose(node: _Node, dice: random.Random) -> None:
-    """What was not synced is lost, kept, torn, or kept with sectors missing from its middle."""
-    safe, fresh = node.safe, bytes(node.data[len(node.safe) :])
-    fate = dice.choice(("lost", "kept", "torn", "holed"))
-    if fate == "lost":
-        fresh = b""
-    elif fate == "torn" and fresh:
-        fresh = fresh[: dice.randrange(len(fresh))]
-    elif fate == "holed" and fresh:
-        holed = bytearray(fresh)
-        for start in range(0, len(holed), _SECTOR):
-            if dice.random() < 0.5:
-                holed[start : start + _SECTOR] = bytes(len(holed[start : start + _SECTOR]))
-        fresh = bytes(holed)
-    node.data = bytearray(safe + fresh)
-    for start, end in node.holes:
-        node.data[start:end] = bytes(len(node.data[start:end]))
-    node.holes.clear()
-    node.settle()
