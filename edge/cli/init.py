@@ -43,7 +43,7 @@ def init(words: list[str]) -> int:
 
 def _write(folder: Path) -> None:
     templates = files("edge.cli") / "templates"
-    name = _gateway_id(folder.absolute().name)
+    name = _gateway_id(folder.resolve().name)
     for target, template in _FILES.items():
         path = folder / target
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,10 @@ def examine_hardware(machine: Machine, config: Config | None) -> Iterator[Findin
     if config is not None and not (buses or pins):
         yield Finding("ok", "hardware", "no device uses a real bus or pin")
     else:
-        yield from _i2c(machine, buses)
-        yield from _gpio(machine, needed=pins, known=config is not None)
+        if buses or config is None:
+            yield from _i2c(machine, buses)
+        if pins or config is None:
+            yield from _gpio(machine, needed=pins)
     yield from _power(machine)
 
 
@@ -51,9 +53,7 @@ def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:
         yield Finding("warn", "i2c", "no I2C bus", "sudo raspi-config nonint do_i2c 0, then reboot, if sensors need it")
 
 
-def _gpio(machine: Machine, *, needed: bool, known: bool) -> Iterator[Finding]:
-    if known and not needed:
-        return
+def _gpio(machine: Machine, *, needed: bool) -> Iterator[Finding]:
     bad: Level = "fail" if needed else "warn"
     chips = machine.glob("/dev", "gpiochip*")
     if not chips:

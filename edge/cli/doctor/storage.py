@@ -71,6 +71,8 @@ def file_system(mountinfo: str, path: Path) -> str:
     best, kind = -1, ""
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
+        if len(left.split()) < 5 or not right.split():
+            continue
         mount = left.split()[4].replace(r"\040", " ")
         # a later line of the same place covers the earlier one
         if path.is_relative_to(mount) and len(mount) >= best:
