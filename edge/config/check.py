@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from edge.config import models
 from edge.config.models import Config, is_one_upstream
 from edge.config.overrides import override
 from edge.config.report import Report, Steps
@@ -143,6 +146,11 @@ def _without_nothing(data: Any, steps: Steps, report: Report) -> Any:
 def schema() -> dict[str, Any]:
     """The JSON Schema of edge.yaml: what `edge config schema` prints, and what editors complete from."""
     made = Config.model_json_schema(by_alias=True)
+    for name, described in made["$defs"].items():
+        model: type[BaseModel] = getattr(models, name)
+        written = model.model_construct().model_dump(mode="json", by_alias=True)
+        for key, value in written.items():
+            described["properties"][key]["default"] = value  # as in the file: 10s, not 10.0
     one = {"$ref": "#/$defs/MqttUpstream"}
     upstream = made["properties"]["upstream"]
     shared = {key: upstream.pop(key) for key in ("description", "title", "default") if key in upstream}
