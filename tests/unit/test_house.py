@@ -53,7 +53,7 @@ class Module:
         return ast.parse(self.text, self.path)
 
     def imports(self) -> Iterator[tuple[str, int]]:
-        """Dotted names of what it imports when it runs, with the line; what only types need costs and breaks nothing."""
+        """Dotted names of what it imports when it runs, with the line; what only types need breaks nothing."""
         tree = self.tree
         types = {
             inner
