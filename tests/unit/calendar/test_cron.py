@@ -61,6 +61,14 @@ def test_the_time_zone_decides_and_summer_time_is_followed() -> None:
     assert ticks("0 9 * * *", 1, datetime(2026, 12, 1, tzinfo=UTC), "Europe/Vienna") == ["Tue 2026-12-01 08:00"]
 
 
+def test_in_a_zone_with_summer_time_a_time_that_comes_twice_fires_twice_and_a_missing_one_an_hour_off() -> None:
+    spring, autumn = datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 10, 24, 12, tzinfo=UTC)
+    assert ticks("30 2 * * *", 2, spring, "Europe/Vienna") == ["Sun 2026-03-29 01:30", "Mon 2026-03-30 00:30"]
+    assert ticks("30 2 * * *", 3, autumn, "Europe/Vienna") == [
+        *["Sun 2026-10-25 00:30", "Sun 2026-10-25 01:30", "Mon 2026-10-26 01:30"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
