@@ -44,9 +44,9 @@ def collect(words: list[str]) -> int:
         # printed between the steps: a reader that has gone away is our end, not the link's
         fresh = deque[Envelope](maxlen=None if options.print else 0)
         receiver = stack.enter_context(closing(_open(options, fresh.append)))
-        url = _listen(options, stack) if options.listen is not None else options.broker
-        station = stack.enter_context(closing(Station(_link(options, url, clock), receiver, options.topic or [TOPIC])))
-        note(f"collecting {', '.join(options.topic or [TOPIC])} from {url} into {options.into}; Ctrl-C stops")
+        broker = _listen(options, stack) if options.listen is not None else _elsewhere(options)
+        station = stack.enter_context(closing(Station(_link(options, broker, clock), receiver, options.topic)))
+        note(f"collecting {', '.join(options.topic)} from {broker.broker} into {options.into}; Ctrl-C stops")
         end = math.inf if options.seconds is None else clock.monotonic() + options.seconds
         while signals.wait(0) is None and station.failed is None and clock.monotonic() < end:
             station.step(_LOOK)
@@ -90,7 +90,8 @@ def _options(words: list[str]) -> Namespace:
     add("--user", metavar="NAME", help=f"user name; the password comes from ${PASSWORD}")
     add("--ca", metavar="FILE", help="authority that signed the certificate of an mqtts:// broker")
     options = arguments.parse_args(words)
-    for topic in options.topic or ():
+    options.topic = options.topic or [TOPIC]
+    for topic in options.topic:
         if problem := filter_problem(topic):
             arguments.error(f"--topic {topic}: {problem}")
     return options
@@ -103,7 +104,7 @@ def _open(options: Namespace, on_accepted: Callable[[Envelope], None]) -> Receiv
         raise Stop(f"{options.into}: cannot be used: {error}; give another file with --into") from error
 
 
-def _listen(options: Namespace, stack: ExitStack) -> str:
+def _listen(options: Namespace, stack: ExitStack) -> Broker:
     """Start our own broker; its sessions live beside the file, so that a crash of ours loses nothing either."""
     host, _, port = options.listen.rpartition(":")
     if not host or not port.isdecimal():
@@ -113,16 +114,22 @@ def _listen(options: Namespace, stack: ExitStack) -> str:
     broker.start()
     if not broker.keeps_sessions:
         note("amqtt forgets its sessions when it stops; install mosquitto where outcomes matter")
-    return broker.url if host != "0.0.0.0" else f"mqtt://{LOOPBACK}:{port}"
+    return broker.settings
 
 
-def _link(options: Namespace, url: str, clock: Clock) -> MqttLink:
+def _elsewhere(options: Namespace) -> Broker:
     password = os.environ.get(PASSWORD)
-    settings = Broker(
-        broker=url, user=options.user, ca=options.ca, password=SecretStr(password) if password is not None else None
+    return Broker(
+        broker=options.broker,
+        user=options.user,
+        ca=options.ca,
+        password=SecretStr(password) if password is not None else None,
     )
+
+
+def _link(options: Namespace, broker: Broker, clock: Clock) -> MqttLink:
     try:
-        return MqttLink(settings, client_id=options.client_id, clock=clock, backoff=Backoff(random.Random(), cap=5.0))
+        return MqttLink(broker, client_id=options.client_id, clock=clock, backoff=Backoff(random.Random(), cap=5.0))
     except ValueError as error:
         raise Stop(f"--broker: {error}", USAGE) from error
 

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.config.models import Broker
 from edge.errors import EdgeError
 
 LOOPBACK = "127.0.0.1"
@@ -82,6 +83,12 @@ class EmbeddedBroker:
     def keeps_sessions(self) -> bool:
         """Whether a client that comes back after a restart finds what it missed."""
         return self.product == "mosquitto"
+
+    @property
+    def settings(self) -> Broker:
+        """How our own links reach it: amqtt leaves a greeting in MQTT 5 with properties without any answer, and
+        finding out that it means 3.1.1 takes a patient client 20 s."""
+        return Broker(broker=self.url, version="auto" if self.keeps_sessions else "3.1.1")
 
     @property
     def running(self) -> bool:
