@@ -95,7 +95,7 @@ class Subscription(Section):
 
     topic: Topic = Field(description="topic filter; `+` is one level, `#` at the end all below; `{id}` is filled in")
     qos: Literal[0, 1] = Field(
-        default=1, description="1: the broker repeats until it is safe here; 0: as the wind blows"
+        default=1, description="1: the broker repeats until it is safe here; 0: sent once, may be lost"
     )
     dedupe: Dedupe | None = Field(default=None, description="where a message carries an id of its own")
     max_payload: Annotated[Size, Field(ge=1)] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -44,13 +45,14 @@ def _parse(text: Any, units: dict[str, float] | dict[str, int], expected: str, a
 
 def show_duration(seconds: float) -> str:
     """The shortest exact spelling: 0.1 -> `100ms`, 90 -> `90s`, 7200 -> `2h`."""
-    for unit in ("d", "h", "m", "s", "ms"):
+    for unit in ("d", "h", "m", "s", "ms", "us"):
         count = seconds / _DURATIONS[unit]
-        if count >= 1 and abs(count - round(count)) < 1e-9:
+        if count >= 1 and math.isclose(count, round(count), rel_tol=1e-12):
             return f"{round(count)}{unit}"
     if seconds == 0:
         return "0s"
-    return f"{seconds * 1e6:g}us" if seconds < 1e-3 else f"{seconds * 1e3:g}ms"
+    unit = "s" if seconds >= 1 else "ms" if seconds >= 1e-3 else "us"
+    return f"{seconds / _DURATIONS[unit]:.9f}".rstrip("0").rstrip(".") + unit
 
 
 def show_size(count: int) -> str:
