@@ -1,4 +1,4 @@
-"""Links on a scripted broker."""
+"""Links on a scripted broker, and gateways on one in memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from edge.testing.broker import FakeBroker
+from edge.testing.clock import VirtualClock
+from tests.unit.mqtt.gateway import Gateway
 from tests.unit.mqtt.stub import Bench
 
 
@@ -26,3 +29,29 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
 @pytest.fixture
 def bench(make_bench: Callable[..., Bench]) -> Bench:
     return make_bench()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def broker(clock: VirtualClock) -> FakeBroker:
+    return FakeBroker(clock)
+
+
+@pytest.fixture
+def make_gateway(broker: FakeBroker, clock: VirtualClock) -> Callable[..., Gateway]:
+    def make(**more: Any) -> Gateway:
+        gateway = Gateway(broker, clock, **more)
+        gateway.step()
+        return gateway
+
+    return make
+
+
+@pytest.fixture
+def gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
+    """Connected and subscribed to `plant/#`."""
+    return make_gateway()
