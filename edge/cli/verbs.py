@@ -20,6 +20,7 @@ class Verb:
 VERBS = {
     "run": Verb("edge.cli.run:run", "run the gateway until it is told to stop"),
     "check": Verb("edge.cli.check:check", "say everything that is wrong with a configuration, or what it does"),
+    "demo": Verb("edge.demo.verb:demo", "the main job in a minute: a simulated greenhouse, brokers and receiver"),
     "init": Verb("edge.cli.init:init", "write a starter folder: configuration, task, test"),
     "doctor": Verb("edge.cli.doctor:doctor", "examine this machine: buses, pins, clock, disk, broker, service"),
     "status": Verb("edge.cli.status:status", "what works and what does not, part by part"),
@@ -38,6 +39,8 @@ VERBS = {
     "sync now": Verb("edge.cli.sync:now", "try to deliver now instead of waiting"),
     "sync pause": Verb("edge.cli.sync:pause", "keep outcomes here until `resume`"),
     "sync resume": Verb("edge.cli.sync:resume", "deliver again"),
+    "bench": Verb("edge.bench.verb:bench", "measure this machine: the whole path beside a bare MQTT client"),
+    "collect": Verb("edge.collect.verb:collect", "receive outcomes from a broker into a SQLite file, each once"),
     "config schema": Verb("edge.cli.check:schema", "the JSON Schema of edge.yaml, for editors"),
 }
 
