@@ -190,7 +190,9 @@ def test_late_and_live_outcomes_never_share_a_message(make_bench):
     bench = make_bench(batch=10)
     for _ in range(3):
         bench.outbox.add()
+    bench.broker.receive_maximum = 1
     bench.connect()
+    bench.sync.step()
     for _ in range(3):
         bench.outbox.add()
     bench.step()
@@ -345,6 +347,7 @@ def test_without_a_link_it_says_so_and_asks_for_nothing(make_bench):
 def test_what_a_run_published_goes_to_its_own_topic_with_the_chain_it_belongs_to(make_bench):
     bench = make_bench(publishes=True)
     bench.connect()
+    bench.step()
     bench.outbox.add_publish("plant/fan", {"on": True})
     bench.outbox.add_publish("cmnd/fan/POWER", "ON")
     bench.step()
