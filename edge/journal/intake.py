@@ -12,7 +12,7 @@ from zlib import crc32
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.frames import encode, seal
-from edge.journal.segments import STREAMS
+from edge.journal.segments import STREAMS, stream_seed
 from edge.journal.writer import Group
 from edge.model import Delivery, Record, RecordClass, RecordKind
 
@@ -27,7 +27,7 @@ class Intake:
         self.buffered = 0
         self.closed = False
         self._clock = clock
-        self._seed = seed
+        self._seeds = {name: stream_seed(seed, name) for name in STREAMS}
         self._groups = {name: Group() for name in STREAMS}
         self._before = {name: (stream.outcomes, stream.publishes) for name, stream in streams.items()}
         self._lock = threading.Lock()
@@ -37,7 +37,6 @@ class Intake:
     def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int:
         """See `Journal.append`."""
         payload, flags = encode(records, delivery)
-        crc = crc32(payload, self._seed)
         outcomes = publishes = 0
         worth = 2
         for record in records:
@@ -48,6 +47,7 @@ class Intake:
             if worth:
                 worth = min(worth, _WORTH[record.klass])
         stream = STREAMS[worth]
+        crc = crc32(payload, self._seeds[stream])
         wall = self._clock.wall()
         with self._lock:
             before, published = self._before[stream]

@@ -174,5 +174,9 @@ def _summary(segment: Segment) -> dict[str, Any]:
         "outcomes": segment.outcomes,
         "publishes": segment.publishes,
         "last": segment.last,
+        "first": segment.header.first,
+        "before": [segment.header.outcomes, segment.header.publishes],
+        "upstreams": segment.header.upstreams,
+        "counts": segment.header.counts,
         "marks": {upstream: marks.dump() for upstream, marks in segment.marks.items() if marks.count},
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from edge.journal.books import Books, Stream
 from edge.journal.files import Files
-from edge.journal.frames import Frame, records_of, walk
+from edge.journal.frames import Frame, Gap, records_of, walk
 from edge.journal.marks import Marks
 from edge.journal.segments import PUBLISHES, Segment
 from edge.model import RecordKind, Stored
@@ -23,22 +23,24 @@ class Outbox:
         self._folder = folder
         self._books = books
         self._resume: dict[tuple[str, str], tuple[int, int, int]] = {}
-        self.damaged: list[Segment] = []
+        self._gaps: set[tuple[Segment, Gap]] = set()
+        self.damaged: list[Segment] = []  # not reckoned with yet
 
     def frames(self, segment: Segment, start: int = 0) -> Iterator[Frame]:
-        """The intact durable frames of a segment. One with a gap is put on `damaged`, to be reckoned with later."""
+        """The intact durable frames of a segment. One with a gap that was not met before is put on `damaged`."""
         path = f"{self._folder}/{segment.name}"
-        found = walk(
-            lambda at, length: self._files.read(path, at, length),
-            start or segment.body,
-            segment.size,
-            segment.header.seed,
-        )
-        for frame in found:
+
+        def read(at: int, length: int) -> bytes:
+            return self._files.read(path, at, length)
+
+        first, last = segment.header.first, segment.last
+        for frame in walk(read, start or segment.body, segment.size, segment.seed, after=first - 1, below=last + 1):
             if isinstance(frame, Frame):
                 yield frame
-            elif segment not in self.damaged:
-                self.damaged.append(segment)
+            elif (segment, frame) not in self._gaps:
+                self._gaps.add((segment, frame))
+                if segment not in self.damaged:
+                    self.damaged.append(segment)
 
     def pending(self, upstream: str, limit: int, max_bytes: int, after: int | None) -> list[Stored]:
         """See `Journal.pending`."""
@@ -101,9 +103,12 @@ class Outbox:
                     return segment, segment.ordinal(frame, kind) + kinds[:place].count(kind)
         return None
 
-    def forget(self) -> None:
-        """Segments were deleted: positions in them mean nothing now."""
-        self._resume.clear()
+    def forget(self, segment: Segment) -> None:
+        """The segment is deleted: positions in it mean nothing now."""
+        self._resume = {lane: at for lane, at in self._resume.items() if at[1] != segment.header.number}
+        self._gaps = {(where, gap) for where, gap in self._gaps if where is not segment}
+        if segment in self.damaged:
+            self.damaged.remove(segment)
 
 
 def stored_of(frame: Frame) -> Iterator[Stored]:

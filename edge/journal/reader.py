@@ -81,7 +81,12 @@ class JournalReader:
         gaps = [
             found
             for found in walk(
-                lambda at, length: data[at : at + length], segment.body, segment.size, segment.header.seed
+                lambda at, length: data[at : at + length],
+                segment.body,
+                segment.size,
+                segment.seed,
+                after=segment.header.first - 1,
+                below=segment.last + 1,
             )
             if isinstance(found, Gap)
         ]

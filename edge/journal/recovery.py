@@ -14,6 +14,7 @@ from zlib import crc32
 from edge.journal.books import Books
 from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
+from edge.journal.rebuild import rebuild
 from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
 from edge.model import RecordKind
@@ -88,9 +89,12 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         stream.number = max(stream.number, place[1])
         segment = read_header(files, folder, name)
         if segment is None:
-            born = name in found.state.segments or _has_frame(files, folder, name, found.state.seed)
-            (found.unreadable if born else found.stillborn).append(name)
-            continue
+            segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None)
+            if segment is None:
+                (found.unreadable if name in found.state.segments else found.stillborn).append(name)
+                continue
+            found.damages.append(Damage(name, 0, segment.body, "no readable header"))
+            found.damaged.append(segment)
         present.add(name)
         read_footer(files, folder, segment)
         segment.marks = found.state.marks.get(name, {})
@@ -101,13 +105,6 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         found.state.seed = segment.header.seed
         stream.segments.append(segment)
     found.missing = [name for name in found.state.segments if name not in present and name not in found.state.gone]
-
-
-def _has_frame(files: Files, folder: str, name: str, seed: int) -> bool:
-    """Whether a file without a header holds any frame; one without is a segment that power cut at its birth."""
-    path = f"{folder}/{name}"
-    found = walk(lambda at, length: files.read(path, at, length), 0, files.size(path), seed)
-    return any(isinstance(frame, Frame) for frame in found)
 
 
 def _scan(files: Files, folder: str, found: Survey) -> None:
@@ -140,9 +137,11 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     end = segment.size if sealed else segment.length
     below = following.header.first if following is not None else 1 << 63
     tail: Gap | None = None
-    for frame in walk(
-        lambda at, length: files.read(path, at, length), segment.body, end, segment.header.seed, below=below
-    ):
+
+    def read(at: int, length: int) -> bytes:
+        return files.read(path, at, length)
+
+    for frame in walk(read, segment.body, end, segment.seed, after=segment.header.first - 1, below=below):
         if isinstance(frame, Gap):
             tail = frame if frame.end == end else None
             if tail is None or sealed:

@@ -79,6 +79,11 @@ class Segment:
     sealed: bool = False
     marks: dict[str, Marks] = field(default_factory=dict)
 
+    @property
+    def seed(self) -> int:
+        """What the checksums of its frames begin with."""
+        return stream_seed(self.header.seed, self.header.stream)
+
     def total(self, upstream: str) -> int:
         """How many of its records are for that upstream."""
         if upstream == PUBLISHES:
@@ -112,7 +117,13 @@ class Segment:
             "age": self.age,
         }
         # A sequence number of its own keeps a footer apart from the frames before it.
-        return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.header.seed) + _TRAILER.pack(self.size)
+        return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.seed) + _TRAILER.pack(self.size)
+
+
+def stream_seed(seed: int, stream: str) -> int:
+    """What the checksums of a stream's frames begin with: a frame is never taken for one of another journal or
+    stream."""
+    return crc32(stream.encode(), seed)
 
 
 def file_name(stream: str, number: int) -> str:
@@ -149,6 +160,8 @@ def read_header(files: Files, folder: str, name: str) -> Segment | None:
         return None
     values = orjson.loads(body)
     header = Header(**{**values, "upstreams": tuple(values["upstreams"])})
+    if file_name(header.stream, header.number) != name:
+        return None
     crc = crc32(begin[: frame.end])
     return Segment(name, header, frame.end, frame.end, length, last=header.first - 1, crc=crc, age=header.age)
 
@@ -162,7 +175,7 @@ def read_footer(files: Files, folder: str, segment: Segment) -> bool:
     if not segment.body <= at < segment.length - _TRAILER.size or segment.length - at > CHUNK:
         return False
     tail = files.read(path, at, segment.length - _TRAILER.size - at)
-    frame = next(walk(lambda offset, size: tail[offset : offset + size], 0, len(tail), segment.header.seed), None)
+    frame = next(walk(lambda offset, size: tail[offset : offset + size], 0, len(tail), segment.seed), None)
     if not isinstance(frame, Frame) or not frame.is_note or frame.end != len(tail):
         return False
     kind, body = note_of(frame)

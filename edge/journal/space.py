@@ -89,8 +89,8 @@ class Space:
         """Take them out of the books; the next checkpoint names them as gone."""
         for segment in segments:
             self._ledger.books.strike(segment)
+            self._ledger.outbox.forget(segment)
             self._ledger.gone.append(segment.name)
-        self._ledger.outbox.forget()
 
     def delete(self) -> None:
         """Remove the files of what the last checkpoint names as gone. Raises OSError."""

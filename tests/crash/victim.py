@@ -20,44 +20,49 @@ def outcome(number: int) -> Record:
     return Record(RecordKind.OUTCOME, klass, name, b'{"id":"' + name.encode() + b'"}' + b"x" * (number % 700))
 
 
-def main(path: str, start: int) -> None:
-    lines = threading.Lock()
+class Victim:
+    """Three threads on one journal: this one appends, one commits, one settles."""
 
-    def say(text: str) -> None:
-        with lines:
+    def __init__(self, path: str, start: int) -> None:
+        self.start = start
+        self.base: int | None = None
+        self.lines = threading.Lock()
+        limits = Limits(segment=200_000, keep_delivered=0, max_size=10**9)
+        self.journal = open_journal(
+            path, clock=SystemClock(), upstreams=("cloud",), limits=limits, on_durable=self.on_durable
+        )
+        self.base = self.journal.durable
+
+    def say(self, text: str) -> None:
+        with self.lines:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
-    base = 0
+    def on_durable(self, sequence: int) -> None:
+        if self.base is not None and sequence > self.base:
+            self.say(f"D {self.start + sequence - self.base - 1}")
 
-    def on_durable(sequence: int) -> None:
-        if sequence > base:
-            say(f"D {start + sequence - base - 1}")
-
-    limits = Limits(segment=200_000, keep_delivered=0, max_size=10**9)
-    journal = open_journal(path, clock=SystemClock(), upstreams=("cloud",), limits=limits, on_durable=on_durable)
-    base = journal.durable
-
-    def write() -> None:
+    def write(self) -> None:
         while True:
-            if journal.wait(0.05):
-                journal.commit()
+            if self.journal.wait(0.05):
+                self.journal.commit()
 
-    def settle() -> None:
+    def settle(self) -> None:
         while True:
-            found = journal.pending("cloud", limit=50)[::2]
-            journal.settle("cloud", [stored.sequence for stored in found], Verdict.DELIVERED)
+            found = self.journal.pending("cloud", limit=50)[::2]
+            self.journal.settle("cloud", [stored.sequence for stored in found], Verdict.DELIVERED)
             if found:
-                say("S " + " ".join(str(int(stored.record.id[4:])) for stored in found))
+                self.say("S " + " ".join(str(int(stored.record.id[4:])) for stored in found))
 
-    for work in (write, settle):
-        threading.Thread(target=work, daemon=True).start()
-    pause = threading.Event()
-    for number in itertools.count(start):
-        while number % 100 == 0 and journal.backlog("cloud") > 3000:
-            pause.wait(0.001)
-        journal.append([outcome(number)], Delivery("paho", number % 65_535 + 1, number + 1))
+    def run(self) -> None:
+        for work in (self.write, self.settle):
+            threading.Thread(target=work, daemon=True).start()
+        pause = threading.Event()
+        for number in itertools.count(self.start):
+            while number % 100 == 0 and self.journal.backlog("cloud") > 3000:
+                pause.wait(0.001)
+            self.journal.append([outcome(number)], Delivery("paho", number % 65_535 + 1, number + 1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    Victim(sys.argv[1], int(sys.argv[2])).run()

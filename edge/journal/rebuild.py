@@ -1,0 +1,59 @@
+"""A segment whose header is damaged: what its frames, its neighbour and the checkpoint still say."""
+
+from __future__ import annotations
+
+from edge.journal.files import Files
+from edge.journal.frames import Frame, walk
+from edge.journal.segments import Header, Segment, parse_name, stream_seed
+from edge.journal.statelog import State
+
+
+def rebuild(files: Files, folder: str, name: str, state: State, previous: Segment | None) -> Segment | None:
+    """The segment with a header as it must have been; None where no intact frame is left in it.
+
+    The checkpoint knows it best; else it follows the segment before it, or what the checkpoint says of the stream;
+    else it begins with its first intact frame.
+    """
+    path = f"{folder}/{name}"
+    place = parse_name(name)
+    length = files.size(path)
+    if place is None:
+        return None
+    stream, number = place
+    seed = stream_seed(state.seed, stream)
+    found = (frame for frame in walk(lambda at, size: files.read(path, at, size), 0, length, seed))
+    frame = next((frame for frame in found if isinstance(frame, Frame) and not frame.is_note), None)
+    if frame is None:
+        return None
+    first, outcomes, publishes = frame.sequence, frame.outcomes, frame.publishes
+    upstreams = tuple(state.upstreams)
+    counts = dict.fromkeys(upstreams, outcomes)
+    at_checkpoint = state.streams.get(stream)
+    known = state.segments.get(name)
+    if known is not None:
+        first, (outcomes, publishes) = known["first"], known["before"]
+        upstreams, counts = tuple(known["upstreams"]), known["counts"]
+    elif previous is not None:
+        first, upstreams = previous.last + 1, previous.header.upstreams
+        if previous.sealed:  # else its end is not known yet, and the frame's own word must do
+            outcomes = previous.header.outcomes + previous.outcomes
+            publishes = previous.header.publishes + previous.publishes
+        counts = dict(previous.header.counts)
+        for upstream in upstreams:
+            counts[upstream] = counts.get(upstream, 0) + outcomes - previous.header.outcomes
+    elif at_checkpoint is not None:  # it began after the checkpoint, and all before it were deleted
+        outcomes, publishes, counts = (at_checkpoint[key] for key in ("outcomes", "publishes", "counts"))
+    header = Header(
+        seed=state.seed,
+        stream=stream,
+        number=number,
+        first=first,
+        outcomes=outcomes,
+        publishes=publishes,
+        upstreams=upstreams,
+        counts=counts,
+        totals={},
+        age=state.age,
+        wall=frame.wall,
+    )
+    return Segment(name, header, frame.offset, frame.offset, length, last=first - 1, age=state.age)
