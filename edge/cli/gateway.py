@@ -60,7 +60,9 @@ class Gateway:
     def ask(self, verb: str, *, timeout: float = _TIMEOUT, **args: Any) -> Any:
         """Call the running runtime. Raises RuntimeUnreachable where none runs, Stop with what it refused."""
         journal = self.config.journal.path
-        paths = [control.socket_path(journal), control.socket_path(journal, {}), SERVICE_SOCKET]
+        paths = [control.socket_path(journal), control.socket_path(journal, {})]
+        if self.file.resolve() == SERVICE_FILE:
+            paths.append(SERVICE_SOCKET)  # a person's shell has no $RUNTIME_DIRECTORY
         for path in dict.fromkeys(paths):
             try:
                 return control.ask(path, verb, args, journal=journal, timeout=timeout)
@@ -69,7 +71,8 @@ class Gateway:
             except control.Refused as refused:
                 raise Stop(str(refused), MISTAKE if refused.mistake else DEGRADED) from refused
             except control.ControlError as error:
-                raise Stop(str(error), DEGRADED) from error
+                denied = isinstance(error.__cause__, PermissionError)
+                raise Stop(str(error), MISTAKE if denied else DEGRADED) from error
         raise RuntimeUnreachable(
             f"no runtime runs for {self.file}; start it with `edge run -c {self.file}`, or `systemctl start edge`"
         )

@@ -18,13 +18,23 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 def set_up(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Send everything of `level` and above to `stream` (stdout). Libraries speak up from warnings on."""
-    output = logging.StreamHandler(stream or sys.stdout)
+    output = Stream(stream or sys.stdout)
     output.setFormatter(JsonLines() if as_json else Lines())
     root = logging.getLogger()
     root.handlers[:] = [output]
     root.setLevel(logging.WARNING)
     for ours in ("edge", "drivers", "tasks"):
         logging.getLogger(ours).setLevel(level.upper())
+
+
+class Stream(logging.StreamHandler[TextIO]):
+    """A stream whose reader may go away (`edge run | head`): then the gateway goes on without it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            logging.getLogger().removeHandler(self)
+        else:
+            super().handleError(record)
 
 
 class Lines(logging.Formatter):

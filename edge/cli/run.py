@@ -50,10 +50,11 @@ def run(words: list[str]) -> int:
     grace = _GRACE
     with Signals() as signals, ExitStack() as stack:
         stack.callback(lambda: runtime.stop(grace=grace))
+        _banner(config, as_json=options.log_json)
         runtime.start()
         _listen_for_commands(runtime, config, stack)
         _serve_pages(runtime, config, supervisor, stack)
-        _banner(config, as_json=options.log_json)
+        log.info("running", extra={"action": "started"})
         code = supervisor.watch(signals)
         notifier.stopping()
         grace = _GRACE if code == FINE else _GRACE_FAILED
@@ -133,9 +134,9 @@ def _serve_pages(runtime: Runtime, config: Config, supervisor: Supervisor, stack
 def _banner(config: Config, *, as_json: bool) -> None:
     lines = summary(config)
     if as_json:
-        log.info("started", extra={"action": "started", "summary": [list(line) for line in lines]})
+        log.info("starting", extra={"action": "starting", "summary": [list(line) for line in lines]})
         return
-    say(f"edge {version('edge-runtime')} runs; Ctrl-C stops it")
+    say(f"edge {version('edge-runtime')}; Ctrl-C stops it")
     say(columns((f"  {label}", sentence) for label, sentence in lines))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
-from edge.cli.output import columns, paint, paint_state, say, say_json
+from edge.cli.output import columns, count, paint, paint_state, say, say_json
 from edge.errors import RuntimeUnreachable
 
 
@@ -29,10 +29,12 @@ def status(words: list[str]) -> int:
 
 def _page(answer: dict[str, Any]) -> str:
     degraded: list[str] = answer["degraded"]
-    verdict = paint(f"degraded: {'; '.join(degraded)}", "yellow") if degraded else paint("all parts work", "green")
+    verdict = paint(f"degraded, {count(len(degraded), 'reason')}", "yellow") if degraded else paint("all fine", "green")
     rows = [
         (part["name"], part["kind"], paint_state(part["state"]), part["since"], part["last_error"] or "")
         for part in answer["parts"]
     ]
     table = columns(rows, ("part", "kind", "state", "since", "last error"))
-    return f"{answer['edge']}, process {answer['pid']}: {verdict}\n\n{table}"
+    names = tuple(f"{part['name']}: " for part in answer["parts"])
+    beyond = [paint(reason, "red") for reason in degraded if not reason.startswith(names)]
+    return "\n".join([f"{answer['edge']}, process {answer['pid']}: {verdict}", "", table, *beyond])

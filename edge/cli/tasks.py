@@ -11,6 +11,7 @@ from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, note, paint, say, say_json
 from edge.cli.sentences import may, spends, when
+from edge.config.models import TaskSettings
 from edge.config.report import did_you_mean, listed
 from edge.config.units import parse_duration
 from edge.errors import RuntimeUnreachable
@@ -49,15 +50,11 @@ def show(words: list[str]) -> int:
     arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
     options = arguments.with_config().with_json("{name, run, engine, when, grant, limits, mode}").parse_args(words)
     gateway = Gateway(options.config)
-    known = gateway.config.tasks
-    if options.name not in known:
-        hint = did_you_mean(options.name, known, f"there are {listed(known)}")
-        raise Stop(f"{gateway.file}: no task called {options.name!r}; {hint}")
+    settings = _settings(gateway, options.name)
     found = next((one for one in _tasks(gateway) if one["name"] == options.name), None)
     if options.json:
         say_json(found)
         return FINE
-    settings = known[options.name]
     rows = [
         ("task", options.name),
         ("code", settings.run or f"the packaged task {options.name}"),
@@ -125,6 +122,7 @@ def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: fl
     from edge.app import build
     from edge.outside import Outside
 
+    _settings(gateway, task)
     note(f"no runtime runs for {gateway.file}: starting one for this run, with the hardware and links it configures")
     runtime = build(gateway.config, Outside.real())
     try:
@@ -132,6 +130,14 @@ def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: fl
         return runtime.desk.fire(task, values, timeout=timeout)
     finally:
         runtime.stop()
+
+
+def _settings(gateway: Gateway, name: str) -> TaskSettings:
+    known = gateway.config.tasks
+    if name not in known:
+        hint = did_you_mean(name, known, f"there are {listed(known)}")
+        raise Stop(f"{gateway.file}: no task called {name!r}; {hint}")
+    return known[name]
 
 
 def _tasks(gateway: Gateway) -> list[dict[str, Any]]:

@@ -21,14 +21,19 @@ _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def examine_brokers(machine: Machine, config: Config) -> Iterator[Finding]:
-    """One or two lines a broker."""
+    """One line a broker, and one on what the Mosquitto here keeps, or should keep elsewhere."""
     brokers: dict[str, Broker] = {f"upstream {name}": upstream for name, upstream in config.upstream.items()}
     if config.mqtt is not None:
         brokers = {"mqtt": config.mqtt, **brokers}
     for name, broker in brokers.items():
         yield _reached(name, broker)
-        local = parse_broker(broker.broker).host in _HERE
-        yield _kept(machine, name) if local else _advice(name)
+    places = {name: parse_broker(broker.broker).host in _HERE for name, broker in brokers.items()}
+    here = [name for name, local in places.items() if local]
+    elsewhere = [name for name, local in places.items() if not local]
+    if here:
+        yield _kept(machine, ", ".join(here))
+    if elsewhere:
+        yield _advice(", ".join(elsewhere))
 
 
 def _reached(name: str, broker: Broker) -> Finding:

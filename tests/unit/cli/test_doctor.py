@@ -342,6 +342,14 @@ def test_a_mosquitto_here_is_examined_by_its_files(tmp_path: Path, complete: boo
     assert complete or finding.remedy.endswith("autosave_interval 1; max_queued_messages 0; max_inflight_messages 1000")
 
 
+def test_what_one_mosquitto_keeps_is_said_once(tmp_path: Path) -> None:
+    names = {name: {"kind": "mqtt", "broker": "mqtt://localhost:1"} for name in ("first", "second")}
+    found = list(examine_brokers(machine(tmp_path), config(mqtt={"broker": "mqtt://127.0.0.1:1"}, upstream=names)))
+
+    assert [one.level for one in found] == ["fail", "fail", "fail", "ok"]
+    assert found[-1].message.startswith("mqtt, upstream first, upstream second: ")
+
+
 def test_a_broker_whose_certificate_nobody_signed_is_not_trusted(broker: Callable[[bytes], Broker]) -> None:
     plain = broker(b"this is no TLS")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -145,18 +147,21 @@ def test_without_a_runtime_the_remedy_is_named(folder: Path, edge: Edge, words: 
 
 
 def test_status_shows_the_parts_and_exit_3_what_is_degraded(serving: Serving, edge: Edge) -> None:
-    part = {"name": "room", "kind": "device", "state": "ok", "since": "2026-11-21T09:00:00.000Z", "last_error": None}
-    answer = {"edge": "bench", "pid": 7, "parts": [part], "degraded": []}
+    part = {"name": "room", "kind": "device", "state": "ok", "since": "2026-11-21T09:00:00.000Z", "last_error": ""}
+    answer: dict[str, object] = {"edge": "bench", "pid": 7, "parts": [part], "degraded": []}
     serving({"status": lambda: answer})
 
     fine, as_json = edge("status"), edge("status", "--json")
-    answer["degraded"] = ["room: nobody answers"]
+    part["state"], part["last_error"] = "failed", "nobody answers at 0x48"
+    answer["degraded"] = ["room: nobody answers at 0x48", "thread pages ended"]
     degraded = edge("status")
 
     assert (fine.code, degraded.code) == (0, 3)
-    assert "room" in fine.out
-    assert "degraded: room: nobody answers" in degraded.out
-    assert '"last_error": null' in as_json.out
+    assert fine.out.startswith("bench, process 7: all fine\n")
+    assert degraded.out.startswith("bench, process 7: degraded, 2 reasons\n")
+    assert degraded.out.count("nobody answers at 0x48") == 1
+    assert degraded.out.splitlines()[-1] == "thread pages ended"
+    assert json.loads(as_json.out)[0]["state"] == "ok"
 
 
 def test_a_runtime_in_systemds_folder_is_found_too(
@@ -167,6 +172,22 @@ def test_a_runtime_in_systemds_folder_is_found_too(
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder))
 
     assert edge("sync", "status").code == 0
+
+
+def test_a_runtime_that_one_may_not_ask_is_the_callers_to_mend(
+    serving: Serving, edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving({"status": dict})
+
+    def connect(self: socket.socket, address: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    said = edge("read", "room")
+
+    assert said.code == 1
+    assert "use sudo, or join the group" in said.err
+    assert "opening the hardware" not in said.err  # it runs: the wires are taken
 
 
 def test_an_argument_list_refuses_shortened_options() -> None:

@@ -94,3 +94,20 @@ def test_the_level_is_ours_and_libraries_only_warn() -> None:
             logging.getLogger(name).setLevel(logging.NOTSET)
 
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["started"]
+
+
+def test_a_log_whose_reader_went_away_stops_without_noise(capsys: pytest.CaptureFixture[str]) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
+    try:
+        set_up("info", as_json=False, stream=Closed())
+        logging.getLogger("edge.app").warning("one")
+        assert root.handlers == []
+    finally:
+        root.handlers[:] = handlers
+        for name in ("edge", "drivers", "tasks"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    assert capsys.readouterr().err == ""
