@@ -7,7 +7,9 @@ from typing import Any
 from edge.cli.arguments import Arguments
 from edge.cli.exits import FINE
 from edge.cli.gateway import Gateway
-from edge.cli.output import columns, paint, paint_state, say, say_json
+from edge.cli.output import columns, note, paint, paint_state, say, say_json
+from edge.errors import RuntimeUnreachable
+from edge.journal import read_journal
 
 
 def status(words: list[str]) -> int:
@@ -39,7 +41,13 @@ def _sync(action: str, summary: str, words: list[str]) -> int:
         .parse_args(words)
     )
     gateway = Gateway(options.config)
-    found: list[dict[str, Any]] = gateway.ask("sync", action=action, upstream=options.upstream)
+    try:
+        found: list[dict[str, Any]] = gateway.ask("sync", action=action, upstream=options.upstream)
+    except RuntimeUnreachable as error:
+        if action != "status":
+            raise
+        note(f"{error}; this is what its journal says")
+        found = _kept(gateway, options.upstream)
     if options.json:
         say_json(found)
     elif not found:
@@ -57,3 +65,20 @@ def _sync(action: str, summary: str, words: list[str]) -> int:
         ]
         say(columns(rows, ("upstream", "state", "pending", "delivered", "last error")))
     return FINE
+
+
+def _kept(gateway: Gateway, upstream: str | None) -> list[dict[str, Any]]:
+    """As the runtime tells it, without what only a runtime knows."""
+    books = read_journal(gateway.config.journal.path).stats()["upstreams"]
+    return [
+        {
+            "name": name,
+            "state": "not running",
+            "pending": one["pending"],
+            "delivered": one["delivered"],
+            "paused": False,
+            "last_error": None,
+        }
+        for name, one in books.items()
+        if upstream in (None, name)
+    ]

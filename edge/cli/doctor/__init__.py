@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from edge.cli.arguments import Arguments
 from edge.cli.doctor.brokers import examine_brokers
@@ -51,7 +52,9 @@ def examine(machine: Machine, clock: Clock, option: str | None) -> Iterator[Find
     yield trouble
     yield from examine_hardware(machine, config)
     yield from examine_time(machine, clock)
-    yield from examine_storage(machine, config.journal if config is not None else JournalSection(), clock)
+    # without a configuration: where `edge init` would put one
+    journal = config.journal if config is not None else JournalSection(path=str(Path.cwd() / "journal"))
+    yield from examine_storage(machine, journal, clock)
     if config is not None:
         yield from examine_brokers(machine, config)
     yield from examine_service(machine, gateway)

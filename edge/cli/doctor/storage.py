@@ -25,7 +25,7 @@ def examine_storage(machine: Machine, journal: JournalSection, clock: Clock) -> 
     wanted = Path(journal.path)
     folder = next(path for path in (wanted, *wanted.parents) if path.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        remedy = f"sudo chown $USER {folder}, or set journal.path to a folder of your own"
+        remedy = f"sudo install -d -o $USER {wanted}, or set journal.path to a folder of your own"
         yield Finding("fail", "journal", f"{folder} is not writable, so {wanted} cannot be kept", remedy)
         return
     yield _room(folder, journal)

@@ -125,6 +125,16 @@ def test_the_numbers_add_up_and_say_so_to_people_and_programs(edge: Edge) -> Non
     assert page.out.splitlines()[-1].split() == ["default", "2", "1", "0", "0", "0"]
 
 
+@pytest.mark.usefixtures("journal")
+def test_what_is_pending_is_told_without_a_runtime_too(edge: Edge) -> None:
+    said = edge("sync", "status", "--json")
+
+    assert said.code == 0
+    assert "this is what its journal says" in said.err
+    [upstream] = json.loads(said.out)
+    assert (upstream["name"], upstream["pending"], upstream["delivered"]) == ("default", 2, 1)
+
+
 def test_an_upstream_that_lost_something_is_exit_3(serving: object, edge: Edge) -> None:
     books = {"delivered": 1, "pending": 0, "dropped": {"full": 1}, "expired": 0, "dead": 0}
     answer = {"accepted": 3, "upstreams": {"default": books}, "bytes": 1, "degraded": []}

@@ -138,7 +138,7 @@ def test_a_missing_configuration_says_what_to_do(
 # -- verbs that ask the runtime -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [("status",), ("sync", "now"), ("sync", "status")])
+@pytest.mark.parametrize("words", [("status",), ("sync", "now"), ("sync", "pause")])
 def test_without_a_runtime_the_remedy_is_named(folder: Path, edge: Edge, words: tuple[str, ...]) -> None:
     said = edge(*words)
 
