@@ -32,12 +32,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
-    `keep_delivered`: how long what nobody waits for is kept. `durability` is what `durable` promises."""
+    `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
+    `durability` is what `durable` promises."""
 
     max_size: int = 256_000_000
     segment: int = 8_000_000
     buffer: int = 4_000_000
     keep_delivered: float = 86_400.0
+    keep_dead: float = 30 * 86_400.0
     durability: Literal["written", "fsync"] = "fsync"
 
     @property
@@ -78,7 +80,7 @@ class Committer:
         self._limits = limits
         self._fsync = limits.durability == "fsync"
         self._on_durable = on_durable
-        self._space = Space(files, folder, ledger, limits.keep_delivered)
+        self._space = Space(files, folder, ledger, limits.keep_delivered, limits.keep_dead)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._carried: set[str] = set()
 

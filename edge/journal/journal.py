@@ -25,10 +25,10 @@ from edge.journal.files import DiskFiles, Files, Lock
 from edge.journal.frames import records_of
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
-from edge.journal.marks import ranges
+from edge.journal.marks import mark_dead, ranges, revive
 from edge.journal.opening import open_ledger
 from edge.journal.segments import Segment
-from edge.journal.statelog import FORGET, SETTLED, TABLE
+from edge.journal.statelog import FORGET, REQUEUED, SETTLED, TABLE
 from edge.journal.store import Change, Store
 from edge.model import Delivery, Record, RecordKind, Stored, Verdict
 
@@ -176,8 +176,35 @@ class Journal:
             totals.add(verdict, number, reason, klass)
         for segment, ordinals in places.values():
             self._ledger.books.mark(upstream, segment, ordinals)
+            if verdict is Verdict.DEAD:
+                mark_dead(segment.dead, upstream, reason, ordinals)
             if not self._limits.keep_delivered and segment.sealed and segment.settled:
                 self._committer.chores = True
+
+    def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
+        """What `upstream` refused for good and is still kept, oldest first, with the reason."""
+        with self._books:
+            found = [(stored, reason) for stored, reason, _, _ in self._ledger.outbox.dead(upstream)]
+        return sorted(found, key=lambda letter: letter[0].sequence)
+
+    def requeue(self, upstream: str, sequences: Iterable[int] | None = None) -> int:
+        """Dead letters of `upstream`, all or those, are pending again; returns how many. Written at once. They come
+        back from `pending` without `after`. Raises OSError when it cannot be written; then nothing changed."""
+        with self._books:
+            wanted = None if sequences is None else set(sequences)
+            places: dict[str, tuple[Segment, list[int]]] = {}
+            for stored, _, segment, ordinal in self._ledger.outbox.dead(upstream):
+                if wanted is None or stored.sequence in wanted:
+                    places.setdefault(segment.name, (segment, []))[1].append(ordinal)
+            if not places:
+                return 0
+            marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
+            self._ledger.note(REQUEUED, orjson.dumps({"u": upstream, "s": marked}))
+            count = 0
+            for segment, ordinals in places.values():
+                count += revive(segment.marks[upstream], segment.dead[upstream], ordinals)
+            self._ledger.books.of(upstream).dead -= count
+            return count
 
     def backlog(self, upstream: str) -> int:
         """How many durable records `upstream` has not done with. Costs the same whatever the number."""
@@ -243,11 +270,13 @@ def open_journal(
     files: Files | None = None,
     upstreams: Sequence[str] = (),
     limits: Limits | None = None,
+    formerly: Mapping[str, str] | None = None,
     on_durable: Callable[[int], None] = lambda sequence: None,
 ) -> Journal:
     """Open or create the journal in folder `path`; recovers whatever its files have been through.
 
-    `upstreams` are the names that outcomes are owed to from now on; others keep what they have. Raises
+    `upstreams` are the names that outcomes are owed to from now on; others keep what they have, until `formerly` (new
+    name -> old name) lets a new one take it over. `on_durable`: see `commit`. Raises
     `JournalLocked` when another process has it, `JournalFormat` when a newer version wrote it, OSError when the
     folder cannot be used. A damaged journal opens, and says so in `stats()["degraded"]`.
     """
@@ -256,7 +285,7 @@ def open_journal(
     files.make_folder(path)
     lock = files.lock(f"{path}/lock")
     try:
-        ledger, writers, sequence = open_ledger(files, path, clock, upstreams, limits.reserve)
+        ledger, writers, sequence = open_ledger(files, path, clock, upstreams, limits.reserve, formerly or {})
     except BaseException:
         lock.release()
         raise

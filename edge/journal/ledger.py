@@ -15,6 +15,7 @@ from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
 from edge.journal.frames import records_of
+from edge.journal.marks import Marks
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
 from edge.journal.segments import PUBLISHES, Header, Segment
@@ -140,7 +141,7 @@ class Ledger:
                     seen[record.kind].add(ordinals[record.kind])
                     ordinals[record.kind] += 1
         lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
-        for upstream in (*segment.header.upstreams, PUBLISHES):
+        for upstream in (*segment.upstreams, PUBLISHES):
             kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
             missing = [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in seen[kind]]
             count = self.books.mark(upstream, segment, missing)
@@ -164,6 +165,20 @@ class Ledger:
                 self.books.of(upstream).delivered += lost
                 self.degrade(f"{-lost} acknowledgements of {upstream} were lost; those records are sent again")
 
+    def adopt(self, upstream: str, former: str) -> None:
+        """`upstream` takes over what is pending for the name it had before. Once: then nothing is pending there."""
+        for stream in self.books.streams.values():
+            for segment in stream.segments:
+                pending = segment.pending(former)
+                if not pending or segment.total(upstream):
+                    continue
+                marks = segment.marks.setdefault(former, Marks())
+                segment.adopted.append(upstream)
+                segment.marks[upstream] = marks.copy()
+                marks.add_all(range(segment.outcomes))
+                stream.counts[upstream] = stream.counts.get(upstream, 0) + pending
+                self.books.of(former).add(Verdict.DROPPED, pending, f"moved to {upstream}", stream.name)
+
     def _drop_damaged(self, upstream: str, count: int, klass: str) -> None:
         if count:
             self.books.of(upstream).add(Verdict.DROPPED, count, "damaged", klass)
@@ -178,5 +193,10 @@ def _summary(segment: Segment) -> dict[str, Any]:
         "before": [segment.header.outcomes, segment.header.publishes],
         "upstreams": segment.header.upstreams,
         "counts": segment.header.counts,
+        "adopted": segment.adopted,
+        "dead": {
+            upstream: {reason: marks.dump() for reason, marks in reasons.items() if marks.count}
+            for upstream, reasons in segment.dead.items()
+        },
         "marks": {upstream: marks.dump() for upstream, marks in segment.marks.items() if marks.count},
     }

@@ -6,6 +6,8 @@ import base64
 import zlib
 from collections.abc import Iterable
 
+_REASONS = 64
+
 
 class Marks:
     """Bits by ordinal, and how many are set. Only a prefix costs no memory at all."""
@@ -38,6 +40,21 @@ class Marks:
         self._bits[byte] |= 1 << (ordinal & 7)
         self.count += 1
         return True
+
+    def remove(self, ordinal: int) -> bool:
+        """Clear one; False where it was not set."""
+        if ordinal not in self:
+            return False
+        if self._bits is None:
+            self._bits = bytearray(((1 << self.count) - 1).to_bytes((self.count >> 3) + 1, "little"))
+        self._bits[ordinal >> 3] &= ~(1 << (ordinal & 7))
+        self.count -= 1
+        self.start = 0
+        return True
+
+    def copy(self) -> Marks:
+        """The same marks, to go on separately."""
+        return Marks(self.count, bytes(self._bits or b""))
 
     def add_all(self, ordinals: Iterable[int]) -> None:
         """Set many; back to a prefix where no hole is left."""
@@ -72,3 +89,25 @@ def ranges(ordinals: Iterable[int]) -> list[int]:
         else:
             flat += (ordinal, ordinal)
     return flat
+
+
+def unranged(flat: list[int]) -> list[int]:
+    """The ordinals that `ranges` wrote."""
+    return [ordinal for first, last in zip(flat[::2], flat[1::2], strict=True) for ordinal in range(first, last + 1)]
+
+
+def mark_dead(dead: dict[str, dict[str, Marks]], upstream: str, reason: str, ordinals: Iterable[int]) -> None:
+    """Remember which records `upstream` refused, and why. At most 64 reasons a segment: the rest share one."""
+    reasons = dead.setdefault(upstream, {})
+    if reason not in reasons and len(reasons) >= _REASONS:
+        reason = "another reason"
+    reasons.setdefault(reason, Marks()).add_all(ordinals)
+
+
+def revive(marks: Marks, reasons: dict[str, Marks], ordinals: Iterable[int]) -> int:
+    """Dead letters are pending again; returns how many of `ordinals` were dead letters."""
+    count = 0
+    for ordinal in ordinals:
+        if any(dead.remove(ordinal) for dead in reasons.values()):
+            count += marks.remove(ordinal)
+    return count

@@ -7,7 +7,7 @@ A torn tail is cut off: it was never confirmed. Anything else that cannot be rea
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from edge.clock import Clock
@@ -20,7 +20,7 @@ _SIDE_FILE = 1 << 24
 
 
 def open_ledger(
-    files: Files, folder: str, clock: Clock, upstreams: Sequence[str], step: int
+    files: Files, folder: str, clock: Clock, upstreams: Sequence[str], step: int, formerly: Mapping[str, str]
 ) -> tuple[Ledger, dict[str, Writer], int]:
     """The ledger, a writer for every stream, and the last sequence number. The caller holds the lock.
     `step`: bytes of a segment to reserve at a time.
@@ -36,6 +36,8 @@ def open_ledger(
         ledger.reckon(segment)
     ledger.books.upstreams = tuple(upstreams)
     ledger.balance()
+    for name, former in formerly.items():
+        ledger.adopt(name, former)
     writers = {
         name: Writer(files, folder, stream, ledger.header, step) for name, stream in ledger.books.streams.items()
     }

@@ -88,6 +88,23 @@ class Outbox:
             if prefix:
                 marks.start = frame.end
 
+    def dead(self, upstream: str) -> Iterator[tuple[Stored, str, Segment, int]]:
+        """Every record kept that `upstream` refused for good, the reason, and where it stands."""
+        kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
+        for segment in list(self._books.segments()):
+            reasons = segment.dead.get(upstream, {})
+            if not any(marks.count for marks in reasons.values()):
+                continue
+            for frame in self.frames(segment):
+                ordinal = segment.ordinal(frame, kind)
+                for stored in stored_of(frame):
+                    if stored.record.kind is not kind:
+                        continue
+                    for reason, marks in reasons.items():
+                        if ordinal in marks:
+                            yield stored, reason, segment, ordinal
+                    ordinal += 1
+
     def find(self, upstream: str, sequence: int) -> tuple[Segment, int] | None:
         """Where a record for that upstream stands, by reading the segments that may hold it."""
         kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME

@@ -57,6 +57,11 @@ class JournalReader:
         """Every record of that id: what was accepted, the outcome, what it published."""
         return [stored for stored in self.records(None) if stored.record.id == name]
 
+    def dead_letters(self, upstream: str) -> Iterator[tuple[Stored, str]]:
+        """What `upstream` refused for good and is still kept, with the reason."""
+        for stored, reason, _, _ in self._ledger.outbox.dead(upstream):
+            yield stored, reason
+
     def stats(self) -> dict[str, Any]:
         """As `Journal.stats`."""
         return self._ledger.stats()

@@ -98,6 +98,8 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         present.add(name)
         read_footer(files, folder, segment)
         segment.marks = found.state.marks.get(name, {})
+        segment.dead = found.state.dead.get(name, {})
+        segment.adopted = found.state.segments.get(name, {}).get("adopted", [])
         if segment.header.seed != found.state.seed and found.state.seed:
             found.damages.append(Damage(name, 0, segment.length, "belongs to another journal"))
             found.unreadable.append(name)
@@ -182,7 +184,7 @@ def _complete(segment: Segment, following: Segment | None, found: Survey) -> Non
     for upstream, marks in segment.marks.items():
         if upstream == PUBLISHES:
             publishes = max(publishes, marks.count)
-        elif upstream in segment.header.upstreams:
+        elif upstream in segment.upstreams:
             outcomes = max(outcomes, marks.count)
     if (outcomes, publishes) != (segment.outcomes, segment.publishes):
         segment.outcomes, segment.publishes = max(outcomes, segment.outcomes), max(publishes, segment.publishes)

@@ -64,7 +64,8 @@ class Header:
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file. `size` is where its durable whole frames end, `length` what the file takes on disk."""
+    """One file. `size` is where its durable whole frames end, `length` what the file takes on disk. `marks`: what each
+    upstream has done with; `dead`: what of that it refused for good, by reason."""
 
     name: str
     header: Header
@@ -78,6 +79,13 @@ class Segment:
     age: float = 0.0
     sealed: bool = False
     marks: dict[str, Marks] = field(default_factory=dict)
+    dead: dict[str, dict[str, Marks]] = field(default_factory=dict)
+    adopted: list[str] = field(default_factory=list)
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """Whom its outcomes are for: those named in the header, and those that took over from one of them."""
+        return (*self.header.upstreams, *self.adopted)
 
     @property
     def seed(self) -> int:
@@ -88,7 +96,7 @@ class Segment:
         """How many of its records are for that upstream."""
         if upstream == PUBLISHES:
             return self.publishes
-        return self.outcomes if upstream in self.header.upstreams else 0
+        return self.outcomes if upstream in self.upstreams else 0
 
     def pending(self, upstream: str) -> int:
         """How many of them the upstream has not done with."""
@@ -98,7 +106,7 @@ class Segment:
     @property
     def settled(self) -> bool:
         """Nobody waits for anything in it."""
-        return not any(self.pending(name) for name in (*self.header.upstreams, PUBLISHES))
+        return not any(self.pending(name) for name in (*self.upstreams, PUBLISHES))
 
     def ordinal(self, frame: Frame, kind: RecordKind) -> int:
         """The place in this segment of the frame's first record of that kind."""

@@ -1,8 +1,9 @@
 """Room on the disk: which segments go, and in which order.
 
-1. What everybody has done with and retention no longer wants.  2. When `max_size` presses: what everybody has done
-with, oldest first.  3. `drop_oldest`: the oldest segment of publishes, then of telemetry, alarms last; every record
-in it that somebody waited for is counted as dropped, by reason and class.
+1. What everybody has done with and retention no longer wants.
+2. When `max_size` presses: what everybody has done with, oldest first, dead letters after the rest.
+3. `drop_oldest`: the oldest segment of publishes, then of telemetry, alarms last; every record in it that somebody
+   waited for is counted as dropped, by reason and class.
 
 A promised run in a segment that goes is carried forward: its `accepted` record is written again.
 """
@@ -24,22 +25,24 @@ _CHEAPEST_FIRST = (RecordClass.PUBLISH, RecordClass.TELEMETRY, RecordClass.ALARM
 class Space:
     """Guarded by the journal's books lock; only the committing thread calls."""
 
-    def __init__(self, files: Files, folder: str, ledger: Ledger, keep: float) -> None:
+    def __init__(self, files: Files, folder: str, ledger: Ledger, keep: float, keep_dead: float) -> None:
         self._files = files
         self._folder = folder
         self._ledger = ledger
         self._keep = keep
+        self._keep_dead = keep_dead
 
     def spent(self) -> list[Segment]:
         """Sealed segments that nobody waits for and retention no longer wants."""
         before = self._ledger.age() - self._keep
-        return [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
+        found = [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
+        return [segment for segment in found if not _dead(segment) or segment.age <= before - self._keep_dead]
 
     def victims(self) -> list[Segment]:
         """What goes when space is short, in this order."""
         streams = self._ledger.books.streams
         sealed = [segment for klass in _CHEAPEST_FIRST for segment in streams[klass].segments if segment.sealed]
-        done = sorted(filter(_done, sealed), key=lambda segment: segment.header.first)
+        done = sorted(filter(_done, sealed), key=lambda segment: (_dead(segment), segment.header.first))
         return done + [segment for segment in sealed if not segment.settled]
 
     def drop(self, segment: Segment, reason: str) -> None:
@@ -51,13 +54,13 @@ class Space:
         for (upstream, klass), count in counts.items():
             self._ledger.books.of(upstream).add(Verdict.DROPPED, count, reason, klass)
         # What a damaged part of it held is not seen here: it still must not stay pending.
-        for upstream in (*segment.header.upstreams, PUBLISHES):
+        for upstream in (*segment.upstreams, PUBLISHES):
             rest = segment.pending(upstream) - sum(n for (name, _), n in counts.items() if name == upstream)
             if rest:
                 self._ledger.books.of(upstream).add(Verdict.DROPPED, rest, "damaged", segment.header.stream)
 
     def _waiting(self, segment: Segment) -> Iterator[tuple[str, Record]]:
-        names = [name for name in (*segment.header.upstreams, PUBLISHES) if segment.pending(name)]
+        names = [name for name in (*segment.upstreams, PUBLISHES) if segment.pending(name)]
         if not names:
             return
         for frame in self._ledger.outbox.frames(segment):
@@ -105,3 +108,7 @@ class Space:
 
 def _done(segment: Segment) -> bool:
     return segment.sealed and segment.settled
+
+
+def _dead(segment: Segment) -> bool:
+    return any(marks.count for reasons in segment.dead.values() for marks in reasons.values())

@@ -13,6 +13,7 @@ Format 1
     TABLE    JSON: a change of a state table               DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
+    REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
     FORGET   JSON {client, sequence}: the session of that client is gone
 """
 
@@ -29,12 +30,12 @@ from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
 from edge.journal.files import File, Files
 from edge.journal.frames import Gap, note, note_of, walk
-from edge.journal.marks import Marks
+from edge.journal.marks import Marks, mark_dead, revive, unranged
 from edge.journal.store import Change, Store
 from edge.model import Verdict
 
 MAGIC = b"edge state 1\n"
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET = range(32, 38)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED = range(32, 39)
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class State:
     unfinished: dict[str, int] = field(default_factory=dict)
     totals: dict[str, Totals] = field(default_factory=dict)
     marks: dict[str, dict[str, Marks]] = field(default_factory=dict)
+    dead: dict[str, dict[str, dict[str, Marks]]] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
     deliveries: Deliveries = field(default_factory=Deliveries)
 
@@ -62,6 +64,10 @@ class State:
         self.restore_totals(snapshot["totals"])
         for name, segment in self.segments.items():
             self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
+            self.dead[name] = {
+                upstream: {reason: Marks.load(data) for reason, data in reasons.items()}
+                for upstream, reasons in segment["dead"].items()
+            }
 
     def restore_totals(self, totals: dict[str, dict[str, Any]]) -> None:
         """Totals as a snapshot or a segment's header has them."""
@@ -73,11 +79,22 @@ class State:
         upstream, verdict = body["u"], Verdict(body["v"])
         for name, flat in body["s"].items():
             marks = self.marks.setdefault(name, {}).setdefault(upstream, Marks())
-            for first, last in zip(flat[::2], flat[1::2], strict=True):
-                marks.add_all(range(first, last + 1))
+            ordinals = unranged(flat)
+            marks.add_all(ordinals)
+            if verdict is Verdict.DEAD:
+                mark_dead(self.dead.setdefault(name, {}), upstream, body["r"], ordinals)
         totals = self.totals.setdefault(upstream, Totals())
         for klass, count in body["k"].items():
             totals.add(verdict, count, body["r"], klass)
+
+    def requeue(self, body: dict[str, Any]) -> None:
+        """Apply a REQUEUED note."""
+        upstream = body["u"]
+        for name, flat in body["s"].items():
+            marks, dead = self.marks.get(name, {}).get(upstream), self.dead.get(name, {})
+            if marks is not None:
+                count = revive(marks, dead.get(upstream, {}), unranged(flat))
+                self.totals.setdefault(upstream, Totals()).dead -= count
 
     def apply(self, kind: int, body: bytes) -> None:
         """Apply any note. Raises ValueError, KeyError or TypeError where it makes no sense."""
@@ -85,6 +102,8 @@ class State:
             self.store.apply(Change.load(body))
         elif kind == SETTLED:
             self.settle(orjson.loads(body))
+        elif kind == REQUEUED:
+            self.requeue(orjson.loads(body))
         elif kind == DELIVERIES:
             self.deliveries.load(body)
         elif kind == FORGET:

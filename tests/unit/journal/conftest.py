@@ -46,8 +46,15 @@ def opened(files: MemoryFiles, clock: VirtualClock) -> Opener:
     def open_it(**settings: Any) -> Journal:
         upstreams = settings.pop("upstreams", ("cloud",))
         on_durable = settings.pop("on_durable", lambda sequence: None)
+        formerly = settings.pop("formerly", {})
         return open_journal(
-            FOLDER, clock=clock, files=files, upstreams=upstreams, limits=Limits(**settings), on_durable=on_durable
+            FOLDER,
+            clock=clock,
+            files=files,
+            upstreams=upstreams,
+            limits=Limits(**settings),
+            formerly=formerly,
+            on_durable=on_durable,
         )
 
     return open_it
