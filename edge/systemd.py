@@ -33,8 +33,9 @@ class Notifier:
         self._send(f"STATUS={_line(status)}")
 
     def alive(self) -> None:
-        """Work goes on: feed the watchdog."""
-        self._send("WATCHDOG=1")
+        """Work goes on: feed the watchdog, where there is one."""
+        if self.watchdog_period is not None:
+            self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
         """Shutdown has begun."""

@@ -39,7 +39,7 @@ class Heard(Notifier):
     """What systemd would have heard."""
 
     def __init__(self) -> None:
-        super().__init__({})
+        super().__init__({"WATCHDOG_USEC": "30000000"})
         self.said: list[str] = []
 
     def _send(self, text: str) -> None:

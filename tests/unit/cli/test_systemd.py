@@ -27,7 +27,7 @@ def test_readiness_and_status_arrive_in_one_datagram(manager: socket.socket) -> 
 
 
 def test_every_state_is_said_in_systemds_words(manager: socket.socket) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "1000"})
     notifier.alive()
     notifier.status("degraded: workshop")
     notifier.stopping()
@@ -41,9 +41,9 @@ def test_an_abstract_socket_is_reached_too() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind("\0" + name)
         listening.settimeout(5)
-        Notifier({"NOTIFY_SOCKET": "@" + name}).alive()
+        Notifier({"NOTIFY_SOCKET": "@" + name}).status("fine")
 
-        assert listening.recv(4096) == b"WATCHDOG=1"
+        assert listening.recv(4096) == b"STATUS=fine"
 
 
 def test_outside_systemd_nothing_happens() -> None:
@@ -58,10 +58,18 @@ def test_a_manager_that_went_away_is_mentioned_once_and_hurts_nobody(
 ) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
     with caplog.at_level(logging.WARNING):
-        notifier.alive()
-        notifier.alive()
+        notifier.stopping()
+        notifier.stopping()
 
     assert len(caplog.records) == 1
+
+
+def test_no_watchdog_is_not_fed(manager: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname()})
+    notifier.alive()
+    notifier.stopping()
+
+    assert manager.recv(4096).startswith(b"STOPPING=1")
 
 
 @pytest.mark.parametrize(
