@@ -82,7 +82,7 @@ class Stage:
         """The upstream broker ends, as for an update or a power cut at the other side."""
         if not self.upstream.keeps_sessions:
             self._land_first()
-        self.upstream.stop()
+        self.upstream.stop(keep_seat=True)
         self.runtime.desk.sync("resume")
 
     def give_back(self) -> None:

@@ -13,20 +13,20 @@ import asyncio
 import importlib.util
 import logging
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from edge.config.models import Broker
 from edge.errors import EdgeError
 
 LOOPBACK = "127.0.0.1"
-_PORTS = range(18830, 18930)  # tried in turn where none is asked for; below the ports that systems give to clients
+_PORTS = range(20_000, 32_000)  # drawn from where none is asked for; below the ports that systems give to clients
 _ATTEMPTS = 5  # somebody may take a port between our look and the broker's
 _LOOK = 0.05  # seconds between two looks at a broker that is starting or stopping
 _START_LOOKS, _STOP_LOOKS = 600, 200  # 30 s: a small board imports amqtt slowly; 10 s to end politely
@@ -44,6 +44,17 @@ max_queued_messages 0
 max_inflight_messages 1000
 """
 
+# The same without its writing its whole memory to disk at every change, which makes it the slowest part by far of
+# whatever is measured with it. A killed one forgets.
+MOSQUITTO_HURRIES = """\
+persistence true
+persistence_location {folder}/
+autosave_interval 1800
+max_queued_messages 0
+max_inflight_messages 0
+set_tcp_nodelay true
+"""
+
 
 class NoBroker(EdgeError):
     """There is no broker program on this machine, or it does not start; the message says what to do."""
@@ -58,21 +69,31 @@ class EmbeddedBroker:
     """One broker on one address. `start` again after `stop`: the same address and, with Mosquitto, the same memory.
 
     folder   where it keeps its configuration, log and sessions; not removed here
-    port     None: the first free one of a small range
+    port     None: one that is free
     product  `mosquitto`, `amqtt`, or None for what is there
+    mosquitto  what its configuration says about keeping things: MOSQUITTO_KEEPS or MOSQUITTO_HURRIES
 
     Not thread-safe; the thread that calls `start` must live as long as the broker is wanted.
     """
 
     def __init__(
-        self, folder: Path, *, host: str = LOOPBACK, port: int | None = None, product: str | None = None
+        self,
+        folder: Path,
+        *,
+        host: str = LOOPBACK,
+        port: int | None = None,
+        product: str | None = None,
+        mosquitto: str = MOSQUITTO_KEEPS,
     ) -> None:
         self.folder = folder
         self.host = host
         self.port = port
         self.product = product or ("mosquitto" if find_mosquitto() else "amqtt")
+        self._mosquitto = mosquitto
         self._log = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._seat: socket.socket | None = None
+        self._trouble = ""
 
     @property
     def url(self) -> str:
@@ -99,37 +120,36 @@ class EmbeddedBroker:
         if self.running:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        wanted: Sequence[int] = _PORTS if self.port is None else (self.port,)
-        free = [port for port in wanted if self._is_free(port)]
-        if not free:
-            raise NoBroker(f"{self.host}: port {_span(wanted)} is taken; stop what listens there, or use another port")
-        for port in free[:_ATTEMPTS]:
+        self._give_up_seat()
+        for port in random.SystemRandom().sample(_PORTS, _ATTEMPTS) if self.port is None else [self.port]:
+            seat = _take_seat(self.host, port)
+            if seat is None:
+                self._trouble = f"port {port} of {self.host} is taken; stop what listens there, or use another port"
+                continue
+            seat.close()
             if self._launch(port):
                 self.port = port
                 return
-        raise NoBroker(f"{self.product} does not start: {self._last_words()}")
+            self._trouble = f"{self.product} does not start: {self._last_words()}"
+        raise NoBroker(self._trouble)
 
-    def stop(self) -> None:
-        """Ask it to end and wait until it did; idempotent."""
+    def stop(self, *, keep_seat: bool = False) -> None:
+        """Ask it to end and wait until it did; idempotent.
+
+        With `keep_seat` nobody else can listen on its address until `start` or `stop`: clients find nothing there,
+        rather than a stranger's broker that takes what was meant for ours.
+        """
+        self._give_up_seat()
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        for _ in range(_STOP_LOOKS):
-            if process.poll() is not None:
-                return
-            _pause()
-        process.kill()
-        process.wait()
+        if process is not None:
+            _end(process)
+        if keep_seat and self.port is not None:
+            self._seat = _take_seat(self.host, self.port)
 
-    def _is_free(self, port: int) -> bool:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.host, port))
-            except OSError:
-                return False
-        return True
+    def _give_up_seat(self) -> None:
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.close()
 
     def _launch(self, port: int) -> bool:
         """Start it and wait until it says that it runs; False when it ended instead."""
@@ -160,7 +180,7 @@ class EmbeddedBroker:
             if program is None:
                 raise NoBroker("mosquitto is not installed: sudo apt install mosquitto")
             config = self.folder / "mosquitto.conf"
-            config.write_text(_mosquitto_conf(self.folder, self.host, port), encoding="utf-8")
+            config.write_text(_mosquitto_conf(self.folder, self.host, port, self._mosquitto), encoding="utf-8")
             return [program, "-c", str(config)]
         if importlib.util.find_spec("amqtt") is None:
             raise NoBroker(
@@ -173,16 +193,37 @@ class EmbeddedBroker:
         return " / ".join(lines[-3:]) or "it said nothing"
 
 
-def _mosquitto_conf(folder: Path, host: str, port: int) -> str:
+def _mosquitto_conf(folder: Path, host: str, port: int, keeping: str) -> str:
     lines = f"listener {port} {host}\nallow_anonymous true\nlog_dest stderr\n"
     lines += "log_type error\nlog_type warning\nlog_type information\n"
     if os.geteuid() == 0:
         lines += "user root\n"  # else it becomes a user who may not write into our folder
-    return lines + MOSQUITTO_KEEPS.format(folder=folder)
+    return lines + keeping.format(folder=folder)
 
 
-def _span(ports: Sequence[int]) -> str:
-    return str(ports[0]) if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+def _take_seat(host: str, port: int) -> socket.socket | None:
+    """Hold a port without listening on it, or None when somebody has it."""
+    seat = socket.socket()
+    try:
+        # Reuse lets us in while connections of the broker that was here die out, ...
+        seat.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        seat.bind((host, port))
+        # ... and without it nobody comes in beside us: their `listen` fails.
+        seat.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError:
+        seat.close()
+        return None
+    return seat
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    for _ in range(_STOP_LOOKS):
+        if process.poll() is not None:
+            return
+        _pause()
+    process.kill()
+    process.wait()
 
 
 def _pause() -> None:

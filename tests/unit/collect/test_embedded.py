@@ -50,6 +50,22 @@ def test_it_goes_and_comes_back_to_the_same_address(broker: EmbeddedBroker) -> N
     assert broker.url == first
 
 
+def test_while_it_is_away_nobody_else_gets_its_address(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    """A client that waits for it must not find a stranger there, who would acknowledge and forget."""
+    broker.start()
+    with closing(socket.create_connection((broker.host, broker.port or 0))):
+        broker.stop(keep_seat=True)
+
+    assert not answers(broker)
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server((broker.host, broker.port or 0))
+    with pytest.raises(NoBroker):
+        EmbeddedBroker(tmp_path / "other", port=broker.port, product=broker.product).start()
+
+    broker.start()
+    assert answers(broker)
+
+
 def test_two_of_them_find_two_ports(broker: EmbeddedBroker, tmp_path: Path) -> None:
     other = EmbeddedBroker(tmp_path / "other", product=broker.product)
     broker.start()
@@ -63,7 +79,7 @@ def test_two_of_them_find_two_ports(broker: EmbeddedBroker, tmp_path: Path) -> N
 def test_a_taken_port_is_said_with_its_number(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(NoBroker, match=f"port {port} is taken"):
+        with pytest.raises(NoBroker, match=f"port {port} of 127.0.0.1 is taken"):
             EmbeddedBroker(tmp_path, port=port).start()
 
 
