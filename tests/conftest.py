@@ -16,6 +16,22 @@ WHY = {
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
+COUNTS = {
+    "messages": (5000, "messages of a round in which processes are killed"),
+    "rate": (500, "of them a second"),
+    "kills": (3, "of the runtime, in such a round"),
+    "away": (20, "seconds that the upstream is away"),
+    "bad-runs": (1000, "runs of each kind that ends badly"),
+    "hung-runs": (24, "runs of a real process that never return; four of them cost a restart"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("edge", "counts of the rounds on real brokers")
+    for name, (count, meaning) in COUNTS.items():
+        group.addoption(f"--{name}", type=int, default=count, help=f"{meaning}; default {count}")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = Counter()
 

@@ -20,6 +20,7 @@ from edge.links.link import Will
 from edge.links.mqtt import MqttLink
 from edge.model import Incoming
 from tests.broker.mosquitto import Mosquitto
+from tests.broker.process import EdgeProcess
 
 
 @pytest.fixture
@@ -42,6 +43,21 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 @pytest.fixture
 def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
     return start_mosquitto()
+
+
+@pytest.fixture
+def edge_process(tmp_path: Path) -> Iterator[Callable[[str, str], EdgeProcess]]:
+    """`edge_process(config, tasks)` is an `edge run` that is not started yet."""
+    made: list[EdgeProcess] = []
+
+    def make(config: str, tasks: str) -> EdgeProcess:
+        process = EdgeProcess(tmp_path / f"edge-{len(made)}", config, tasks)
+        made.append(process)
+        return process
+
+    yield make
+    for process in made:
+        process.close()
 
 
 class Gateway:
