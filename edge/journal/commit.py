@@ -12,14 +12,13 @@ import contextlib
 import errno
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from edge.clock import Clock
 from edge.journal.errors import JournalError
 from edge.journal.files import Files
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
+from edge.journal.limits import Limits
 from edge.journal.segments import Segment
 from edge.journal.space import Space
 from edge.journal.writer import Group, Writer
@@ -27,30 +26,6 @@ from edge.journal.writer import Group, Writer
 _SWEEP_EVERY = 60.0
 _STATE_SIZE = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
-    `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
-    `durability` is what `durable` promises."""
-
-    max_size: int = 256_000_000
-    segment: int = 8_000_000
-    buffer: int = 4_000_000
-    keep_delivered: float = 86_400.0
-    keep_dead: float = 30 * 86_400.0
-    durability: Literal["written", "fsync"] = "fsync"
-
-    @property
-    def segment_size(self) -> int:
-        """Where a segment ends: small enough that dropping one is a small part of the journal."""
-        return min(self.segment, max(self.max_size // 16, 1 << 14))
-
-    @property
-    def reserve(self) -> int:
-        """Bytes of a segment to reserve at a time."""
-        return min(1 << 18, self.segment_size)
 
 
 class Committer:
@@ -72,6 +47,7 @@ class Committer:
         self.durable = intake.sequence
         self.chores = False
         self._committing = threading.Lock()
+        self._files = files
         self._folder = folder
         self._ledger = ledger
         self._writers = writers
@@ -80,7 +56,7 @@ class Committer:
         self._limits = limits
         self._fsync = limits.durability == "fsync"
         self._on_durable = on_durable
-        self._space = Space(files, folder, ledger, limits.keep_delivered, limits.keep_dead)
+        self._space = Space(files, folder, ledger, limits)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._carried: set[str] = set()
 
@@ -132,8 +108,7 @@ class Committer:
             rest: Group | None = groups[name]
             while rest is not None:
                 part, rest = rest.split(self._limits.segment_size)
-                while self._ledger.size + part.size > self._limits.max_size and self._free_one():
-                    pass
+                self._make_room(part.size)
                 self._write(self._writers[name], part)
                 if rest is None:
                     del groups[name]
@@ -190,10 +165,27 @@ class Committer:
 
     # -- room and order -------------------------------------------------------------------------------------------
 
+    def _make_room(self, size: int) -> None:
+        while self._tight(size):
+            if not self._free_one():
+                if self._limits.when_full == "block":
+                    raise OSError(errno.ENOSPC, f"max_size of {self._limits.max_size} bytes is reached")
+                return  # the segments at hand and the state log alone are larger: nothing more may go
+
+    def _tight(self, size: int) -> bool:
+        if self._ledger.size + size > self._limits.max_size:
+            return True
+        return bool(self._limits.min_free) and self._files.free(self._folder) - size < self._limits.min_free
+
     def _free_one(self) -> bool:
-        """Delete the segment that is worth least; False where none may go."""
+        """Delete or thin the segment that is worth least; False where none may go."""
         with self.books:
             for segment in self._space.victims():
+                if self._space.may_thin(segment):
+                    keep = self._space.thin(segment)
+                    self._checkpoint()
+                    self._space.rewrite(segment, keep, self._clock.wall())
+                    return True
                 if not self._carry(segment):
                     self._space.drop(segment, "full")
                     self._remove([segment])
@@ -238,5 +230,7 @@ class Committer:
                     self._seal(writer)
                 spent = [segment for segment in self._space.spent() if not self._carry(segment)]
                 self._remove(spent)
+                for segment in self._space.sparse():
+                    self._space.rewrite(segment, self._space.lives(segment), self._clock.wall())
         except OSError as error:
             self._ledger.degrade(f"housekeeping failed: {error.strerror or error}")

@@ -70,6 +70,10 @@ class Files(Protocol):
         """Make creations, renames and removals in `folder` durable."""
         ...
 
+    def free(self, folder: str) -> int:
+        """Bytes that this process may still write there."""
+        ...
+
     def lock(self, path: str) -> Lock:
         """Take the lock of that file or raise `JournalLocked` with the owner's pid."""
         ...
@@ -157,6 +161,10 @@ class DiskFiles:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def free(self, folder: str) -> int:
+        room = os.statvfs(folder)
+        return room.f_bavail * room.f_frsize
 
     def lock(self, path: str) -> Lock:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -33,6 +33,7 @@ CHUNK = 1 << 17
 _LEAD = struct.Struct("<2sI")
 _TAIL = struct.Struct("<HIQdII")
 _HEAD = struct.Struct("<2sIHIQdII")
+HEAD_SIZE = _HEAD.size
 _RECORD = struct.Struct("<BBBHHI")
 _DELIVERY = struct.Struct("<BHQ")
 _HAS_DELIVERY = 0x8000

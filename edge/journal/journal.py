@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from edge.clock import Clock
-from edge.journal.commit import Committer, Limits
+from edge.journal.commit import Committer
 from edge.journal.errors import JournalError
 from edge.journal.files import DiskFiles, Files, Lock
 from edge.journal.frames import records_of
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
+from edge.journal.limits import Limits
 from edge.journal.marks import mark_dead, ranges, revive
 from edge.journal.opening import open_ledger
+from edge.journal.patient import PatientFiles
 from edge.journal.segments import Segment
 from edge.journal.statelog import FORGET, REQUEUED, SETTLED, TABLE
 from edge.journal.store import Change, Store
@@ -280,7 +282,7 @@ def open_journal(
     `JournalLocked` when another process has it, `JournalFormat` when a newer version wrote it, OSError when the
     folder cannot be used. A damaged journal opens, and says so in `stats()["degraded"]`.
     """
-    files = files if files is not None else DiskFiles()
+    files = PatientFiles(files if files is not None else DiskFiles())
     limits = limits if limits is not None else Limits()
     files.make_folder(path)
     lock = files.lock(f"{path}/lock")

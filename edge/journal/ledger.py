@@ -194,6 +194,7 @@ def _summary(segment: Segment) -> dict[str, Any]:
         "upstreams": segment.header.upstreams,
         "counts": segment.header.counts,
         "adopted": segment.adopted,
+        "thinned": segment.thinned,
         "dead": {
             upstream: {reason: marks.dump() for reason, marks in reasons.items() if marks.count}
             for upstream, reasons in segment.dead.items()

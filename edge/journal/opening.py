@@ -14,6 +14,7 @@ from edge.clock import Clock
 from edge.journal.files import Files
 from edge.journal.ledger import Ledger
 from edge.journal.recovery import Damage, Survey, survey
+from edge.journal.rewrite import SUFFIX
 from edge.journal.writer import Writer
 
 _SIDE_FILE = 1 << 24
@@ -45,6 +46,9 @@ def open_ledger(
         _quarantine(files, folder, found)
         for name in found.state.gone:
             with contextlib.suppress(FileNotFoundError):
+                files.remove(f"{folder}/{name}")
+        for name in files.names(folder):
+            if name.endswith(SUFFIX):
                 files.remove(f"{folder}/{name}")
         _resume(files, folder, ledger, found, writers, clock)
         files.sync_folder(folder)

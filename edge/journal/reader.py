@@ -17,6 +17,7 @@ from edge.journal.frames import Gap, walk
 from edge.journal.ledger import Ledger
 from edge.journal.opening import describe
 from edge.journal.outbox import stored_of
+from edge.journal.patient import PatientFiles
 from edge.journal.recovery import Damage, Survey, survey
 from edge.journal.segments import Segment
 from edge.model import RecordKind, Stored
@@ -104,7 +105,7 @@ class JournalReader:
 def read_journal(path: str, *, files: Files | None = None) -> JournalReader:
     """Look at the journal in folder `path`. Raises `JournalError` where there is none, `JournalFormat` for a newer
     format, OSError where it cannot be read."""
-    files = files if files is not None else DiskFiles()
+    files = PatientFiles(files if files is not None else DiskFiles())
     for _ in range(_TRIES):
         try:
             names = files.names(path)

@@ -99,7 +99,8 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         read_footer(files, folder, segment)
         segment.marks = found.state.marks.get(name, {})
         segment.dead = found.state.dead.get(name, {})
-        segment.adopted = found.state.segments.get(name, {}).get("adopted", [])
+        known = found.state.segments.get(name, {})
+        segment.adopted, segment.thinned = known.get("adopted", []), known.get("thinned", False)
         if segment.header.seed != found.state.seed and found.state.seed:
             found.damages.append(Damage(name, 0, segment.length, "belongs to another journal"))
             found.unreadable.append(name)

@@ -81,6 +81,8 @@ class Segment:
     marks: dict[str, Marks] = field(default_factory=dict)
     dead: dict[str, dict[str, Marks]] = field(default_factory=dict)
     adopted: list[str] = field(default_factory=list)
+    thinned: bool = False
+    rewritten: bool = False
 
     @property
     def upstreams(self) -> tuple[str, ...]:

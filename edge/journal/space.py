@@ -5,45 +5,122 @@
 3. `drop_oldest`: the oldest segment of publishes, then of telemetry, alarms last; every record in it that somebody
    waited for is counted as dropped, by reason and class.
 
+With `thin`, step 3 first leaves every n-th frame of each telemetry segment, once; with `block` there is no step 3.
+A segment past retention of which less than a twentieth lives is written anew with that.
+
 A promised run in a segment that goes is carried forward: its `accepted` record is written again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from edge.journal.files import Files
-from edge.journal.frames import records_of
+from edge.journal.frames import Frame, records_of
 from edge.journal.ledger import Ledger
+from edge.journal.limits import Limits
+from edge.journal.rewrite import rewrite
 from edge.journal.segments import PUBLISHES, Segment
 from edge.model import Record, RecordClass, RecordKind, Verdict
 
+_SPARSE = 0.05
 _CHEAPEST_FIRST = (RecordClass.PUBLISH, RecordClass.TELEMETRY, RecordClass.ALARM)
 
 
 class Space:
     """Guarded by the journal's books lock; only the committing thread calls."""
 
-    def __init__(self, files: Files, folder: str, ledger: Ledger, keep: float, keep_dead: float) -> None:
+    def __init__(self, files: Files, folder: str, ledger: Ledger, limits: Limits) -> None:
         self._files = files
         self._folder = folder
         self._ledger = ledger
-        self._keep = keep
-        self._keep_dead = keep_dead
+        self._limits = limits
 
     def spent(self) -> list[Segment]:
         """Sealed segments that nobody waits for and retention no longer wants."""
-        before = self._ledger.age() - self._keep
+        before = self._ledger.age() - self._limits.keep_delivered
         found = [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
-        return [segment for segment in found if not _dead(segment) or segment.age <= before - self._keep_dead]
+        return [segment for segment in found if not _dead(segment) or segment.age <= before - self._limits.keep_dead]
+
+    def sparse(self) -> list[Segment]:
+        """Sealed segments past retention in which hardly anything lives."""
+        before = self._ledger.age() - self._limits.keep_delivered
+        return [
+            segment
+            for segment in self._ledger.books.segments()
+            if segment.sealed
+            and segment.age <= before
+            and not segment.rewritten
+            and not segment.settled
+            and _living(segment) < _SPARSE
+        ]
 
     def victims(self) -> list[Segment]:
         """What goes when space is short, in this order."""
         streams = self._ledger.books.streams
         sealed = [segment for klass in _CHEAPEST_FIRST for segment in streams[klass].segments if segment.sealed]
         done = sorted(filter(_done, sealed), key=lambda segment: (_dead(segment), segment.header.first))
-        return done + [segment for segment in sealed if not segment.settled]
+        if self._limits.when_full == "block":
+            return done
+        waiting = [segment for segment in sealed if not segment.settled]
+        return done + sorted(waiting, key=lambda segment: not self.may_thin(segment))
+
+    def may_thin(self, segment: Segment) -> bool:
+        """Whether thinning comes before dropping for this one."""
+        telemetry = segment.header.stream == RecordClass.TELEMETRY
+        return self._limits.when_full == "thin" and telemetry and not segment.thinned and not segment.settled
+
+    def thin(self, segment: Segment) -> Callable[[Frame], bool]:
+        """Count all but every n-th frame of the segment as dropped; returns which frames stay."""
+        places: dict[int, None] = {}
+        for number, frame in enumerate(self._ledger.outbox.frames(segment)):
+            if number % self._limits.thin_to == 0 or self._promised(frame):
+                places[frame.offset] = None
+                continue
+            for kind, names in ((RecordKind.OUTCOME, segment.upstreams), (RecordKind.PUBLISH, (PUBLISHES,))):
+                first = segment.ordinal(frame, kind)
+                records = [record for record in records_of(frame) if record.kind is kind]
+                for name in names:
+                    count = self._ledger.books.mark(name, segment, range(first, first + len(records)))
+                    if count:
+                        self._ledger.books.of(name).add(Verdict.DROPPED, count, "thinned", segment.header.stream)
+        segment.thinned = True
+        return lambda frame: frame.offset in places
+
+    def lives(self, segment: Segment) -> Callable[[Frame], bool]:
+        """Which frames of a sparse segment stay: those that somebody waits for, that are promised, or dead letters."""
+
+        def keep(frame: Frame) -> bool:
+            if self._promised(frame):
+                return True
+            for kind, names in ((RecordKind.OUTCOME, segment.upstreams), (RecordKind.PUBLISH, (PUBLISHES,))):
+                first = segment.ordinal(frame, kind)
+                count = sum(record.kind is kind for record in records_of(frame))
+                if any(
+                    self._lives(segment, name, ordinal) for name in names for ordinal in range(first, first + count)
+                ):
+                    return True
+            return False
+
+        return keep
+
+    def _lives(self, segment: Segment, upstream: str, ordinal: int) -> bool:
+        marks = segment.marks.get(upstream)
+        if marks is None or ordinal not in marks:
+            return True
+        return any(ordinal in dead for dead in segment.dead.get(upstream, {}).values())
+
+    def _promised(self, frame: Frame) -> bool:
+        unfinished = self._ledger.state.unfinished
+        return any(
+            record.kind is RecordKind.ACCEPTED and unfinished.get(record.id) == sequence
+            for sequence, record in enumerate(records_of(frame), frame.sequence)
+        )
+
+    def rewrite(self, segment: Segment, keep: Callable[[Frame], bool], wall: float) -> None:
+        """Write it anew with those frames. Raises OSError; then the old file stands, and fits the books."""
+        self._ledger.written += rewrite(self._files, self._folder, self._ledger.outbox, segment, keep, wall)
 
     def drop(self, segment: Segment, reason: str) -> None:
         """Count what somebody waited for in it as dropped."""
@@ -112,3 +189,10 @@ def _done(segment: Segment) -> bool:
 
 def _dead(segment: Segment) -> bool:
     return any(marks.count for reasons in segment.dead.values() for marks in reasons.values())
+
+
+def _living(segment: Segment) -> float:
+    total = segment.outcomes + segment.publishes
+    dead = sum(marks.count for reasons in segment.dead.values() for marks in reasons.values())
+    pending = sum(segment.pending(name) for name in (*segment.upstreams, PUBLISHES))
+    return (pending + dead) / total if total else 1.0

@@ -130,7 +130,7 @@ class MemoryFiles:
     """The files seam without a disk. `steps` counts the calls that change something: the places to cut the power.
 
     `cut_at`: the step at which the power goes, before it takes effect (a write: half way). `capacity`: bytes that
-    the disk holds. `faults`: errors to raise.
+    the disk holds. `faults`: errors to raise. `bad`: path, start and end of bytes that cannot be read.
     """
 
     def __init__(self) -> None:
@@ -138,6 +138,7 @@ class MemoryFiles:
         self.cut_at: int | None = None
         self.capacity: int | None = None
         self.faults: list[Fault] = []
+        self.bad: list[tuple[str, int, int]] = []
         self.locks: set[str] = set()
         self.written = 0
         self._names: dict[str, _Node] = {}
@@ -167,6 +168,9 @@ class MemoryFiles:
     def read(self, path: str, offset: int, length: int) -> bytes:
         self._alive()
         self._fail("read", path)
+        for bad, start, end in self.bad:
+            if bad == path and start < offset + length and offset < end:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return bytes(self._node(path).data[offset : offset + length])
 
     def size(self, path: str) -> int:
@@ -195,6 +199,9 @@ class MemoryFiles:
         self.step("sync_folder", folder)
         self._safe_names = dict(self._names)
         self._changes.clear()
+
+    def free(self, folder: str) -> int:
+        return self.room if self.room is not None else 1 << 40
 
     def lock(self, path: str) -> _MemoryLock:
         self._alive()

@@ -16,6 +16,8 @@ from edge.testing.files import MemoryFiles, PowerCut
 
 FOLDER = "/journal"
 LIMITS = Limits(max_size=10_000_000, segment=16_384, keep_delivered=0)
+TIGHT = Limits(max_size=120_000, segment=16_384, keep_delivered=0)
+THIN = Limits(max_size=120_000, segment=16_384, keep_delivered=0, when_full="thin", thin_to=3)
 
 
 class World:
@@ -121,9 +123,13 @@ class World:
         for sequence, record in pending.items():
             assert known[sequence] == record, "invented"
             assert sequence not in self.settled_durably, "an acknowledgement that was durable is forgotten"
-        for sequence, record in self.confirmed.items():
-            if record.kind is RecordKind.OUTCOME and sequence not in self.settled:
-                assert sequence in pending, f"{sequence} was confirmed and is lost"
+        lost = [
+            sequence
+            for sequence, record in self.confirmed.items()
+            if record.kind is RecordKind.OUTCOME and sequence not in self.settled and sequence not in pending
+        ]
+        given_up = {reason: cloud["dropped"].get(reason, 0) for reason in ("full", "thinned")}
+        assert len(lost) <= sum(given_up.values()), f"{lost} were confirmed and are lost"
         promised = {stored.record.id for stored in self.journal.unfinished()}
         for record in self.confirmed.values():
             if record.kind is RecordKind.ACCEPTED:
@@ -176,6 +182,23 @@ def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(seed: int,
     for cut in cuts:
         world.files.cut_at = world.files.steps + cut
         live(world, 80)
+        world.crash(seed=seed + cut)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    limits=st.sampled_from((TIGHT, THIN)),
+    cuts=st.lists(st.integers(0, 400), min_size=1, max_size=6),
+)
+def test_power_cuts_while_space_is_short_lose_no_more_than_is_counted(
+    seed: int, limits: Limits, cuts: list[int]
+) -> None:
+    world = World(seed, limits)
+    world.begin()
+    for cut in cuts:
+        world.files.cut_at = world.files.steps + cut
+        live(world, 300)
         world.crash(seed=seed + cut)
 
 

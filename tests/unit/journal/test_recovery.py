@@ -280,3 +280,38 @@ def test_verify_says_which_bytes_are_damaged_and_changes_nothing(opened: Opener,
 def test_reading_where_there_is_no_journal_says_so(files: MemoryFiles) -> None:
     with pytest.raises(JournalError, match="there is no journal here"):
         read_journal("/elsewhere", files=files)
+
+
+def test_a_place_that_cannot_be_read_costs_its_frames_and_no_more(opened: Opener, files: MemoryFiles) -> None:
+    journal = opened(segment=1 << 14)
+    fill(journal, 300)
+    files.crash(power=False)
+    files.bad.append((f"{FOLDER}/telemetry-0000000002.log", 5000, 5600))
+    journal = opened(segment=1 << 14)
+    found = drain(journal)
+    dropped = journal.stats()["upstreams"]["cloud"]["dropped"]["damaged"]
+
+    assert 300 - 2 * 4096 // 180 < len(found) == 300 - dropped < 300
+    assert law(journal)
+    assert journal.stats()["degraded"]
+
+
+def test_on_a_read_only_disk_it_opens_for_reading_and_says_so(opened: Opener, files: MemoryFiles) -> None:
+    journal = opened()
+    fill(journal, 10)
+    files.crash(power=False)
+    for operation in ("write", "create", "truncate", "rename", "remove", "reserve"):
+        files.fail(operation, errno.EROFS, times=10**6)
+    journal = opened()
+
+    assert len(drain(journal)) == 10
+    assert "Read-only file system" in journal.stats()["degraded"][0]
+    with pytest.raises(JournalError):
+        journal.settle("cloud", [drain(journal)[0].sequence], Verdict.DELIVERED)
+    assert journal.backlog("cloud") == 10
+    journal.append([record(10)])
+    with pytest.raises(JournalError, match="Read-only"):
+        journal.commit()
+    files.faults.clear()
+    journal.commit()
+    assert len(drain(journal)) == 11

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edge.journal import PUBLISHES
+import pytest
+
+from edge.journal import PUBLISHES, JournalError, read_journal
 from edge.model import RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
@@ -117,3 +119,89 @@ def test_a_conservation_count_survives_deletion_of_every_old_segment(opened: Ope
         assert journal.stats()["accepted"] == start + 100
         assert law(journal)
     assert journal.stats()["bytes"] < 100_000
+
+
+def test_thinning_keeps_every_tenth_telemetry_record_before_any_is_dropped_for_good(
+    opened: Opener, files: MemoryFiles
+) -> None:
+    journal = opened(**SMALL, when_full="thin")
+    fill(journal, 100, klass=RecordClass.ALARM, size=300)
+    for start in range(100, 1600, 20):
+        fill(journal, 20, start=start, size=300)
+    files.crash(power=False)
+    journal = opened(**SMALL, when_full="thin")
+    found = [stored.record for stored in drain(journal, limit=100)]
+    cloud = journal.stats()["upstreams"]["cloud"]
+
+    assert cloud["dropped"].keys() == {"thinned"}
+    assert [record.klass for record in found[:100]] == [RecordClass.ALARM] * 100
+    assert found[-400:] == [record(number, size=300) for number in range(1200, 1600)]
+    assert len(found) == cloud["pending"] == 1600 - cloud["dropped"]["thinned"]
+    assert law(journal)
+    assert journal.stats()["degraded"] == []
+    assert read_journal(FOLDER, files=files).verify() == []
+
+
+def test_thinned_telemetry_is_dropped_when_that_is_not_enough(opened: Opener) -> None:
+    journal = opened(**SMALL, when_full="thin")
+    for start in range(0, 10_000, 20):
+        fill(journal, 20, start=start, size=300)
+        assert journal.stats()["bytes"] <= 450_000
+
+    assert journal.stats()["upstreams"]["cloud"]["dropped"].keys() == {"thinned", "full"}
+    assert len(drain(journal, limit=100)) == journal.backlog("cloud")
+    assert law(journal)
+
+
+def test_block_drops_nothing_and_refuses_what_does_not_fit(opened: Opener) -> None:
+    journal = opened(**SMALL, when_full="block", buffer=10_000, keep_delivered=0)
+    taken = 0
+
+    def fill_up() -> None:
+        nonlocal taken
+        while True:
+            journal.append([record(taken, size=300)])
+            taken += 1
+
+    with pytest.raises(JournalError, match="max_size of 400000 bytes is reached"):
+        fill_up()
+    taken += 1  # the last one waits in memory too
+    found = drain(journal, limit=100)
+    assert found
+    journal.settle("cloud", [stored.sequence for stored in found], Verdict.DELIVERED)
+    journal.commit()
+
+    assert len(found) + len(drain(journal, limit=100)) == taken
+    assert journal.stats()["upstreams"]["cloud"]["dropped"] == {}
+
+
+def test_the_disk_keeps_its_free_floor(opened: Opener, files: MemoryFiles) -> None:
+    files.capacity = 300_000
+    journal = opened(segment=1 << 14, min_free=100_000)
+    for start in range(0, 2000, 20):
+        fill(journal, 20, start=start, size=300)
+        assert files.free(FOLDER) >= 80_000
+
+    assert journal.stats()["upstreams"]["cloud"]["dropped"]["full"] > 0
+    assert not any("No space left" in reason for reason in journal.stats()["degraded"])
+    assert law(journal)
+
+
+def test_a_segment_in_which_hardly_anything_lives_is_written_anew(opened: Opener, files: MemoryFiles) -> None:
+    journal = opened(segment=1 << 16, keep_delivered=0)
+    fill(journal, 1000, size=300)
+    keep = {1, 500}
+    sequences = [stored.sequence for stored in drain(journal) if int(stored.record.id[4:]) not in keep]
+    before = journal.stats()["bytes"]
+    journal.settle("cloud", sequences, Verdict.DELIVERED)
+    journal.commit()
+    fill(journal, 200, start=1000, size=300)
+    after = journal.stats()["bytes"]
+    files.crash(power=False)
+    journal = opened(segment=1 << 16, keep_delivered=0)
+
+    assert after < before / 2
+    assert [stored.record for stored in drain(journal)][:2] == [record(1, size=300), record(500, size=300)]
+    assert journal.backlog("cloud") == 202
+    assert law(journal)
+    assert journal.stats()["degraded"] == []

@@ -1,0 +1,34 @@
+"""What bounds a journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
+    `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
+    `min_free`: what is to stay free on the disk. `when_full`: what gives way then, see `edge.journal.space`; `thin`
+    leaves one frame in `thin_to`. `durability` is what `durable` promises."""
+
+    max_size: int = 256_000_000
+    segment: int = 8_000_000
+    buffer: int = 4_000_000
+    keep_delivered: float = 86_400.0
+    keep_dead: float = 30 * 86_400.0
+    min_free: int = 0
+    when_full: Literal["drop_oldest", "thin", "block"] = "drop_oldest"
+    thin_to: int = 10
+    durability: Literal["written", "fsync"] = "fsync"
+
+    @property
+    def segment_size(self) -> int:
+        """Where a segment ends: small enough that dropping one is a small part of the journal."""
+        return min(self.segment, max(self.max_size // 16, 1 << 14))
+
+    @property
+    def reserve(self) -> int:
+        """Bytes of a segment to reserve at a time."""
+        return min(1 << 18, self.segment_size)
