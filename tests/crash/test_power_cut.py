@@ -97,7 +97,8 @@ class World:
         elif action < 0.8:
             self.journal.commit()
         elif action < 0.95:
-            self.settle()
+            if self.limits is LIMITS or self.dice.random() < 0.02:  # where space is short, the link is mostly away
+                self.settle()
         else:
             self.clock.advance(61)
             self.journal.commit()
