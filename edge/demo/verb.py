@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import shutil
 import sys
@@ -46,11 +47,13 @@ def demo(words: list[str]) -> int:
                 stopped=lambda: signals.wait(0) is not None,
             )
             summary = play.run()
-    if options.json:
-        say_json(summary.data())
-    else:
-        say(tell(summary))
-    return FINE if summary.conserved else DEGRADED
+        if options.json:
+            say_json(summary.data())
+        else:
+            say(tell(summary))
+        if not summary.conserved:
+            raise Stop("", DEGRADED)
+    return FINE
 
 
 def _options(words: list[str]) -> Namespace:
@@ -89,8 +92,8 @@ def _logging_into(log: TextIO) -> Iterator[None]:
 def _folder(keep: Path | None) -> Iterator[Path]:
     """Where it all goes; a temporary one is removed, unless what went wrong may be found in it."""
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep.absolute()
+        with _taken(keep):
+            yield keep.absolute()
         return
     folder = Path(tempfile.mkdtemp(prefix="edge-demo-"))
     try:
@@ -102,6 +105,22 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _taken(folder: Path) -> Iterator[None]:
+    """A folder that was named is used by one demo at a time: two would write over each other's brokers."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "demo.lock").open("w")
+    except OSError as error:
+        raise Stop(f"--keep {folder}: {error}; name a folder that can be written to") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Stop(f"--keep {folder}: another demo runs there; name another folder, or end that one") from error
+        yield
 
 
 def _view(options: Namespace) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -87,6 +88,19 @@ def test_a_broken_count_ends_with_exit_code_3(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(verb, "Play", Loses)
 
     assert main(["demo", "--plain", "--keep", str(tmp_path)]) == 3
+
+
+def test_a_folder_that_another_demo_uses_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        used = demo("--keep", str(tmp_path))
+    file = tmp_path / "file"
+    file.touch()
+    none = demo("--keep", str(file))
+
+    assert (used.returncode, none.returncode) == (1, 1)
+    assert "another demo runs there" in used.stderr
+    assert "name a folder that can be written to" in none.stderr
 
 
 def test_a_demo_that_is_too_short_is_refused() -> None:
