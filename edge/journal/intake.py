@@ -56,6 +56,8 @@ class Intake:
             group = self._groups[stream]
             group.pieces += (seal(payload, flags, sequence, wall, before, published, crc), payload)
             group.frames.append((sequence, records, delivery))
+            if delivery is not None or outcomes + publishes < len(records):
+                group.plain = False
             if outcomes or publishes:
                 self._before[stream] = before + outcomes, published + publishes
                 group.outcomes += outcomes

@@ -67,6 +67,8 @@ class Ledger:
     def follow(self, group: Group) -> None:
         """The group is durable: what it promises, ends and delivers counts now."""
         unfinished, deliveries = self.state.unfinished, self.state.deliveries
+        if group.plain and not unfinished:
+            return
         for first, records, delivery in group.frames:
             last = first
             for last, record in enumerate(records, first):

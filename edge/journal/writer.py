@@ -30,6 +30,7 @@ class Group:
     frames: list[tuple[int, Sequence[Record], Delivery | None]] = field(default_factory=list)
     outcomes: int = 0
     publishes: int = 0
+    plain: bool = True  # nothing promised in it, nothing delivered: only outcomes and publishes
 
     @property
     def size(self) -> int:
@@ -48,8 +49,9 @@ class Group:
             return self, None
         kinds = [record.kind for _, records, _ in self.frames[:at] for record in records]
         outcomes, publishes = kinds.count(RecordKind.OUTCOME), kinds.count(RecordKind.PUBLISH)
-        front = Group(self.pieces[: 2 * at], self.frames[:at], outcomes, publishes)
-        rest = Group(self.pieces[2 * at :], self.frames[at:], self.outcomes - outcomes, self.publishes - publishes)
+        front = Group(self.pieces[: 2 * at], self.frames[:at], outcomes, publishes, self.plain)
+        outcomes, publishes = self.outcomes - outcomes, self.publishes - publishes
+        rest = Group(self.pieces[2 * at :], self.frames[at:], outcomes, publishes, self.plain)
         return front, rest
 
     def before(self, later: Group) -> Group:
@@ -59,6 +61,7 @@ class Group:
             self.frames + later.frames,
             self.outcomes + later.outcomes,
             self.publishes + later.publishes,
+            self.plain and later.plain,
         )
 
 
