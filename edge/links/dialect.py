@@ -34,30 +34,46 @@ def remedy(code: int, *, client_id: str, user: str | None) -> str | None:
 class Dialect:
     """Which version of MQTT to speak next.
 
-    `auto` speaks MQTT 5 first. A broker that says it does not know it is spoken to in 3.1.1 from then on. One that
-    twice hangs up without a word (it was restarting, or knows no polite no) gets one attempt in 3.1.1.
+    `auto` speaks MQTT 5 first. A broker that says it does not know it is spoken to in 3.1.1. So is one that hangs up
+    twice without a word (once, it may have been restarting), or that does not answer at all (amqtt, to a greeting
+    with a last will). The version that worked is kept.
     """
 
     def __init__(self, setting: str) -> None:
         self._auto = setting == "auto"
-        self._settled = None if self._auto else setting
+        self._known = None if self._auto else setting
+        self._trying = "5"
         self._silences = 0
 
     @property
     def version(self) -> str:
         """`5` or `3.1.1`."""
-        return self._settled or ("3.1.1" if self._silences % 3 == 2 else "5")
+        return self._known or self._trying
 
-    def refused(self) -> bool:
-        """The broker does not know this version; True when there is another to try."""
-        if not self._auto or self.version == "3.1.1":
-            return False
-        self._settled = "3.1.1"
-        return True
-
-    def silent(self) -> None:
-        """The broker was there and hung up without an answer."""
-        self._silences += 1
+    @property
+    def patience(self) -> float:
+        """Seconds a broker may take to answer a greeting."""
+        return 3.0 if self._known is None and self._trying == "5" else 10.0
 
     def accepted(self) -> None:
-        self._silences = 0
+        """The broker speaks it."""
+        self._known = self.version
+
+    def refused(self) -> bool:
+        """The broker does not know this version; True when another is to be tried at once."""
+        if not self._auto:
+            return False
+        other = self.version == "5"
+        self._known, self._trying = None, "3.1.1" if other else "5"
+        return other
+
+    def silent(self, *, mute: bool) -> bool:
+        """The broker hung up without a word, or stayed `mute`; True when another version is to be tried at once."""
+        if self._known is not None:
+            return False
+        self._silences += 2 if mute else 1
+        other = self._trying == "5" and self._silences >= 2
+        if other or self._trying == "3.1.1":
+            self._silences = 0
+            self._trying = "3.1.1" if other else "5"
+        return other

@@ -121,6 +121,11 @@ class Link(Protocol):
         """Monotonic time at which the broker was heard last."""
         ...
 
+    @property
+    def room(self) -> int:
+        """QoS 1 messages the broker takes now, all senders on this link together; 0 without a connection."""
+        ...
+
     def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
         """Be told of every connection and of its end, in the order of the calls to `listen`."""
         ...
@@ -140,9 +145,10 @@ class Link(Protocol):
         properties: Pairs = (),
         done: Done | None = None,
     ) -> None:
-        """Send now. Only while `session` is not None, and only as many as it allows.
+        """Send now. QoS 1 only while there is `room`.
 
-        Raises ValueError for a topic that cannot be published on.
+        QoS 0 is for topics the broker is known to allow: Mosquitto 2.0.11 ends the connection of a client whose QoS 0
+        message its access rules deny. Raises ValueError for a topic that cannot be published on.
         """
         ...
 

@@ -12,6 +12,7 @@ Invariants
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import ssl
@@ -43,13 +44,14 @@ from edge.links.link import (
     State,
     Will,
 )
+from edge.links.presence import Presence
 from edge.links.wire import BlockSocket, Waiter, plain_context, tls_context
 
 log = logging.getLogger(__name__)
 
-_ANSWER = 10.0  # seconds a broker may take to accept a connection
 _STABLE = 10.0  # a connection that lived this long makes the next wait short again
-_LOST, _CLOSED = "connection lost", "closed"
+_LOST, _MUTE, _CLOSED = "connection lost", "the broker does not answer our greeting", "closed"
+_SUSPICION = "another client with the id {}, or a topic that we may not use?"
 _SUSPICIOUS = 3  # connections in a row that were accepted and lost within seconds
 _GATE = 0.05  # seconds between two looks at `ready`
 _PACKETS = 256  # read in one step at most, so that acknowledgements are never far behind
@@ -82,7 +84,7 @@ class MqttLink:
         self._host, self._port, self._encrypted = parse_address(settings.broker)
         self._clock = clock
         self._backoff = backoff
-        self._will = will
+        self._presence = Presence(will, client_id)
         self._keep_session = keep_session
         self._receive_maximum = receive_maximum
         self._waiter = Waiter()
@@ -91,7 +93,7 @@ class MqttLink:
         self._socket: BlockSocket | None = None
         self.session: Session | None = None
         self.standing = Standing(State.OFFLINE, clock.monotonic())
-        self._published: dict[int, Done] = {}
+        self._published: dict[int, Done | None] = {}  # QoS 1 under way
         self._subscribed: dict[int, Callable[[Sequence[int]], None]] = {}
         self._dialect = Dialect(settings.version)
         self._version = self._dialect.version
@@ -102,6 +104,12 @@ class MqttLink:
         self.heard = 0.0
         self._blocks = 0
         self._end: tuple[str, int] | None = None  # why this connection is over, with the reason code if one was given
+
+    @property
+    def room(self) -> int:
+        if self.session is None or self._presence.announcing:
+            return 0
+        return max(0, self.session.receive_maximum - len(self._published))
 
     def wake(self) -> None:
         self._waiter.wake()
@@ -152,7 +160,7 @@ class MqttLink:
         if self._version == "5" and (content_type or properties):
             attached = _properties(PacketTypes.PUBLISH, ContentType=content_type, UserProperty=list(properties))
         info = self._connected().publish(topic, payload, qos, retain, attached)
-        if done is not None:
+        if qos:
             self._published[info.mid] = done
 
     def ack(self, packet_id: int) -> None:
@@ -168,8 +176,8 @@ class MqttLink:
     def close(self) -> None:
         if self.standing.state is State.CLOSED:
             return
-        if self.session is not None and self._will is not None:
-            self.publish(self._will.topic, self._will.offline, qos=0, retain=True)
+        if self.session is not None:
+            self._presence.leave(self)
         self._lose(_CLOSED, 0)
         self._stand(State.CLOSED)
         self._waiter.close()
@@ -218,8 +226,8 @@ class MqttLink:
         )
         if settings.user is not None:
             client.username_pw_set(settings.user, settings.password.get_secret_value() if settings.password else None)
-        if self._will is not None:
-            client.will_set(self._will.topic, self._will.offline, qos=1, retain=True)
+        if (will := self._presence.will) is not None:
+            client.will_set(will.topic, will.offline, qos=1, retain=True)
         client.max_inflight_messages_set(65_535)  # our owners keep the broker's window; paho must not queue
         client.on_socket_register_write = _collect
         client.on_connect = self._on_connect
@@ -261,8 +269,8 @@ class MqttLink:
         if client.socket() is None:
             self._finish(_LOST)
         elif self.session is None:
-            if now - self._opened > _ANSWER:
-                self._finish(f"no answer to our greeting within {_ANSWER:g} s")
+            if now - self._opened > self._dialect.patience:
+                self._finish(_MUTE)
         elif 0 < self.session.keepalive * 1.5 < silence:
             self._finish(f"nothing heard for {silence:.0f} s")
 
@@ -275,30 +283,33 @@ class MqttLink:
         if client is not None and client.socket() is not None:
             _say_goodbye(client)
         self.session = None
+        self._presence.lose(reason)
         self._published.clear()
         self._subscribed.clear()
         advice = remedy(code, client_id=self.client_id, user=self._settings.user)
-        if session is not None and self._clock.monotonic() - self._opened >= _STABLE:
+        at_once = False
+        if session is None:
+            if code == UNKNOWN_VERSION:
+                at_once = self._dialect.refused()
+            elif not code and sock is not None:
+                at_once = self._dialect.silent(mute=reason == _MUTE)
+        elif self._clock.monotonic() - self._opened >= _STABLE:
             self._short = 0
             self._backoff.reset()
-        elif session is not None and reason == _LOST:
+        elif reason == _LOST:
             self._short += 1
             if self._short >= _SUSPICIOUS:  # Mosquitto 2.0 says nothing to a client whose session is taken over
-                reason = f"{_LOST} {self._short} times within seconds: is another client using the id {self.client_id}?"
-        elif session is None and code == UNKNOWN_VERSION and self._dialect.refused():
-            advice = None
-        elif session is None and code == 0 and sock is not None:
-            self._dialect.silent()
-        self._plan(reason, advice)
+                reason = f"{_LOST} {self._short} times within seconds: {_SUSPICION.format(self.client_id)}"
+        self._plan(reason, None if at_once else advice, at_once=at_once)
         if session is not None:
             level = logging.INFO if reason == _CLOSED else logging.WARNING
             log.log(level, "%s: offline: %s", self.client_id, reason, extra={"action": "link_down"})
             self._listeners.down(reason)
 
-    def _plan(self, reason: str, advice: str | None = None) -> None:
+    def _plan(self, reason: str, advice: str | None = None, *, at_once: bool = False) -> None:
         """The next attempt: soon, or late when a person has to do something first."""
         self._client = self._socket = self._end = None
-        wait = self._backoff.next() if advice is None else self._backoff.long()
+        wait = 0.0 if at_once else self._backoff.next() if advice is None else self._backoff.long()
         self._due = self._clock.monotonic() + wait
         if advice is None:
             self._stand(State.OFFLINE, reason)
@@ -335,8 +346,7 @@ class MqttLink:
         self.session = session
         self._stand(State.CONNECTED)
         log.info("%s: connected, MQTT %s", self.client_id, self._version, extra={"action": "link_up"})
-        if self._will is not None:
-            self.publish(self._will.topic, self._will.online, qos=0, retain=True)
+        self._presence.arrive(self)
         self._listeners.up(session)
 
     def _on_disconnect(self, client: Client, data: Any, flags: DisconnectFlags, code: ReasonCode, more: Any) -> None:
@@ -385,8 +395,6 @@ def _collect(client: Client, data: Any, sock: Any) -> None:
 def _say_goodbye(client: Client) -> None:
     """Best effort: the connection may be the one that does not work."""
     client.on_disconnect = None
-    try:
+    with contextlib.suppress(OSError):
         client.disconnect()
         client.loop_write()
-    except OSError:
-        log.debug("no goodbye", exc_info=True)

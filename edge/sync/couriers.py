@@ -50,6 +50,8 @@ class Courier(Protocol):
     """Records that one message is meant to hold at most."""
     size: int
     """Bytes that one message is meant to hold at most; a single record may be larger."""
+    window: int
+    """Messages that may be under way."""
 
     @property
     def connection(self) -> int:
@@ -57,8 +59,8 @@ class Courier(Protocol):
         ...
 
     @property
-    def window(self) -> int:
-        """Messages the other side takes without having answered any."""
+    def free(self) -> bool:
+        """Whether the other side takes another message now."""
         ...
 
     @property
@@ -76,6 +78,10 @@ class Courier(Protocol):
 
         Raises ValueError when these records can never be sent.
         """
+        ...
+
+    def blame(self, connections: int) -> Answer:
+        """What it means that sending one record ended so many connections in a row."""
         ...
 
     def give_up(self, reason: str) -> None:
@@ -96,8 +102,8 @@ class _MqttCourier:
     def __init__(self, link: Link, *, window: int, batch: int, size: int, overhead: int) -> None:
         self.batch = batch
         self.size = size
+        self.window = window
         self._link = link
-        self._window = window
         self._overhead = overhead
 
     @property
@@ -106,9 +112,8 @@ class _MqttCourier:
         return 0 if session is None else session.number
 
     @property
-    def window(self) -> int:
-        session = self._link.session
-        return 0 if session is None else min(self._window, session.receive_maximum)
+    def free(self) -> bool:
+        return self._link.room > 0
 
     @property
     def patience(self) -> float:
@@ -149,12 +154,16 @@ class OutcomeCourier(_MqttCourier):
             self._topic, payload, content_type=content_type, properties=REPLAYED if replayed else (), done=done
         )
 
+    def blame(self, connections: int) -> Answer:
+        return self._forbidden(f"sending an outcome ended {connections} connections in a row")
+
+    def _forbidden(self, what: str) -> Answer:
+        remedy = f"let {self._link.client_id} publish on {self._topic} in the broker's access rules"
+        return Answer(Fate.FORBIDDEN, f"{what}; {remedy}")
+
     def _judge(self, code: int, name: str) -> Answer:
         if code == _NOT_AUTHORISED:
-            reason = (
-                f"{name}: {self._link.client_id} may not publish on {self._topic}; change the broker's access rules"
-            )
-            return Answer(Fate.FORBIDDEN, reason)
+            return self._forbidden(name)
         return Answer(_PASSING.get(code, Fate.REFUSED), f"{name} (reason 0x{code:02x})")
 
 
@@ -183,6 +192,9 @@ class PublishCourier(_MqttCourier):
                 )
 
         self._link.publish(stored.record.topic, payload, properties=properties, done=done)
+
+    def blame(self, connections: int) -> Answer:
+        return Answer(Fate.REFUSED, f"the broker ended {connections} connections in a row instead of taking it")
 
 
 def _unpack(record: Record) -> tuple[bytes, Pairs]:

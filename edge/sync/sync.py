@@ -7,6 +7,9 @@ Invariants
 - A message holds records accepted before this connection, or after it, never both: late ones are marked `replayed`.
 - A refused batch is sent again one by one, so that the one record that is refused does not take others with it.
 - Nothing is retried blindly: "later" and "forbidden" wait for their back-off, and the outbox keeps the records.
+- A record that costs connections is found: many brokers (AWS IoT, HiveMQ, Mosquitto) answer what they forbid by
+  ending the connection. After two that ended at once with nothing answered, records go alone, one under way; the one
+  that still costs every connection is to blame, and the courier says what that means.
 
 When a message is sent. Without `every`: at once while nothing is under way; while something is, records gather until
 `batch` of them are there or the answer comes. With `every`: when `batch` are there, or the oldest has waited that
@@ -30,6 +33,9 @@ from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE = 5.0  # seconds: a connection that ends sooner after a message may have ended because of it
+_CAREFUL = 2  # connections in a row after which records go alone
+_BLAME = 6  # connections in a row after which the one record under way is to blame
 _READ_AHEAD = 200  # records read in one go at least; the outbox's cost is in the going
 
 
@@ -115,10 +121,13 @@ class Sync:
         self._gathered: deque[Stored] = deque()
         self._since = 0.0  # when the oldest gathered record was read
         self._flights: deque[_Flight] = deque()
+        self._strikes = 0  # connections in a row that ended at once after a message, with nothing answered
+        self._answered = False  # something was, on this connection
         self._alone = 0  # records up to here go one by one
         self._hold = 0.0  # nothing is sent before
         self._again = False  # records were put off: read from the oldest when all flights have landed
-        self._hurry = False
+        self._hurry = False  # what was gathered goes without waiting for company
+        self._asked = False  # someone said `now`
         self._paused = False
         self._error = ""
 
@@ -138,7 +147,7 @@ class Sync:
 
     def now(self) -> None:
         """Do not wait for a batch or a back-off this once."""
-        self._hurry = True
+        self._asked = True
         self.wake()
 
     def report(self) -> Report:
@@ -165,7 +174,9 @@ class Sync:
             return None
         self._land()
         now = self._clock.monotonic()
-        if self._hurry:
+        if self._asked:
+            self._asked = False
+            self._hurry = True
             self._hold = 0.0
         if not self._paused and self._hold <= now and not self._restart():
             self._send(now)
@@ -173,16 +184,27 @@ class Sync:
 
     def _begin(self, connection: int) -> None:
         """Another connection, or none: what the old one did not answer is forgotten here, not in the outbox."""
-        unanswered = sum(len(flight.sequences) for flight in self._flights if flight.answer is None)
         self._land()
-        if unanswered:
-            self._repeats.add(unanswered)
+        if self._flights:
+            self._repeats.add(sum(len(flight.sequences) for flight in self._flights))
+            self._judge(self._flights[0])
         self._connection = connection
+        self._answered = False
         self._flights.clear()
         self._rewind()
         self._boundary = self._outbox.durable
-        self._hold = 0.0
         self._hurry = True
+
+    def _judge(self, oldest: _Flight) -> None:
+        """A connection ended with this message unanswered: was it the message's fault?"""
+        if self._answered or self._clock.monotonic() - oldest.sent >= _AT_ONCE:
+            self._strikes = 0
+            return
+        self._strikes += 1
+        if self._strikes >= _BLAME and len(oldest.sequences) == 1:
+            oldest.answer = self._courier.blame(self._strikes)
+            self._put_off(oldest, oldest.answer)
+            self._strikes = _CAREFUL if oldest.answer.fate is Fate.REFUSED else self._strikes
 
     def _rewind(self) -> None:
         self._gathered.clear()
@@ -198,7 +220,8 @@ class Sync:
 
     def _send(self, now: float) -> None:
         courier = self._courier
-        while len(self._flights) < courier.window:
+        window = courier.window if self._strikes < _CAREFUL else 1
+        while len(self._flights) < window and courier.free:
             self._gather(now)
             batch = self._cut(now)
             if not batch:
@@ -251,7 +274,7 @@ class Sync:
                 self._bury([stored.sequence], f"{weight} bytes: the other side takes {capacity} in one message")
                 continue
             boundary = batch and (stored.sequence <= self._boundary) != (batch[0].sequence <= self._boundary)
-            alone = stored.sequence <= self._alone
+            alone = stored.sequence <= self._alone or self._strikes >= _CAREFUL
             if batch and (boundary or alone or size + weight > min(courier.size, capacity)):
                 full = True
                 break
@@ -289,7 +312,10 @@ class Sync:
         for flight in self._flights:
             if flight.answer is None:
                 waiting.append(flight)
-            elif flight.answer.fate is Fate.DELIVERED:
+                continue
+            self._answered = True
+            self._strikes = 0
+            if flight.answer.fate is Fate.DELIVERED:
                 delivered += flight.sequences
             else:
                 self._put_off(flight, flight.answer)

@@ -250,9 +250,14 @@ class FakeLink:
         self._clock = clock
         self._listeners = Listeners()
         self._answers: deque[Callable[[], None]] = deque()
+        self._under_way = 0
         self._connections = 0
         self._due = clock.monotonic()
         self._end = ""
+
+    @property
+    def room(self) -> int:
+        return 0 if self.session is None else max(0, self.session.receive_maximum - self._under_way)
 
     def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
         self._listeners.add(connected, disconnected)
@@ -295,9 +300,16 @@ class FakeLink:
         if self.broken:
             return  # into a connection that is gone and does not know it yet
         attached = (*properties, ("content-type", content_type)) if content_type else properties
+        assert not qos or self.room, "the broker's window is overrun"
         code, name = self._broker.take(self, Message(topic, payload, qos, retain, False, 0, attached))
-        if done is not None and qos:
-            self._answers.append(lambda: done(code, name))
+        if qos:
+            self._under_way += 1
+            self._answers.append(lambda: self._answer(done, code, name))
+
+    def _answer(self, done: Done | None, code: int, name: str) -> None:
+        self._under_way -= 1
+        if done is not None:
+            done(code, name)
 
     def ack(self, packet_id: int) -> None:
         if not self.broken:
@@ -320,7 +332,6 @@ class FakeLink:
         if not self._broker.online or self._broker.hung or self._clock.monotonic() < self._due or not self.ready():
             return
         self.broken, self._end = False, ""
-        self._answers.clear()
         present = self._broker.open(self)
         self._connections += 1
         broker = self._broker
@@ -335,7 +346,7 @@ class FakeLink:
         self.heard = self._clock.monotonic()
         self.standing = Standing(State.CONNECTED, self._clock.monotonic())
         if self.will is not None:
-            self.publish(self.will.topic, self.will.online, qos=0, retain=True)
+            self.publish(self.will.topic, self.will.online, retain=True)
         self._listeners.up(self.session)
 
     def _work(self) -> None:
@@ -358,6 +369,7 @@ class FakeLink:
         self._broker.leave(self)
         self.session, self._end = None, ""
         self._answers.clear()
+        self._under_way = 0
         self._due = self._clock.monotonic() + _RETRY
         self.standing = Standing(State.OFFLINE, self._clock.monotonic(), reason)
         self._listeners.down(reason)

@@ -157,7 +157,7 @@ def test_a_broker_that_never_answers_the_greeting_is_given_up():
         clock.advance(11)
         gateway.link.step(0)
 
-    assert "no answer" in gateway.link.standing.last_error
+    assert "does not answer" in gateway.link.standing.last_error
 
     assert gateway.link.standing.state is State.OFFLINE
 
@@ -174,4 +174,4 @@ def test_a_client_id_in_use_elsewhere_is_named_as_the_trouble(mosquitto):
     gateway = Gateway(mosquitto.url)
     gateway.connect()
     with Someone(mosquitto.port, client_id="edge-pi"):  # it comes back as stubbornly as we do
-        gateway.drive(lambda: "another client using the id edge-pi" in gateway.link.standing.last_error)
+        gateway.drive(lambda: "another client with the id edge-pi" in gateway.link.standing.last_error)

@@ -62,11 +62,44 @@ def test_the_will_is_said_by_the_broker_and_the_coming_and_going_by_us(bench):
     assert greeting.endswith(b"\x00\x07offline")
     bench.link.step(0)
     assert bench.stub.expect(PUBLISH).endswith(b"online")
+    assert bench.link.room == 0  # the status goes alone
+    bench.stub.send(puback(1))
+    bench.step(lambda: bench.link.room)
 
     bench.link.close()
 
     assert bench.stub.expect(PUBLISH).endswith(b"offline")
     bench.stub.expect(DISCONNECT)
+
+
+def test_a_status_that_costs_connections_is_given_up_with_its_will(bench, caplog):
+    bench.link = bench.make_link(will=Will("edge/pi/status"))
+    for _ in range(2):
+        assert b"edge/pi/status" in bench.connect()
+        bench.link.step(0)
+        bench.stub.expect(PUBLISH)
+        bench.stub.hang_up()  # how many brokers say no
+        bench.end()
+        bench.wait_out()
+
+    assert b"edge/pi/status" not in bench.connect()
+    assert bench.link.room == 65_535
+    assert "does not take edge/pi/status" in caplog.text
+
+
+def test_a_status_that_is_refused_is_not_tried_again(bench, caplog):
+    bench.link = bench.make_link(will=Will("edge/pi/status"))
+    bench.connect()
+    bench.link.step(0)
+    bench.stub.expect(PUBLISH)
+    bench.stub.send(puback(1, 0x87))
+    bench.step(lambda: bench.link.room)
+    bench.stub.hang_up()
+    bench.end()
+    bench.wait_out()
+
+    assert b"edge/pi/status" not in bench.connect()
+    assert "Not authorized" in caplog.text
 
 
 # -- versions ---------------------------------------------------------------------------------------------------------
@@ -79,11 +112,11 @@ def test_a_broker_that_does_not_know_mqtt_5_is_spoken_to_in_3_1_1_from_then_on(b
     bench.end()
     assert bench.link.standing.state is State.OFFLINE
     for _ in range(2):
-        bench.wait_out()
         assert version_of(bench.connect(packet(2, b"\x00\x00"))) == 4
         assert bench.link.session.version == "3.1.1"
         bench.stub.hang_up()
         bench.end()
+        bench.wait_out()
 
 
 def test_a_broker_that_hangs_up_twice_without_a_word_gets_one_greeting_in_3_1_1(bench):
@@ -95,6 +128,24 @@ def test_a_broker_that_hangs_up_twice_without_a_word_gets_one_greeting_in_3_1_1(
         bench.wait_out()
 
     assert versions == [5, 5, 4, 5]
+
+
+def test_a_broker_that_does_not_answer_at_all_is_soon_greeted_in_3_1_1(bench):
+    assert version_of(bench.greet()) == 5
+    bench.clock.advance(4)
+    bench.end()
+    assert "does not answer" in bench.link.standing.last_error
+
+    assert version_of(bench.connect(packet(2, b"\x00\x00"))) == 4
+
+
+def test_a_version_that_worked_is_kept_through_silences(bench):
+    bench.connect()
+    for _ in range(5):
+        bench.stub.hang_up()
+        bench.end()
+        bench.wait_out()
+        assert version_of(bench.greet()) == 5
 
 
 def test_a_version_that_was_asked_for_is_never_changed_and_its_refusal_is_explained(make_bench):
@@ -162,8 +213,8 @@ def test_a_session_taken_over_says_that_two_gateways_have_one_id(bench):
     assert len(bench.downs) == 1
 
 
-def test_waits_between_attempts_grow_and_differ(bench):
-    waits = []
+def test_waits_between_attempts_grow_and_differ(make_bench):
+    bench, waits = make_bench(version="5"), []
     for _ in range(8):
         bench.greet()
         bench.stub.hang_up()

@@ -297,6 +297,50 @@ def test_a_topic_we_may_not_publish_on_keeps_the_outcomes_and_names_the_remedy(b
     assert bench.arrived == [1]
 
 
+def end_connection_over(bench, guilty):
+    """Many brokers say no by hanging up."""
+    take = bench.broker.take
+
+    def strict(link, message):
+        if guilty(message):
+            bench.broker.cut()
+        return take(link, message)
+
+    bench.broker.take = strict
+
+
+def test_a_publish_that_costs_every_connection_is_found_and_dead_and_the_others_arrive(make_bench):
+    bench = make_bench(publishes=True)
+    end_connection_over(bench, lambda message: message.topic == "secret/door")
+    for number in range(20):
+        bench.outbox.add_publish("secret/door" if number == 7 else "plant/fan", number)
+    bench.pass_time(60)
+
+    assert bench.outbox.verdicts(Verdict.DEAD) == [8]
+    assert "connections in a row" in bench.outbox.settled[8][1]
+    assert bench.outbox.backlog("default") == 0
+
+
+def test_outcomes_that_cost_every_connection_are_kept_and_tried_slowly(make_bench):
+    bench = make_bench(batch=10)
+    closed = True
+    end_connection_over(bench, lambda message: closed)
+    for _ in range(30):
+        bench.outbox.add()
+    bench.pass_time(30)
+    assert "access rules" in bench.sync.report().last_error
+    assert bench.outbox.settled == {}
+    sent = len(bench.broker.messages)
+    bench.pass_time(25)
+    assert len(bench.broker.messages) <= sent + 1
+
+    closed = False
+    bench.pass_time(200)
+
+    assert sorted(bench.arrived) == list(range(1, 31))
+    assert bench.batches[-1] > 1  # no longer careful
+
+
 # -- people -----------------------------------------------------------------------------------------------------------
 
 
