@@ -41,7 +41,10 @@ class Deliveries:
         self._forgotten: dict[str, int] = {}
 
     def __getitem__(self, client: str) -> Digests:
-        return self._clients.setdefault(client, Digests())
+        digests = self._clients.get(client)
+        if digests is None:  # not `setdefault`: it would make half a megabyte for every message
+            digests = self._clients[client] = Digests()
+        return digests
 
     def note(self, delivery: Delivery, sequence: int) -> None:
         """A frame with this delivery is durable; ignored where the session was reset after it."""

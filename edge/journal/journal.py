@@ -183,6 +183,11 @@ class Journal:
             if not self._limits.keep_delivered and segment.sealed and segment.settled:
                 self._committer.chores = True
 
+    def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
+        """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow."""
+        with self._books:
+            return self._ledger.outbox.records(kind)
+
     def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
         """What `upstream` refused for good and is still kept, oldest first, with the reason."""
         with self._books:
@@ -221,11 +226,12 @@ class Journal:
     # -- state tables ---------------------------------------------------------------------------------------------
 
     def table(self, name: str) -> Table:
-        """A TinyDB table whose every change is one durable frame; the same object for the same name."""
+        """A TinyDB table whose every change is one durable frame; the same object for the same name. `outcomes` is
+        the outcomes kept, read-only, streamed from the segments; a document's id is its sequence number."""
         if self._database is None:
-            from edge.journal.tables import JournalDB  # a runtime without state tables pays nothing for TinyDB
+            from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
-            self._database = JournalDB(self)
+            self._database = RuntimeDB(self)
         table: Table = self._database.table(name)
         return table
 

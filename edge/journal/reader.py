@@ -5,7 +5,6 @@ Changes nothing and takes no lock. What a running journal writes meanwhile is se
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
@@ -16,7 +15,6 @@ from edge.journal.files import DiskFiles, Files
 from edge.journal.frames import Gap, walk
 from edge.journal.ledger import Ledger
 from edge.journal.opening import describe
-from edge.journal.outbox import stored_of
 from edge.journal.patient import PatientFiles
 from edge.journal.recovery import Damage, Survey, survey
 from edge.journal.segments import Segment
@@ -41,18 +39,7 @@ class JournalReader:
 
     def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
         """Every intact record that is kept, oldest first, delivered or not; in memory that does not grow."""
-        lanes = [self._stream(stream.segments) for stream in self._ledger.books.streams.values()]
-        for stored in heapq.merge(*lanes, key=lambda stored: stored.sequence):
-            if kind is None or stored.record.kind is kind:
-                yield stored
-
-    def _stream(self, segments: list[Segment]) -> Iterator[Stored]:
-        for segment in segments:
-            try:
-                for frame in self._ledger.outbox.frames(segment):
-                    yield from stored_of(frame)
-            except FileNotFoundError:
-                continue  # a running journal deleted it meanwhile
+        return self._ledger.outbox.records(kind)
 
     def show(self, name: str) -> list[Stored]:
         """Every record of that id: what was accepted, the outcome, what it published."""

@@ -10,12 +10,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+import orjson
 import tinydb
 from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
+from edge.journal.errors import JournalError
 from edge.journal.store import Change, Documents, Store
+from edge.model import Stored
 
 _NOTHING = Documents()
 
@@ -30,6 +33,8 @@ class Backend(Protocol):
     def reading(self) -> threading.RLock: ...
 
     def change(self, change: Change) -> None: ...
+
+    def records(self) -> Iterator[Stored]: ...
 
     def commit(self) -> int: ...
 
@@ -141,17 +146,25 @@ class JournalStorage(Storage):
         self.backend.close()
 
 
-class JournalTable(Table):
-    """A TinyDB table over `JournalStorage`."""
+class _BackedTable(Table):
+    """A table that knows the journal behind its storage."""
 
-    _storage: JournalStorage
+    @property
+    def backend(self) -> Backend:
+        storage = self.storage
+        assert isinstance(storage, JournalStorage)
+        return storage.backend
+
+
+class JournalTable(_BackedTable):
+    """A TinyDB table over `JournalStorage`."""
 
     def __init__(self, storage: JournalStorage, name: str, cache_size: int = 10, persist_empty: bool = False) -> None:
         self._seen = 0
         super().__init__(storage, name, cache_size=cache_size, persist_empty=persist_empty)
 
     def search(self, cond: QueryLike) -> list[Document]:
-        with self._storage.backend.reading:
+        with self.backend.reading:
             version = self._documents().version
             if version != self._seen:  # another object for the same table changed it
                 self._seen = version
@@ -159,28 +172,28 @@ class JournalTable(Table):
             return [Document(_copy(dict(doc)), doc.doc_id) for doc in super().search(cond)]
 
     def get(self, cond: Any = None, doc_id: Any = None, doc_ids: Any = None) -> Any:
-        with self._storage.backend.reading:
+        with self.backend.reading:
             found: Any = super().get(cond, doc_id, doc_ids)
         if found is None or isinstance(found, list):
             return found and [Document(_copy(dict(doc)), doc.doc_id) for doc in found]
         return Document(_copy(dict(found)), found.doc_id)
 
     def __iter__(self) -> Iterator[Document]:
-        with self._storage.backend.reading:
+        with self.backend.reading:
             found = [Document(_copy(doc), doc_id) for doc_id, doc in self._documents().docs.items()]
         return iter(found)
 
     def _documents(self) -> Documents:
-        return self._storage.backend.store.tables.get(self.name, _NOTHING)
+        return self.backend.store.tables.get(self.name, _NOTHING)
 
     def _read_table(self) -> Any:
         return _Copies(self._documents().docs, copied=False)
 
     def _get_next_id(self) -> int:
-        return self._storage.backend.store.reserve(self.name)
+        return self.backend.store.reserve(self.name)
 
     def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
-        backend = self._storage.backend
+        backend = self.backend
         with backend.reading:
             draft = _Draft(self._documents().docs)
             updater(draft)
@@ -189,10 +202,60 @@ class JournalTable(Table):
         backend.commit()  # with no lock held: others may be committing
 
 
+class _Streamed(Mapping[str, Mapping[str, Any]]):
+    """The outcomes kept, read from the segments each time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __getitem__(self, doc_id: str) -> Mapping[str, Any]:
+        for stored in self._backend.records():
+            if str(stored.sequence) == doc_id:
+                return _envelope(stored)
+        raise KeyError(doc_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(stored.sequence) for stored in self._backend.records())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._backend.records())
+
+    def items(self) -> Any:
+        return ((str(stored.sequence), _envelope(stored)) for stored in self._backend.records())
+
+
+def _envelope(stored: Stored) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(stored.record.body)
+    return found
+
+
+class OutcomesTable(_BackedTable):
+    """The outcomes as a TinyDB table to search; memory does not grow with what is kept."""
+
+    def __init__(self, storage: JournalStorage, name: str) -> None:
+        super().__init__(storage, name, cache_size=0)
+
+    def _read_table(self) -> Any:
+        return _Streamed(self.backend)
+
+    def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
+        raise JournalError("outcomes cannot be changed: they are what happened")
+
+
+def _runtime_table(storage: JournalStorage, name: str, **options: Any) -> Table:
+    return OutcomesTable(storage, name) if name == "outcomes" else JournalTable(storage, name, **options)
+
+
 class JournalDB(tinydb.TinyDB):
     """TinyDB whose tables live in a journal."""
 
-    table_class: type[Table] = JournalTable
+    table_class: Any = JournalTable
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend, storage=JournalStorage)
+
+
+class RuntimeDB(JournalDB):
+    """The runtime's own: `outcomes` is what the journal keeps, the other tables are state."""
+
+    table_class = staticmethod(_runtime_table)

@@ -13,7 +13,8 @@ from tinydb.operations import add, decrement, delete, increment, set, subtract
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document
 
-from edge.journal import open_database
+from edge.journal import JournalError, open_database, open_journal
+from edge.model import Record, RecordClass, RecordKind
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
 
@@ -286,3 +287,23 @@ def test_the_log_is_written_anew_before_it_grows_without_bound() -> None:
     assert sum(files.size(f"/db/{name}") for name in files.names("/db")) < 3_000_000
     files.crash()
     assert ours(files).all() == [{"k": 1, "n": 3999, "text": "x" * 1000}]
+
+
+def test_the_outcomes_are_a_table_to_search_and_not_to_change() -> None:
+    journal = open_journal("/journal", files=MemoryFiles(), clock=VirtualClock())
+    for number in range(5):
+        body = b'{"id":"box:%d","data":{"task":"overheat","n":%d}}' % (number, number)
+        journal.append([Record(RecordKind.OUTCOME, RecordClass.TELEMETRY, f"box:{number}", body)])
+    journal.commit()
+    outcomes = journal.table("outcomes")
+
+    assert [doc["id"] for doc in outcomes.search(where("data").n > 2)] == ["box:3", "box:4"]
+    assert outcomes.get(doc_id=2) == {"id": "box:1", "data": {"task": "overheat", "n": 1}}
+    assert outcomes.get(doc_ids=[1, 9]) == [{"id": "box:0", "data": {"task": "overheat", "n": 0}}]
+    assert outcomes.count(where("data").task == "overheat") == len(outcomes) == 5
+    assert outcomes.all()[0].doc_id == 1
+    assert not outcomes.contains(doc_id=99)
+    for change in (lambda: outcomes.insert({}), outcomes.truncate, lambda: outcomes.remove(doc_ids=[1])):
+        with pytest.raises(JournalError, match="cannot be changed"):
+            change()
+    assert journal.table("memory").insert({"a": 1}) == 1
