@@ -31,7 +31,7 @@ from edge.ingest.pins import PinWatch, Watching
 from edge.ingest.readings import Sampler, Sampling
 from edge.ingest.tally import Tally
 from edge.ingest.topics import covers
-from edge.journal import Journal, Limits, open_journal
+from edge.journal import Journal, JournalError, Limits, open_journal
 from edge.links.calendar import Schedule
 from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
@@ -99,6 +99,7 @@ class Runtime:
         self.last: dict[str, tuple[float, dict[str, float | bool]]] = {}
         """Device -> wall time and values of its last reading."""
         self._output_errors: dict[str, str] = {}
+        self._journal_error = ""
         self._progress = -1
         self._began = self.clock.wall()
         self.parts: list[Part] = [*self.traffic.parts, *self._wire_parts()]
@@ -242,9 +243,17 @@ class Runtime:
             part.turn(block=True)
 
     def _write_journal(self) -> None:
-        while not self._stopped:
-            if self.journal.wait(1.0):
-                self.journal.commit()
+        pause = threading.Event()
+        while not self._stopping:
+            self.journal.wait(_LOOK)
+            try:
+                self.journal.commit()  # also when there is nothing to write: it keeps house
+                self._journal_error = ""
+            except JournalError as error:  # the frames stay: nothing is acknowledged until the disk takes them
+                if not self._journal_error:
+                    log.error("the disk refuses: %s", error, extra={"action": "journal_refused"})
+                self._journal_error = str(error)
+                pause.wait(_LOOK)
 
     def _wait_for_work(self) -> None:
         due = until(self.clock, self.pipeline.deadline)
@@ -319,8 +328,8 @@ class Runtime:
         return [*self._link_parts(), *self.device_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
-        faults = self.journal.stats()["degraded"]
-        yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(map(str, faults)))
+        faults = [*map(str, self.journal.stats()["degraded"]), *filter(None, [self._journal_error])]
+        yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
         stuck = self.pipeline.stuck
         error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""
         yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)

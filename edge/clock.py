@@ -87,7 +87,11 @@ def _second(whole: int) -> str:
     return datetime.fromtimestamp(whole, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.")
 
 
-def iso(wall: float) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-11-21T09:00:00.120Z`."""
-    milliseconds = int(wall * 1000)
+@functools.lru_cache(maxsize=64)
+def _stamp(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1000)}{milliseconds % 1000:03d}Z"
+
+
+def iso(wall: float) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-11-21T09:00:00.120Z`. Cheap for times close together: one run, three."""
+    return _stamp(int(wall * 1000))

@@ -44,8 +44,8 @@ class Outside:
     def real(cls, world: World | None = None) -> Outside:
         """This machine. `world` is what simulated devices show, where the configuration has any."""
         clock = SystemClock()
-        # Backs off and counts ids; secrets are never drawn from it, but two gateways must not draw the same.
-        dice = random.SystemRandom()
+        # For ids and back-offs, never for secrets; seeded by the system, so that no two gateways draw the same.
+        dice = random.Random(random.SystemRandom().getrandbits(256))
 
         def open_link(
             settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000

@@ -95,7 +95,9 @@ class Refusals:
 
     @property
     def deadline(self) -> float | None:
-        return min((refused.until for refused in self._open.values()), default=None)
+        if not self._open:
+            return None
+        return min(refused.until for refused in self._open.values())
 
     def due(self, *, all: bool = False) -> list[tuple[str, str, Event, int]]:
         """(task, reason, first event, count) of every minute that is over; of every one at shutdown."""
