@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
 import shlex
@@ -221,6 +222,10 @@ def test_mosquitto_takes_the_file_beside_debians_own(tmp_path: Path) -> None:
         for line in broker.stderr:
             said.append(line)
             if line.rstrip().endswith("running"):
-                broker.terminate()
+                break
+        while broker.poll() is None:  # a signal right after that line is forgotten: Mosquitto has still to begin
+            broker.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                broker.wait(timeout=0.2)
 
     assert broker.returncode == 0, "".join(said)

@@ -192,6 +192,14 @@ def test_links_lead_to_something(page: str) -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_test_that_is_named_exists(page: str) -> None:
+    named = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / page).read_text(encoding="utf-8"))
+
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+
+
 def test_the_checks_see_what_is_wrong() -> None:
     with pytest.raises(AssertionError, match="make dmeo"):
         _has_target(["make", "dmeo"])
