@@ -190,7 +190,8 @@ class JournalTable(_BackedTable):
         return _Copies(self._documents().docs, copied=False)
 
     def _get_next_id(self) -> int:
-        return self.backend.store.reserve(self.name)
+        with self.backend.reading:
+            return self.backend.store.reserve(self.name)
 
     def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
         backend = self.backend
