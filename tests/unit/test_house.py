@@ -34,8 +34,9 @@ EVERYWHERE = {"pydantic", "pydantic_core", "orjson", "typing_extensions"}
 # pytest is what a test kit is made of: its modules may all use it.
 KIT = {"pytest"}
 
-# Errors that many things raise: whoever catches one of these has to say what he makes of it.
-FAMILIES = ("everything", "Exception", "BaseException", "OSError", "EdgeError", "DriverError", "RuntimeError")
+# Errors that many things raise: whoever passes over one of these has to say what he makes of it.
+BROAD = {"everything", "Exception", "BaseException"}
+FAMILIES = {"OSError", "EdgeError", "DriverError", "RuntimeError"}
 
 # Where threads may be made: for app.py and nobody below it, because a test that drives the core has one thread; and by
 # the bench, which stands outside and measures.
@@ -146,14 +147,16 @@ def has_empty_name(module: Module) -> Iterator[str]:
 
 
 def swallows_errors(module: Module) -> Iterator[str]:
-    """Passing over one expected error is a way to try the next thing; passing over a family of them hides faults."""
+    """Trying the next thing after an expected error is fine; going on as if nothing were wrong hides faults."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ExceptHandler) and all(_does_nothing(step) for step in node.body):
-            caught = ast.unparse(node.type) if node.type is not None else "everything"
-            if any(family in caught for family in FAMILIES):
-                yield f"{module.path}:{node.lineno}: swallows {caught}; raise, return or count it, or catch one kind"
+            caught = set(re.findall(r"\w+", ast.unparse(node.type) if node.type is not None else "everything"))
+            goes_on = isinstance(node.body[-1], ast.Continue)
+            if caught & (BROAD if goes_on else BROAD | FAMILIES):
+                names = " and ".join(sorted(caught))
+                yield f"{module.path}:{node.lineno}: swallows {names}; raise, return or count it, or catch one kind"
     for name, call in module.calls():
-        if name.endswith("suppress") and {ast.unparse(arg) for arg in call.args} & {"Exception", "BaseException"}:
+        if name.endswith("suppress") and {ast.unparse(arg) for arg in call.args} & BROAD:
             yield f"{module.path}:{call.lineno}: suppresses every error; name the one that is expected"
 
 
