@@ -203,7 +203,11 @@ BAD = {
     is_too_long: ["x = 1\n" * (CEILING + 1)],
     has_long_function: ["def f():\n" + "    x = 1\n" * SCREEN],
     has_empty_name: ["class LinkManager: ...", "class Utils: ..."],
-    swallows_errors: ["try:\n    f()\nexcept OSError:\n    pass", "with contextlib.suppress(Exception):\n    f()"],
+    swallows_errors: [
+        "try:\n    f()\nexcept OSError:\n    pass",
+        "for x in y:\n    try:\n        f()\n    except Exception:\n        continue",
+        "with contextlib.suppress(Exception):\n    f()",
+    ],
     says_nothing_of_itself: ["x = 1", '"""."""'],
     leaves_work_behind: ["x = 1  # TODO: finish", "x = y._z  # noqa: SLF001"],
 }
