@@ -122,7 +122,9 @@ class DeviceSettings(BaseModel):
     address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
     pin: int | None = Field(default=None, description="BCM number of a part on a header pin, 0 to 27")
     every: LongerThanZero | None = Field(default=None, description="time between readings; default: the driver's")
-    debounce: Duration = Field(default=0.0, description="how long a pin must keep a level for it to count")
+    debounce: Duration = Field(
+        default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
+    )
     backend: Backend | None = Field(
         default=None, description="`real` or `sim` for this device; default: `edge.backend`"
     )

@@ -1,1 +1,1 @@
-"""."""
+"""Room 1: the world becomes events."""

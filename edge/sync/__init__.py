@@ -1,1 +1,1 @@
-"""."""
+"""Room 5: outcomes travel upstream."""
