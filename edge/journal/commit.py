@@ -19,7 +19,7 @@ from edge.journal.files import Files
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.segments import Segment
+from edge.journal.segments import STREAMS, Segment
 from edge.journal.space import Space
 from edge.journal.writer import Group, Writer
 
@@ -54,7 +54,7 @@ class Committer:
         self._intake = intake
         self._clock = clock
         self._limits = limits
-        self._fsync = limits.durability == "fsync"
+        self._fsync = any(limits.syncs(name) for name in STREAMS)
         self._on_durable = on_durable
         self._space = Space(files, folder, ledger, limits)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
@@ -122,7 +122,7 @@ class Committer:
         for attempt in range(3):
             try:
                 written = writer.write(group)
-                writer.sync(durable=self._fsync)
+                writer.sync(durable=self._limits.syncs(writer.stream.name))
                 break
             except OSError as error:
                 self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
@@ -217,7 +217,7 @@ class Committer:
 
     def _seal(self, writer: Writer) -> None:
         if writer.segment is not None:
-            self._ledger.written += writer.seal(self._clock.wall(), durable=self._fsync)
+            self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
 
     def _tidy(self) -> None:
         """End full segments, make a checkpoint, delete what is spent. What fails is tried again later."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+Durability = Literal["written", "fsync"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +14,8 @@ class Limits:
     """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
     `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
     `min_free`: what is to stay free on the disk. `when_full`: what gives way then, see `edge.journal.space`; `thin`
-    leaves one frame in `thin_to`. `durability` is what `durable` promises."""
+    leaves one frame in `thin_to`. `durability` is what `durable` promises, for all or by class: `fsync` survives
+    a power cut, `written` the end of the process; a class that is not named has `fsync`."""
 
     max_size: int = 256_000_000
     segment: int = 8_000_000
@@ -21,12 +25,17 @@ class Limits:
     min_free: int = 0
     when_full: Literal["drop_oldest", "thin", "block"] = "drop_oldest"
     thin_to: int = 10
-    durability: Literal["written", "fsync"] = "fsync"
+    durability: Durability | Mapping[str, Durability] = "fsync"
 
     @property
     def segment_size(self) -> int:
         """Where a segment ends: small enough that dropping one is a small part of the journal."""
         return min(self.segment, max(self.max_size // 16, 1 << 14))
+
+    def syncs(self, stream: str) -> bool:
+        """Whether a group of that stream is synced before it counts as durable."""
+        level = self.durability if isinstance(self.durability, str) else self.durability.get(stream, "fsync")
+        return level == "fsync"
 
     @property
     def reserve(self) -> int:

@@ -168,3 +168,28 @@ def test_memory_for_settled_records_does_not_grow_with_the_backlog(opened: Opene
         for name, marks in segment.marks.items()
         if name == "cloud" and marks.count == segment.outcomes
     )
+
+
+def test_each_class_is_as_durable_as_it_was_asked_to_be(opened: Opener, files: MemoryFiles) -> None:
+    """`written` survives the end of the process without a sync; `fsync` survives a power cut too."""
+    journal = opened(durability={"telemetry": "written"})
+    journal.append([record(1)])
+    journal.append([record(2, klass=RecordClass.ALARM)])
+    journal.commit()
+    steps = files.steps
+    journal.append([record(3)])
+    sequence = journal.commit()
+    assert journal.durable == sequence
+    assert files.steps - steps == 1, "one write, no sync"
+
+    files.crash(power=False)
+    journal = opened(durability={"telemetry": "written"})
+    assert journal.backlog("cloud") == 3
+    journal.append([record(4, klass=RecordClass.ALARM)])
+    journal.append([record(5)])
+    journal.commit()
+    for seed in range(10):
+        files.crash(seed)
+        kept = {stored.record for stored in drain(opened())}
+        assert {record(2, klass=RecordClass.ALARM), record(4, klass=RecordClass.ALARM)} <= kept
+        files.crash(power=False)
