@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import random
 
+from edge.clock import Clock
+
+_STABLE = 10.0  # seconds: a connection that lived this long makes the next wait short again
+_SUSPICIOUS = 3  # connections in a row that were accepted and lost sooner
+
 
 class Backoff:
     """Not thread-safe. `source` is the randomness seam: a seeded one repeats its waits. Seconds throughout."""
@@ -30,3 +35,32 @@ class Backoff:
     def reset(self) -> None:
         """It worked: the next wait is short again."""
         self._last = self._base
+
+
+class Attempts:
+    """When to connect next, and what to make of connections that do not last. Not thread-safe."""
+
+    def __init__(self, clock: Clock, backoff: Backoff) -> None:
+        self._clock = clock
+        self._backoff = backoff
+        self._due = clock.monotonic()
+        self._short = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next attempt."""
+        return self._due - self._clock.monotonic()
+
+    def plan(self, *, at_once: bool = False, late: bool = False) -> None:
+        """The next attempt, as the back-off says where nothing else does."""
+        wait = 0.0 if at_once else self._backoff.long() if late else self._backoff.next()
+        self._due = self._clock.monotonic() + wait
+
+    def lived(self, seconds: float) -> int:
+        """A connection ended after that long; how many in a row did not last, where that is many, else 0."""
+        if seconds >= _STABLE:
+            self._short = 0
+            self._backoff.reset()
+        else:
+            self._short += 1
+        return self._short if self._short >= _SUSPICIOUS else 0

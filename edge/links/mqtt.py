@@ -13,6 +13,7 @@ Invariants
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import ssl
@@ -28,7 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.clock import Clock
 from edge.config.models import Broker
-from edge.links.backoff import Backoff
+from edge.links.backoff import Attempts, Backoff
 from edge.links.dialect import UNKNOWN_VERSION, Dialect, parse_address, remedy
 from edge.links.link import (
     FAILURE,
@@ -49,10 +50,7 @@ from edge.links.wire import BlockSocket, Waiter, plain_context, tls_context
 
 log = logging.getLogger(__name__)
 
-_STABLE = 10.0  # a connection that lived this long makes the next wait short again
 _LOST, _MUTE, _CLOSED = "connection lost", "the broker does not answer our greeting", "closed"
-_SUSPICION = "another client with the id {}, or a topic that we may not use?"
-_SUSPICIOUS = 3  # connections in a row that were accepted and lost within seconds
 _GATE = 0.05  # seconds between two looks at `ready`
 _PACKETS = 256  # read in one step at most, so that acknowledgements are never far behind
 _MAXIMUM_PACKET = 4 * 1024 * 1024  # what a gateway with little memory is willing to receive
@@ -83,7 +81,7 @@ class MqttLink:
         self._settings = settings
         self._host, self._port, self._encrypted = parse_address(settings.broker)
         self._clock = clock
-        self._backoff = backoff
+        self._attempts = Attempts(clock, backoff)
         self._presence = Presence(will, client_id)
         self._keep_session = keep_session
         self._receive_maximum = receive_maximum
@@ -98,8 +96,6 @@ class MqttLink:
         self._dialect = Dialect(settings.version)
         self._version = self._dialect.version
         self._connections = 0
-        self._short = 0
-        self._due = clock.monotonic()
         self._opened = 0.0
         self.heard = 0.0
         self._blocks = 0
@@ -156,9 +152,7 @@ class MqttLink:
         properties: Pairs = (),
         done: Done | None = None,
     ) -> None:
-        attached = None
-        if self._version == "5" and (content_type or properties):
-            attached = _properties(PacketTypes.PUBLISH, ContentType=content_type, UserProperty=list(properties))
+        attached = _attach(content_type, properties) if self._version == "5" and (content_type or properties) else None
         info = self._connected().publish(topic, payload, qos, retain, attached)
         if qos:
             self._published[info.mid] = done
@@ -171,7 +165,7 @@ class MqttLink:
             self._finish(reason)
 
     def retry(self) -> None:
-        self._due = self._clock.monotonic()
+        self._attempts.plan(at_once=True)
 
     def close(self) -> None:
         if self.standing.state is State.CLOSED:
@@ -183,7 +177,7 @@ class MqttLink:
         self._waiter.close()
 
     def _wait_offline(self, timeout: float) -> None:
-        left = self._due - self._clock.monotonic()
+        left = self._attempts.left
         if left > 0:
             self._waiter.wait(None, min(timeout, left))
         elif not self.ready():
@@ -293,13 +287,11 @@ class MqttLink:
                 at_once = self._dialect.refused()
             elif not code and sock is not None:
                 at_once = self._dialect.silent(mute=reason == _MUTE)
-        elif self._clock.monotonic() - self._opened >= _STABLE:
-            self._short = 0
-            self._backoff.reset()
-        elif reason == _LOST:
-            self._short += 1
-            if self._short >= _SUSPICIOUS:  # Mosquitto 2.0 says nothing to a client whose session is taken over
-                reason = f"{_LOST} {self._short} times within seconds: {_SUSPICION.format(self.client_id)}"
+        elif (times := self._attempts.lived(self._clock.monotonic() - self._opened)) and reason == _LOST:
+            # Mosquitto 2.0 says nothing to a client whose session is taken over, nor to one that has no right
+            reason += (
+                f" {times} times within seconds: another client with the id {self.client_id}, or a topic not ours?"
+            )
         self._plan(reason, None if at_once else advice, at_once=at_once)
         if session is not None:
             level = logging.INFO if reason == _CLOSED else logging.WARNING
@@ -309,8 +301,7 @@ class MqttLink:
     def _plan(self, reason: str, advice: str | None = None, *, at_once: bool = False) -> None:
         """The next attempt: soon, or late when a person has to do something first."""
         self._client = self._socket = self._end = None
-        wait = 0.0 if at_once else self._backoff.next() if advice is None else self._backoff.long()
-        self._due = self._clock.monotonic() + wait
+        self._attempts.plan(at_once=at_once, late=advice is not None)
         if advice is None:
             self._stand(State.OFFLINE, reason)
         else:
@@ -377,6 +368,20 @@ class MqttLink:
         done = self._subscribed.pop(packet_id, None)
         if done is not None:
             done([code.value for code in codes])
+
+
+class _Packed(Properties):
+    """Properties whose bytes are made once: making them costs the library as much as the rest of a publish."""
+
+    def __init__(self, properties: Properties) -> None:
+        packed: bytes = properties.pack()  # type: ignore[no-untyped-call]
+        object.__setattr__(self, "pack", lambda: packed)
+
+
+@functools.lru_cache(maxsize=64)
+def _attach(content_type: str, pairs: Pairs) -> Properties:
+    """What goes with a publish."""
+    return _Packed(_properties(PacketTypes.PUBLISH, ContentType=content_type, UserProperty=list(pairs)))
 
 
 def _properties(kind: int, **values: Any) -> Properties:

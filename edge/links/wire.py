@@ -137,6 +137,9 @@ class Waiter:
         self._writer.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._reader.fileno(), select.POLLIN)
+        self._watched: BlockSocket | None = None
+        self._number = -1
+        self._events = 0
         self._asleep = False
         self._woken = False
 
@@ -149,8 +152,7 @@ class Waiter:
 
     def wait(self, sock: BlockSocket | None, timeout: float) -> bool:
         """Sleep until there is something to read or write, `wake`, or `timeout` seconds; True when readable."""
-        if sock is not None:
-            self._poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if sock.unsent else 0))
+        self._watch(sock)
         self._asleep = True
         waiting = sock is not None and sock.waiting
         if self._woken or waiting:
@@ -159,15 +161,26 @@ class Waiter:
             ready = self._poll.poll(timeout * 1000)
         finally:
             self._asleep = self._woken = False
-            if sock is not None:
-                self._poll.unregister(sock.fileno())
         readable = waiting
         for number, events in ready:
-            if sock is None or number != sock.fileno():
+            if number != self._number:
                 self._reader.recv(4096)
             elif events & ~select.POLLOUT:
                 readable = True
         return readable
+
+    def _watch(self, sock: BlockSocket | None) -> None:
+        """Have `poll` look at this socket, and at its being writable only while something waits to be written."""
+        if sock is not self._watched:
+            if self._watched is not None:
+                self._poll.unregister(self._number)
+            self._watched, self._events = sock, 0
+            self._number = -1 if sock is None else sock.fileno()
+        if sock is not None:
+            events = select.POLLIN | select.POLLOUT if sock.unsent else select.POLLIN
+            if events != self._events:
+                self._events = events
+                self._poll.register(self._number, events)
 
     def close(self) -> None:
         self._reader.close()

@@ -220,7 +220,7 @@ def test_waits_between_attempts_grow_and_differ(make_bench):
         bench.stub.hang_up()
         bench.end()
         before = bench.clock.monotonic()
-        while bench.link._due > bench.clock.monotonic():
+        while bench.link._attempts.left > 0:
             bench.clock.advance(0.1)
         waits.append(bench.clock.monotonic() - before)
 
