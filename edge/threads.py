@@ -15,8 +15,8 @@ class Threads:
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self._failed = failed
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._running: list[str] = []
+        self._changed = threading.Condition()
 
     def spawn(self, name: str, body: Callable[[], None]) -> None:
         """Run `body` in a thread called `name`. Daemon: a stuck task must not keep the process from ending."""
@@ -25,22 +25,23 @@ class Threads:
             try:
                 body()
             except Exception as error:  # recorded for the supervisor
-                log.exception("thread %s ended", name, extra={"action": "thread_failed", "thread": name})
+                log.exception("thread %s ended", name, extra={"action": "thread_failed"})
                 self._failed(f"thread {name} ended: {type(error).__name__}: {error}")
+            finally:
+                with self._changed:
+                    self._running.remove(name)
+                    self._changed.notify_all()
 
-        thread = threading.Thread(target=guarded, name=name, daemon=True)
-        with self._lock:
-            self._threads = [known for known in self._threads if known.is_alive()]
-            self._threads.append(thread)
-        thread.start()
+        with self._changed:
+            threading.Thread(target=guarded, name=name, daemon=True).start()
+            self._running.append(name)
 
     def alive(self) -> list[str]:
         """The names of those that run."""
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        return list(self._running)
 
     def join(self, timeout: float) -> list[str]:
-        """Wait for all, `timeout` seconds each at most; the names of those that did not end."""
-        for thread in tuple(self._threads):
-            if thread is not threading.current_thread():
-                thread.join(timeout)
-        return self.alive()
+        """Wait for all, `timeout` seconds in all; the names of those that did not end. Not from one of them."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, timeout)
+            return list(self._running)
