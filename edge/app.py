@@ -14,28 +14,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from drivers import DriverError, Reading
 from edge.clock import iso
 from edge.config import Config
 from edge.desk import Desk
-from edge.devices import Handle, Wiring
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
-from edge.ingest.pins import PinWatch, Watching
-from edge.ingest.readings import Sampler, Sampling
 from edge.ingest.tally import Tally
 from edge.ingest.topics import covers
+from edge.instruments import Instruments
 from edge.journal import Journal, JournalError, Limits, open_journal
 from edge.links.calendar import Schedule
 from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
-from edge.parts import Part, WirePart, until
+from edge.parts import Part, until
 from edge.pipeline import SLOTS, Pipeline
 from edge.runs.crew import Crew
 from edge.runs.load import Task, load_task
@@ -62,59 +59,20 @@ class Runtime:
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.tasks = _load_tasks(config)
-        self.journal = self._open_journal()
-        self.wiring = Wiring(config, outside.wires)
-        self.triggers = Triggers(
-            {name: task.settings for name, task in self.tasks.items()},
-            clock=self.clock,
-            minter=self.minter,
-            telemetry=self.telemetry,
-        )
-        self.pipeline = Pipeline(
-            edge_id=config.edge.id,
-            inbox=self.inbox,
-            triggers=self.triggers,
-            tasks=self.tasks,
-            journal=self.journal,
-            devices=self.wiring.handles,
-            matches=covers,
-            clock=self.clock,
-            minter=self.minter,
-            tally=self.tally,
-            telemetry=self.telemetry,
-        )
-        self._threads = Threads(self._fail)
-        self.traffic = Traffic(
-            config,
-            outside,
-            journal=self.journal,
-            inbox=self.inbox,
-            minter=self.minter,
-            tasks=self.tasks,
-            outputs=self.wiring.handles,
-            telemetry=self.telemetry,
-        )
-        self.calendar = self._plan_calendar()
-        self.watchers: list[Sampler | PinWatch] = []
-        self.last: dict[str, tuple[float, dict[str, float | bool]]] = {}
-        """Device -> wall time and values of its last reading."""
-        self._output_errors: dict[str, str] = {}
+        self._stopping = self._stopped = False
+        self._ended = threading.Condition()
+        self._failed: str | None = None
         self._journal_error = ""
         self._progress = -1
         self._began = self.clock.wall()
-        self.parts: list[Part] = [*self.traffic.parts, *self._wire_parts()]
-        self.crew = Crew(
-            step=self.pipeline.step,
-            wait=self._wait_for_work,
-            watch=self.pipeline.watch,
-            spawn=self._threads.spawn,
-        )
-        self.pipeline.promote = self.crew.promote
-        self.pipeline.watching = self.crew.stir
-        self._stopping = False
-        self._stopped = False
-        self._ended = threading.Condition()
-        self._failed: str | None = None
+        self._threads = Threads(self._fail)
+        self.journal = self._open_journal()
+        self.instruments = self._plug_in()
+        self.pipeline = self._lay_pipeline()
+        self.traffic = self._connect()
+        self.calendar = self._plan_calendar()
+        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts]
+        self.crew = self._man()
         self.desk = Desk(self)
         self._gauges()
 
@@ -132,6 +90,64 @@ class Runtime:
             ),
             on_durable=self._on_durable,
         )
+
+    def _plug_in(self) -> Instruments:
+        return Instruments(
+            self.config,
+            self.outside.wires,
+            clock=self.clock,
+            inbox=self.inbox,
+            minter=self.minter,
+            telemetry=self.telemetry,
+            show=self._show,
+        )
+
+    def _show(self, device: str, values: Mapping[str, float | bool]) -> None:
+        self.traffic.show(device, values)  # made after the instruments, which it may set
+
+    def _lay_pipeline(self) -> Pipeline:
+        triggers = Triggers(
+            {name: task.settings for name, task in self.tasks.items()},
+            clock=self.clock,
+            minter=self.minter,
+            telemetry=self.telemetry,
+        )
+        return Pipeline(
+            edge_id=self.config.edge.id,
+            inbox=self.inbox,
+            triggers=triggers,
+            tasks=self.tasks,
+            journal=self.journal,
+            devices=self.instruments.handles,
+            matches=covers,
+            clock=self.clock,
+            minter=self.minter,
+            tally=self.tally,
+            telemetry=self.telemetry,
+        )
+
+    def _connect(self) -> Traffic:
+        return Traffic(
+            self.config,
+            self.outside,
+            journal=self.journal,
+            inbox=self.inbox,
+            minter=self.minter,
+            tasks=self.tasks,
+            outputs=self.instruments.handles,
+            telemetry=self.telemetry,
+        )
+
+    def _man(self) -> Crew:
+        crew = Crew(
+            step=self.pipeline.step,
+            wait=self._wait_for_work,
+            watch=self.pipeline.watch,
+            spawn=self._threads.spawn,
+        )
+        self.pipeline.promote = crew.promote
+        self.pipeline.watching = crew.stir
+        return crew
 
     def _on_durable(self, sequence: int) -> None:
         self.pipeline.on_durable(sequence)
@@ -162,53 +178,6 @@ class Runtime:
         self.telemetry.counter("edge_schedule_misses_total", task=name, kind=label).add()
         log.warning("schedule of %s: %s", name, label, extra={"action": "schedule_missed", "task": name})
 
-    def _wire_parts(self) -> Iterator[Part]:
-        for wire, handles in self.wiring.wires().items():
-            sampled = [handle for handle in handles if not handle.push and (handle.settings.every or not handle.output)]
-            watched = [handle for handle in handles if handle.push]
-            part = WirePart(wire, self.clock)
-            steps: list[Callable[[], float | None]] = []
-            if sampled:
-                steps.append(self._sampler(sampled).step)
-            if watched:
-                watch = self._watch(watched, part.wake)
-                part.start = watch.start
-                steps.append(watch.step)
-            part.steps = steps
-            yield part
-
-    def _sampler(self, handles: list[Handle]) -> Sampler:
-        sampler = Sampler(
-            [
-                Sampling(sensor=handle, every=handle.settings.every or handle.kind.every, ranges=handle.kind.ranges)
-                for handle in handles
-            ],
-            clock=self.clock,
-            offer=self.inbox.push,
-            minter=self.minter,
-            telemetry=self.telemetry,
-            on_reading=self._on_reading,
-        )
-        self.watchers.append(sampler)
-        return sampler
-
-    def _watch(self, handles: list[Handle], wake: Callable[[], None]) -> PinWatch:
-        watch = PinWatch(
-            [Watching(sensor=handle, debounce=handle.settings.debounce) for handle in handles],
-            clock=self.clock,
-            offer=self.inbox.push,
-            minter=self.minter,
-            telemetry=self.telemetry,
-            wake=wake,
-            on_reading=self._on_reading,
-        )
-        self.watchers.append(watch)
-        return watch
-
-    def _on_reading(self, device: str, reading: Reading) -> None:
-        self.last[device] = (self.clock.wall(), dict(reading.values))
-        self.traffic.show(device, reading.values)
-
     # -- running ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -222,20 +191,11 @@ class Runtime:
 
     def prepare(self) -> None:
         """What comes before the first turn: tests call it, and then turn the parts themselves."""
-        for handle in self.wiring.handles.values():
-            if handle.output:
-                self._start_output(handle)
+        self.instruments.start_outputs()
         self.calendar.start()
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
-
-    def _start_output(self, handle: Handle) -> None:
-        try:
-            handle.start()
-        except DriverError as error:
-            self._output_errors[handle.name] = str(error)
-            log.warning("%s cannot be used: %s", handle.name, error, extra={"action": "device_failed"})
 
     def _turn(self, part: Part) -> None:
         part.start()
@@ -311,7 +271,7 @@ class Runtime:
         with ExitStack() as stack:
             stack.callback(self.journal.close)
             stack.callback(self.traffic.close)
-            stack.callback(self.wiring.close)
+            stack.callback(self.instruments.close)
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
         """Wait until `answered`, or for `timeout` seconds. Tests, which have no threads, put their pump here."""
@@ -325,7 +285,7 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        return [*self._link_parts(), *self.device_parts(), *self._core_parts()]
+        return [*self._link_parts(), *self._device_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
         faults = [*map(str, self.journal.stats()["degraded"]), *filter(None, [self._journal_error])]
@@ -344,16 +304,9 @@ class Runtime:
             for source, reason in self.traffic.source.degraded.items():
                 yield _part(source, "source", "degraded", self._began, reason)
 
-    def device_parts(self) -> Iterator[dict[str, Any]]:
-        """The devices among the parts."""
-        states = {name: state for watcher in self.watchers for name, state in watcher.states.items()}
-        for name in self.wiring.handles:
-            state = states.get(name)
-            if state is not None:
-                yield _part(name, "device", state.state, state.since, state.last_error or "")
-            else:
-                error = self._output_errors.get(name, "")
-                yield _part(name, "device", "failed" if error else "ok", self._began, error)
+    def _device_parts(self) -> Iterator[dict[str, Any]]:
+        for name, state in self.instruments.states():
+            yield _part(name, "device", state.state, state.since, state.last_error or "")
 
     def degraded(self) -> list[str]:
         """What does not work as configured, one sentence each; empty when all is well."""

@@ -37,17 +37,17 @@ class Desk:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._handles = runtime.wiring.handles
+        self._handles = runtime.instruments.handles
 
     # -- devices ----------------------------------------------------------------------------------------------------
 
     def devices(self) -> list[dict[str, Any]]:
         """Every device with its last values and how it is doing."""
-        states = {part["name"]: part for part in self._runtime.device_parts()}
-        return [self._device(handle, states[handle.name]) for handle in self._handles.values()]
+        states = dict(self._runtime.instruments.states())
+        return [self._device(handle, states[handle.name].state) for handle in self._handles.values()]
 
-    def _device(self, handle: Handle, part: Mapping[str, Any]) -> dict[str, Any]:
-        time, values = self._runtime.last.get(handle.name, (None, {}))
+    def _device(self, handle: Handle, state: str) -> dict[str, Any]:
+        last = self._runtime.instruments.last.get(handle.name)
         settings = handle.settings
         return {
             "name": handle.name,
@@ -58,9 +58,9 @@ class Desk:
             "backend": handle.backend,
             "channels": dict(handle.channels),
             "output": handle.output,
-            "state": part["state"],
-            "time": None if time is None else iso(time),
-            "values": values,
+            "state": state,
+            "time": None if last is None else iso(last.time),
+            "values": {} if last is None else last.values,
         }
 
     def read(self, device: str) -> dict[str, Any]:

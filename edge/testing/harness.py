@@ -77,13 +77,13 @@ class Harness:
     @property
     def pins(self) -> SimulatedPins:
         """The simulated header: `drive`, `level`, `history`."""
-        pins = self.runtime.wiring.pins("sim")
+        pins = self.runtime.instruments.wiring.pins("sim")
         assert isinstance(pins, SimulatedPins)
         return pins
 
     def bus(self, name: str) -> SimBus:
         """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`."""
-        bus = self.runtime.wiring.bus(name, "sim")
+        bus = self.runtime.instruments.wiring.bus(name, "sim")
         assert isinstance(bus, SimBus)
         return bus
 
