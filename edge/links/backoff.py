@@ -56,11 +56,16 @@ class Attempts:
         wait = 0.0 if at_once else self._backoff.long() if late else self._backoff.next()
         self._due = self._clock.monotonic() + wait
 
-    def lived(self, seconds: float) -> int:
-        """A connection ended after that long; how many in a row did not last, where that is many, else 0."""
+    def lived(self, seconds: float) -> str:
+        """A connection ended after that long; where several in a row did not last, what that may mean.
+
+        Mosquitto 2.0 says nothing to a client whose session is taken over, nor to one that publishes what it may not.
+        """
         if seconds >= _STABLE:
             self._short = 0
             self._backoff.reset()
         else:
             self._short += 1
-        return self._short if self._short >= _SUSPICIOUS else 0
+        if self._short < _SUSPICIOUS:
+            return ""
+        return f" {self._short} times within seconds: another client with the id {{client_id}}, or a topic not ours?"

@@ -7,10 +7,13 @@ link, and its owner, who has it in the journal, sends it again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
+
+log = logging.getLogger(__name__)
 
 Pairs = tuple[tuple[str, str], ...]
 """User properties of MQTT 5; nothing on MQTT 3.1.1."""
@@ -86,7 +89,7 @@ class Listeners:
     def __init__(self) -> None:
         self._all: list[tuple[OnConnected | None, OnDisconnected | None]] = []
 
-    def add(self, connected: OnConnected | None, disconnected: OnDisconnected | None) -> None:
+    def add(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
         self._all.append((connected, disconnected))
 
     def up(self, session: Session) -> None:
@@ -96,8 +99,11 @@ class Listeners:
 
     def down(self, reason: str) -> None:
         for _, disconnected in self._all:
-            if disconnected is not None:
-                disconnected(reason)
+            try:
+                if disconnected is not None:
+                    disconnected(reason)
+            except Exception:  # there is no connection left that it could cost
+                log.exception("a listener failed", extra={"action": "link_failed"})
 
 
 class Link(Protocol):

@@ -36,8 +36,6 @@ from edge.links.link import (
     Done,
     Listeners,
     Message,
-    OnConnected,
-    OnDisconnected,
     OnMessage,
     Pairs,
     Session,
@@ -86,7 +84,9 @@ class MqttLink:
         self._keep_session = keep_session
         self._receive_maximum = receive_maximum
         self._waiter = Waiter()
+        self.wake = self._waiter.wake
         self._listeners = Listeners()
+        self.listen = self._listeners.add
         self._client: Client | None = None
         self._socket: BlockSocket | None = None
         self.session: Session | None = None
@@ -106,12 +106,6 @@ class MqttLink:
         if self.session is None or self._presence.announcing:
             return 0
         return max(0, self.session.receive_maximum - len(self._published))
-
-    def wake(self) -> None:
-        self._waiter.wake()
-
-    def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
-        self._listeners.add(connected, disconnected)
 
     def step(self, timeout: float) -> None:
         if self.standing.state is State.CLOSED:
@@ -245,11 +239,11 @@ class MqttLink:
     def _turn(self, client: Client, timeout: float) -> None:
         sock = self._socket
         assert sock is not None
-        client.loop_write()
-        sock.flush()
-        while client.want_write() and not sock.unsent:  # it holds more than the socket was willing to collect
+        while True:
             client.loop_write()
             sock.flush()
+            if sock.unsent or not client.want_write():  # else it holds more than the socket was willing to collect
+                break
         if self._waiter.wait(sock, timeout):
             for _ in range(_PACKETS):
                 client.loop_read()
@@ -287,11 +281,8 @@ class MqttLink:
                 at_once = self._dialect.refused()
             elif not code and sock is not None:
                 at_once = self._dialect.silent(mute=reason == _MUTE)
-        elif (times := self._attempts.lived(self._clock.monotonic() - self._opened)) and reason == _LOST:
-            # Mosquitto 2.0 says nothing to a client whose session is taken over, nor to one that has no right
-            reason += (
-                f" {times} times within seconds: another client with the id {self.client_id}, or a topic not ours?"
-            )
+        elif (hint := self._attempts.lived(self._clock.monotonic() - self._opened)) and reason == _LOST:
+            reason += hint.format(client_id=self.client_id)
         self._plan(reason, None if at_once else advice, at_once=at_once)
         if session is not None:
             level = logging.INFO if reason == _CLOSED else logging.WARNING

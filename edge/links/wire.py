@@ -112,16 +112,22 @@ def plain_context() -> ssl.SSLContext:
 def tls_context(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
     """For `mqtts://`: the server is verified against `ca` (a PEM file; default: the system's), host name included.
 
-    Raises OSError or ssl.SSLError when a file cannot be used.
+    Raises ValueError naming the setting whose file cannot be used.
     """
     context = _BlockContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca is not None:
-        context.load_verify_locations(cafile=ca)
-    else:
-        context.load_default_certs()
-    if cert is not None:
-        context.load_cert_chain(cert, key)
+    try:
+        if ca is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(cafile=ca)
+    except OSError as error:
+        raise ValueError(f"ca: {ca} cannot be used: {error}") from error
+    try:
+        if cert is not None:
+            context.load_cert_chain(cert, key)
+    except OSError as error:
+        raise ValueError(f"cert: {cert} with key: {key or cert} cannot be used: {error}") from error
     return context
 
 

@@ -20,8 +20,6 @@ from edge.links.link import (
     Done,
     Listeners,
     Message,
-    OnConnected,
-    OnDisconnected,
     OnMessage,
     Pairs,
     Session,
@@ -249,6 +247,7 @@ class FakeLink:
         self._broker = broker
         self._clock = clock
         self._listeners = Listeners()
+        self.listen = self._listeners.add
         self._answers: deque[Callable[[], None]] = deque()
         self._under_way = 0
         self._connections = 0
@@ -258,9 +257,6 @@ class FakeLink:
     @property
     def room(self) -> int:
         return 0 if self.session is None else max(0, self.session.receive_maximum - self._under_way)
-
-    def listen(self, connected: OnConnected | None = None, disconnected: OnDisconnected | None = None) -> None:
-        self._listeners.add(connected, disconnected)
 
     def step(self, timeout: float = 0.0) -> None:
         if self.standing.state is State.CLOSED:
