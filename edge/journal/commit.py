@@ -25,6 +25,7 @@ from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
 _STATE_SIZE = 1 << 20
+_STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -58,6 +59,7 @@ class Committer:
         self._on_durable = on_durable
         self._space = Space(files, folder, ledger, limits)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
+        self._synced_at = clock.monotonic()
         self._carried: set[str] = set()
 
     def commit(self) -> int:
@@ -89,7 +91,7 @@ class Committer:
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
-            dirty = self._ledger.log.dirty or self._ledger.log.lost
+            dirty = self._state_due()
         if not groups and not dirty:
             return False
         try:
@@ -100,6 +102,14 @@ class Committer:
             self._intake.put_back(groups)
             raise self._refused(error) from error
         self.durable = target
+        return True
+
+    def _state_due(self) -> bool:
+        """Whether the state log is to be synced now: at once where someone waits, acknowledgements in good time."""
+        log, now = self._ledger.log, self._clock.monotonic()
+        if not (log.lost or log.urgent or (log.dirty and now - self._synced_at >= _STATE_EVERY)):
+            return False
+        self._synced_at = now
         return True
 
     def _write_all(self, groups: dict[str, Group]) -> None:
@@ -142,7 +152,7 @@ class Committer:
     def _sync_state(self) -> None:
         log = self._ledger.log
         if not self._fsync:
-            log.dirty = False
+            log.dirty = log.urgent = False
         elif not log.lost:
             with contextlib.suppress(OSError):
                 log.sync()

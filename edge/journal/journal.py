@@ -84,7 +84,7 @@ class Journal:
         return last
 
     def commit(self) -> int:
-        """Make all that was appended or settled before the call durable; returns `durable`.
+        """Make all that was appended before the call durable, and changes of state tables; returns `durable`.
 
         Raises `JournalError` when the disk refuses. Nothing is lost by that: the frames stay for the next attempt.
         `on_durable` is called by this thread, without a lock held.
@@ -122,7 +122,7 @@ class Journal:
         """The broker began a new session: the packet ids so far mean nothing any more. Raises OSError."""
         with self._books:
             sequence = self._intake.sequence
-            self._ledger.note(FORGET, orjson.dumps({"client": client, "sequence": sequence}))
+            self._ledger.note(FORGET, orjson.dumps({"client": client, "sequence": sequence}), urgent=True)
             self._ledger.state.deliveries.forget(client, sequence)
 
     # -- the outbox -----------------------------------------------------------------------------------------------
@@ -145,7 +145,8 @@ class Journal:
     def settle(self, upstream: str, sequences: Iterable[int], verdict: Verdict, reason: str = "") -> int:
         """`upstream` has done with these records, in any order; returns how many were pending until now.
 
-        Written at once, durable with the next commit. Repeats and numbers that are not pending count nothing.
+        Written at once, so a killed process forgets none; durable with a commit within a second or so, because a
+        power cut that forgets one only makes it be sent again. Repeats and numbers that are not pending count nothing.
         Raises OSError when it cannot be written; then nothing changed.
         """
         with self._books:
@@ -172,7 +173,7 @@ class Journal:
             classes[stream] = classes.get(stream, 0) + len(ordinals)
         marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
         body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
-        self._ledger.note(SETTLED, orjson.dumps(body))
+        self._ledger.note(SETTLED, orjson.dumps(body), urgent=False)
         totals = self._ledger.books.of(upstream)
         for klass, number in classes.items():
             totals.add(verdict, number, reason, klass)
@@ -206,7 +207,7 @@ class Journal:
             if not places:
                 return 0
             marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
-            self._ledger.note(REQUEUED, orjson.dumps({"u": upstream, "s": marked}))
+            self._ledger.note(REQUEUED, orjson.dumps({"u": upstream, "s": marked}), urgent=True)
             count = 0
             for segment, ordinals in places.values():
                 count += revive(segment.marks[upstream], segment.dead[upstream], ordinals)
@@ -250,7 +251,7 @@ class Journal:
         OSError; then nothing changed."""
         with self._books:
             body = change.dump()
-            self._ledger.note(TABLE, body)
+            self._ledger.note(TABLE, body, urgent=True)
             self.store.apply(Change.load(body))
 
     # -- the end --------------------------------------------------------------------------------------------------

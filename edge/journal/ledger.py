@@ -95,9 +95,11 @@ class Ledger:
             "degraded": list(self.degraded),
         }
 
-    def note(self, kind: int, body: bytes) -> None:
-        """Write a change to the state log, at once. Raises OSError; then the change must not be made."""
+    def note(self, kind: int, body: bytes, *, urgent: bool) -> None:
+        """Write a change to the state log, at once; `urgent`: the next commit syncs it. Raises OSError; then the
+        change must not be made."""
         self.written += self.log.write(kind, body, self._clock.wall())
+        self.log.urgent = self.log.urgent or urgent
 
     def checkpoint(self, sequence: int) -> None:
         """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""

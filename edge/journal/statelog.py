@@ -177,6 +177,7 @@ class StateLog:
         self.size = 0
         self.checkpoint_size = 0
         self.dirty = False
+        self.urgent = False  # someone waits for the sync; acknowledgements do not
         self.lost = False  # what the disk holds of the log is unknown: only a new checkpoint helps
 
     def write(self, kind: int, body: bytes, wall: float) -> int:
@@ -196,7 +197,7 @@ class StateLog:
 
     def sync(self) -> None:
         """What was written before the call is durable after it. After an OSError only `replace` helps."""
-        self.dirty = False
+        self.dirty = self.urgent = False
         if self._file is not None:
             try:
                 self._file.sync()
@@ -234,7 +235,7 @@ class StateLog:
         if self._file is not None:
             self._file.close()
         self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
-        self.lost = False
+        self.urgent = self.lost = False
         self.number = number
         self.tidy()
         return size

@@ -51,7 +51,6 @@ class World:
     def on_durable(self, sequence: int) -> None:
         for last in [last for last in self.appended if last <= sequence]:
             self.confirmed.update(self.appended.pop(last))
-        self.settled_durably |= self.settled
 
     def record(self, kind: RecordKind) -> Record:
         self.names += 1
@@ -94,8 +93,12 @@ class World:
         action = self.dice.random()
         if action < 0.6:
             self.append()
-        elif action < 0.8:
+        elif action < 0.75:
             self.journal.commit()
+        elif action < 0.8:
+            self.clock.advance(1)  # acknowledgements are durable in good time
+            self.journal.commit()
+            self.settled_durably |= self.settled
         elif action < 0.95:
             if self.limits is LIMITS or self.dice.random() < 0.02:  # where space is short, the link is mostly away
                 self.settle()
