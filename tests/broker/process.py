@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -103,10 +102,14 @@ class EdgeProcess:
         self.signal(signal.SIGKILL)
         self._ended()
 
+    def terminate(self) -> None:
+        """SIGTERM, without waiting for what it does."""
+        self.signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self._looking.clear()
-        self.signal(signal.SIGTERM)
+        self.terminate()
         return self._ended()
 
     def wait(self, seconds: float = 60.0) -> int:
