@@ -29,6 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.clock import Clock
 from edge.config.models import Broker
+from edge.errors import LinkError
 from edge.links.backoff import Attempts, Backoff
 from edge.links.dialect import UNKNOWN_VERSION, Dialect, parse_address, remedy
 from edge.links.link import (
@@ -196,6 +197,8 @@ class MqttLink:
             self._plan(
                 f"the broker's certificate is not trusted: {error.verify_message}", "check ca: and the host name"
             )
+        except LinkError as error:
+            self._plan(str(error), "mend the file or name another")
         except (OSError, ValueError) as error:
             self._plan(f"{self._host}:{self._port}: {error}")
 

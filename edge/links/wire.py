@@ -14,6 +14,8 @@ import socket
 import ssl
 from typing import Any
 
+from edge.errors import LinkError
+
 _READ = 65_536
 _UNSENT = 262_144  # bytes held back at most: beyond them the library is told to wait for the socket
 
@@ -112,7 +114,7 @@ def plain_context() -> ssl.SSLContext:
 def tls_context(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
     """For `mqtts://`: the server is verified against `ca` (a PEM file; default: the system's), host name included.
 
-    Raises ValueError naming the setting whose file cannot be used.
+    Raises LinkError naming the setting whose file cannot be used.
     """
     context = _BlockContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -122,12 +124,12 @@ def tls_context(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLCon
         else:
             context.load_verify_locations(cafile=ca)
     except OSError as error:
-        raise ValueError(f"ca: {ca} cannot be used: {error}") from error
+        raise LinkError(f"ca: {ca} cannot be used: {error}") from error
     try:
         if cert is not None:
             context.load_cert_chain(cert, key)
     except OSError as error:
-        raise ValueError(f"cert: {cert} with key: {key or cert} cannot be used: {error}") from error
+        raise LinkError(f"cert: {cert}, key: {key or cert} cannot be used: {error}") from error
     return context
 
 
