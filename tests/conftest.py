@@ -1,12 +1,22 @@
-"""What every run of the tests says at its end: which groups it left out, and why."""
+"""What every run of the tests keeps: the same examples each time, logging as it was; and what it left out, and why.
+
+Property tests draw the same examples in every run, so that a red run can be repeated;
+`--hypothesis-profile=search` draws new ones.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("fixed")
 
 WHY = {
     "broker": "needs a real Mosquitto: make test-all",
@@ -24,6 +34,17 @@ COUNTS = {
     "bad-runs": (1000, "runs of each kind that ends badly"),
     "hung-runs": (24, "runs of a real process that never return; four of them cost a restart"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets logging up for its whole process; the next test is to hear what it expects."""
+    loggers = [logging.getLogger(name) for name in (None, "edge", "drivers", "tasks")]
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

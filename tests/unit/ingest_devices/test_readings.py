@@ -75,8 +75,9 @@ def test_however_late_it_is_called_there_is_one_sample_a_period_at_most(delays: 
         next_one = sampler.step()
         now = bench.clock.monotonic()
         assert now < next_one <= now + every * 1.000001
-    periods = [math.floor(event.monotonic / every + 1e-9) for event in bench.events]
-    assert len(set(periods)) == len(periods)
+    times = [event.monotonic for event in bench.events]
+    for first, third in zip(times, times[2:], strict=False):
+        assert third - first > every * 0.999999  # one a period: two may be close, three may not
 
 
 def test_nothing_to_sample_is_never_due(bench: Bench) -> None:
