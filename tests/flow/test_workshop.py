@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def test_overheating_starts_the_fan_and_the_outcome_survives_an_offline_restart(edge_factory):
-    edge = edge_factory("workshop/edge.yaml")  # a real config; buses, pins, brokers, clock, files, secrets, paths replaced
+    edge = edge_factory("workshop/edge.yaml")  # a real config; only what lies outside the runtime is replaced
     edge.world["workshop.temperature"] = 21.0
     edge.advance("60s")
     assert edge.outcomes == []
