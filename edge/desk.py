@@ -8,17 +8,42 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import orjson
 
-from edge.clock import iso
-from edge.devices import Handle, UnknownDevice, find
+from edge.clock import Clock, iso
+from edge.devices import Handle, find
 from edge.errors import EdgeError
-from edge.model import Event, EventKind, Fired, Start, Status
+from edge.ids import Minter
+from edge.ingest.inbox import Inbox
+from edge.ingest.tally import Tally
+from edge.instruments import Instruments
+from edge.journal import Journal
+from edge.model import Event, EventKind, Fired, Start
+from edge.runs.load import Task
+from edge.telemetry import Telemetry
+from edge.traffic import Traffic
 
-if TYPE_CHECKING:
-    from edge.app import Runtime
+
+class Gateway(Protocol):
+    """What the desk needs of the runtime it stands in."""
+
+    clock: Clock
+    telemetry: Telemetry
+    minter: Minter
+    tally: Tally
+    inbox: Inbox
+    journal: Journal
+    instruments: Instruments
+    traffic: Traffic
+    tasks: dict[str, Task]
+
+    def status(self) -> list[dict[str, Any]]: ...
+
+    def let_run(self, answered: threading.Event, timeout: float) -> None:
+        """Wait until `answered`, or for `timeout` seconds."""
+        ...
 
 
 class UnknownTask(EdgeError, KeyError):
@@ -35,7 +60,7 @@ class NotFired(EdgeError, RuntimeError):
 class Desk:
     """The questions, and the few commands."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Gateway) -> None:
         self._runtime = runtime
         self._handles = runtime.instruments.handles
 
@@ -182,6 +207,3 @@ def _attempt(act: Callable[[], None]) -> str | None:
     except Exception as error:  # noqa: BLE001 - reported: the next output must still be made safe
         return str(error)
     return None
-
-
-__all__ = ["Desk", "NotFired", "Status", "UnknownDevice", "UnknownTask", "make_safe", "read_now"]
