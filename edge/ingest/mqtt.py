@@ -14,6 +14,7 @@ Invariants
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +25,7 @@ from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.payload import MALFORMED, decode
 from edge.ingest.redelivery import Accepted, Recent, digest
-from edge.ingest.topics import Topics, reduce
+from edge.ingest.topics import Topics, covering, overlap
 from edge.links.link import CORRELATION, FAILURE, HOPS, Link, Message, Session
 from edge.model import Delivery, Event, EventKind, Incoming
 
@@ -148,7 +149,8 @@ class MqttSource:
             filters[entry.topic] = max(entry.qos, filters.get(entry.topic, 0))
         filters |= {f"{self._prefix}{device}/+/{_COMMANDS}": 1 for device in commands}
         self._commanded = frozenset(commands)
-        self._filters = reduce(filters)
+        self._filters = covering(filters)
+        _warn_of_overlaps(list(self._filters))
         link.on_message = self.arrived
         link.ready = self._may_connect
         link.listen(self._connected, self._disconnected)
@@ -320,6 +322,18 @@ class MqttSource:
                 "no_source", f"no source listens to {topic}; the broker may remember an old subscription"
             )
         return levels[0], levels[1]
+
+
+def _warn_of_overlaps(filters: Sequence[str]) -> None:
+    for one, other in itertools.combinations(filters, 2):
+        if overlap(one, other):
+            log.warning(
+                "topics inside both %s and %s may come twice: the broker may send one message a subscription; "
+                "subscribe to one filter that covers both",
+                one,
+                other,
+                extra={"action": "subscriptions_overlap"},
+            )
 
 
 def _hops(text: str) -> int:

@@ -32,6 +32,17 @@ def covers(wide: str, narrow: str) -> bool:
     return len(wanted) == len(levels)
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether some topic is inside both."""
+    shorter, longer = sorted((_levels(one), _levels(other)), key=len)
+    for left, right in zip(shorter, longer, strict=False):
+        if "#" in (left, right):
+            return True
+        if left != right and "+" not in (left, right):
+            return False
+    return longer[len(shorter) :] in ([], ["#"])
+
+
 def _levels(filter: str) -> list[str]:
     levels = filter.split("/")
     return levels[2:] if levels[0] == "$share" and len(levels) > 2 else levels
@@ -68,7 +79,7 @@ class Topics(Generic[T]):
         return found
 
 
-def reduce(filters: Mapping[str, int]) -> dict[str, int]:
+def covering(filters: Mapping[str, int]) -> dict[str, int]:
     """Filter -> QoS without the filters that another covers.
 
     A broker may deliver a message once for each subscription it matches; one subscription that covers several

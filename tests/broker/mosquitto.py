@@ -74,7 +74,7 @@ class Mosquitto:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """`kill -9`, once its last save is on the disk (it saves once a second)."""
+        """`kill -9`: what it had not yet saved is gone. It saves after every change."""
         self._end(signal.SIGKILL)
 
     def hang(self) -> None:

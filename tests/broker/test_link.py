@@ -75,7 +75,7 @@ def test_what_was_published_while_the_gateway_was_away_is_delivered_when_it_come
 def test_the_link_comes_back_after_the_broker_was_restarted(mosquitto, how):
     gateway = Listener(mosquitto.url)
     gateway.listen()
-    gateway.drive_for(1.5)  # Mosquitto saves its sessions once a second
+    gateway.drive_for(0.3)  # Mosquitto saves its sessions after every change
     getattr(mosquitto, how)()
     gateway.drive(lambda: gateway.link.session is None)
     mosquitto.start()

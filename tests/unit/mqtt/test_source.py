@@ -270,6 +270,12 @@ def test_a_message_two_sources_want_is_one_message_and_two_events(make_gateway):
     assert [event.source for event in arrival.events()] == ["one", "all"]
 
 
+def test_sources_of_which_neither_covers_the_other_are_warned_of(make_gateway, caplog):
+    make_gateway(subscribe={"one": {"topic": "plant/+/rms"}, "two": {"topic": "plant/press/+"}})
+
+    assert "may come twice" in caplog.text
+
+
 def test_a_message_one_of_two_sources_can_use_is_used(make_gateway):
     sources = {"small": {"topic": "plant/a", "max_payload": "4B"}, "all": {"topic": "plant/#"}}
     gateway = make_gateway(subscribe=sources)

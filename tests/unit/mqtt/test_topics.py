@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.ingest import topics
-from edge.ingest.topics import Topics, covers, matches, reduce
+from edge.ingest.topics import Topics, covering, covers, matches, overlap
 
 levels = st.sampled_from(["a", "b", "", "+"])
 filters = st.builds(
@@ -49,7 +49,7 @@ def test_a_filter_that_covers_another_matches_all_that_the_other_matches(wide, n
 @given(st.dictionaries(filters, st.integers(0, 1), max_size=6), names)
 @settings(deadline=None, max_examples=300)
 def test_fewer_subscriptions_lose_no_topic_and_no_quality(wanted, topic):
-    kept = reduce(wanted)
+    kept = covering(wanted)
 
     assert not any(covers(one, other) for one in kept for other in kept if one != other)
     best = max((qos for filter, qos in wanted.items() if matches(filter, topic)), default=None)
@@ -57,6 +57,21 @@ def test_fewer_subscriptions_lose_no_topic_and_no_quality(wanted, topic):
         assert max(qos for filter, qos in kept.items() if matches(filter, topic)) >= best
     else:
         assert not any(matches(filter, topic) for filter in kept)
+
+
+@given(filters, filters, names)
+@settings(deadline=None, max_examples=400)
+def test_filters_that_match_one_topic_overlap(one, other, topic):
+    if matches(one, topic) and matches(other, topic):
+        assert overlap(one, other)
+        assert overlap(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a/b", "a/c"), ("a/+", "b/#"), ("a", "a/b"), ("a/+/c", "a/b"), ("a", "a/b/#")]
+)
+def test_filters_without_a_common_topic_do_not_overlap(one, other):
+    assert not overlap(one, other)
 
 
 def test_a_stream_of_ever_new_topics_does_not_fill_the_memory():
