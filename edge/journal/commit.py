@@ -60,6 +60,7 @@ class Committer:
         self._space = Space(files, folder, ledger, limits)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._synced_at = clock.monotonic()
+        self._refusal: str | None = None
         self._carried: set[str] = set()
 
     def commit(self) -> int:
@@ -102,6 +103,9 @@ class Committer:
             self._intake.put_back(groups)
             raise self._refused(error) from error
         self.durable = target
+        if self._refusal is not None:
+            self._ledger.degraded.pop(self._refusal, None)
+            self._refusal = None
         return True
 
     def _state_due(self) -> bool:
@@ -158,8 +162,12 @@ class Committer:
                 log.sync()
         if log.lost:
             self._checkpoint()
-        if log.size > max(_STATE_SIZE, 2 * log.checkpoint_size):
+        if self._log_is_long():
             self.chores = True
+
+    def _log_is_long(self) -> bool:
+        log = self._ledger.log
+        return log.size > max(_STATE_SIZE, 2 * log.checkpoint_size)
 
     def _checkpoint(self) -> None:
         with self.books:
@@ -167,7 +175,8 @@ class Committer:
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
-        self._ledger.degrade(f"the disk refuses: {reason}")
+        self._refusal = f"the disk refuses: {reason}"
+        self._ledger.degrade(self._refusal)
         return JournalError(
             f"{self._folder}: cannot write the journal ({reason}); what is not on disk was not confirmed and waits "
             "in memory. Free space or replace the disk"
@@ -239,8 +248,10 @@ class Committer:
                 for writer in full:
                     self._seal(writer)
                 spent = [segment for segment in self._space.spent() if not self._carry(segment)]
-                self._remove(spent)
-                for segment in self._space.sparse():
+                sparse = self._space.sparse()
+                if full or spent or sparse or self._log_is_long():
+                    self._remove(spent)
+                for segment in sparse:  # what is left out of them is settled durably, by the checkpoint just made
                     self._space.rewrite(segment, self._space.lives(segment), self._clock.wall())
         except OSError as error:
             self._ledger.degrade(f"housekeeping failed: {error.strerror or error}")

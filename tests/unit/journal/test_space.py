@@ -205,3 +205,15 @@ def test_a_segment_in_which_hardly_anything_lives_is_written_anew(opened: Opener
     assert journal.backlog("cloud") == 202
     assert law(journal)
     assert journal.stats()["degraded"] == []
+
+
+def test_a_quiet_journal_writes_next_to_nothing(opened: Opener, files: MemoryFiles, clock: VirtualClock) -> None:
+    """One record a minute, delivered at once: no checkpoint is made for the sake of housekeeping."""
+    journal = opened()
+    fill(journal, 1)
+    before = files.written
+    for number in range(1, 200):
+        clock.advance(61)
+        fill(journal, 1, start=number)
+        journal.settle("cloud", [stored.sequence for stored in journal.pending("cloud")], Verdict.DELIVERED)
+    assert files.written - before < 200 * 450
