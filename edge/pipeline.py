@@ -37,7 +37,7 @@ from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.02  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
+PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
 SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
 
 
