@@ -148,7 +148,7 @@ class OutcomeCourier(_MqttCourier):
             content_type = envelope.BATCH_CONTENT_TYPE
 
         def done(code: int, name: str) -> None:
-            answered(DELIVERED if code < FAILURE else self._judge(code, name))
+            answered(DELIVERED if code == 0 else self._judge(code, name))
 
         self._link.publish(
             self._topic, payload, content_type=content_type, properties=REPLAYED if replayed else (), done=done
@@ -162,6 +162,8 @@ class OutcomeCourier(_MqttCourier):
         return Answer(Fate.FORBIDDEN, f"{what}; {remedy}")
 
     def _judge(self, code: int, name: str) -> Answer:
+        if code < FAILURE:  # only 0x10 is that: taken, and thrown away at once
+            return Answer(Fate.DELIVERED, f"{name}: nobody subscribes to {self._topic} at the upstream broker")
         if code == _NOT_AUTHORISED:
             return self._forbidden(name)
         return Answer(_PASSING.get(code, Fate.REFUSED), f"{name} (reason 0x{code:02x})")

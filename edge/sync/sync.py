@@ -113,6 +113,7 @@ class Sync:
         self._every = every
         self._delivered = telemetry.counter("edge_sync_delivered_total", upstream=name)
         self._dead = telemetry.counter("edge_sync_dead_total", upstream=name)
+        self._unheard = telemetry.counter("edge_sync_unheard_total", upstream=name)
         self._repeats = telemetry.counter("edge_sync_sent_again_total", upstream=name)
         self._connection = 0
         self._boundary = 0  # the newest sequence when this connection began
@@ -308,6 +309,7 @@ class Sync:
     def _land(self) -> None:
         """Settle the flights that were answered."""
         delivered: list[int] = []
+        unheard = ""
         waiting: deque[_Flight] = deque()
         for flight in self._flights:
             if flight.answer is None:
@@ -317,6 +319,8 @@ class Sync:
             self._strikes = 0
             if flight.answer.fate is Fate.DELIVERED:
                 delivered += flight.sequences
+                unheard = flight.answer.reason
+                self._unheard.add(len(flight.sequences) if unheard else 0)
             else:
                 self._put_off(flight, flight.answer)
         self._flights = waiting
@@ -324,7 +328,9 @@ class Sync:
             self._outbox.settle(self.name, delivered, Verdict.DELIVERED)
             self._delivered.add(len(delivered))
             self._backoff.reset()
-            self._error = self._error if self._again else ""
+            if unheard and unheard != self._error:
+                log.warning("%s: %s", self.name, unheard, extra={"action": "sync_unheard", "upstream": self.name})
+            self._error = self._error if self._again else unheard
 
     def _put_off(self, flight: _Flight, answer: Answer) -> None:
         self._error = answer.reason

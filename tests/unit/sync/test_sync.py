@@ -460,3 +460,18 @@ def test_whatever_the_link_does_every_outcome_arrives_and_is_settled_once(seed, 
     assert sorted(bench.arrived) == [stored.sequence for stored in bench.outbox.records]
     assert bench.outbox.verdicts(Verdict.DELIVERED) == sorted(bench.arrived)
     assert bench.outbox.backlog("default") == 0
+
+
+def test_an_outcome_that_nobody_subscribes_to_is_delivered_but_said(bench):
+    bench.broker.refuse("#", 0x10, "No matching subscribers", times=1)
+    bench.outbox.add()
+    bench.step()
+
+    assert bench.outbox.settled == {1: (Verdict.DELIVERED, "")}
+    assert "nobody subscribes" in bench.sync.report().last_error
+    assert bench.telemetry.total("edge_sync_unheard_total") == 1
+
+    bench.outbox.add()
+    bench.step()
+
+    assert bench.sync.report().last_error == ""
