@@ -59,7 +59,7 @@ class Runtime:
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.tasks = _load_tasks(config)
-        self._stopping = self._stopped = False
+        self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
         self._journal_error = ""
@@ -199,7 +199,8 @@ class Runtime:
 
     def _turn(self, part: Part) -> None:
         part.start()
-        while not self._stopping:
+        source = part in self.instruments.parts
+        while not self._stopping and not (source and self._draining):
             part.turn(block=True)
 
     def _write_journal(self) -> None:
@@ -249,6 +250,7 @@ class Runtime:
         if self._stopped:
             return
         pause = threading.Event()
+        self._draining = True
         self.calendar.stop()
         self.traffic.drain()
         deadline = self.clock.monotonic() + grace
