@@ -17,6 +17,17 @@ def test_what_was_accepted_is_known_until_its_id_is_dropped():
     assert not accepted.holds(5, 77)
 
 
+def test_an_id_is_dropped_however_long_ago_it_was_remembered():
+    accepted = Accepted({1: 11})
+    for packet_id in range(2, 16_500):
+        accepted.add(packet_id, 1)
+    assert accepted.holds(1, 11)
+
+    accepted.drop(1)
+
+    assert not accepted.holds(1, 11)
+
+
 def test_what_never_was_is_not_known():
     assert not Accepted({}).holds(1, digest("plant/a", b"1"))
 

@@ -194,6 +194,17 @@ def test_without_a_session_nothing_is_guessed_and_the_journal_is_told(gateway, m
     assert after.inbox[0].events()[0].values == {"value": 1}
 
 
+def test_a_new_session_does_not_know_what_the_old_one_was_working_on(gateway):
+    gateway.broker.publish("plant/a", b"1")
+    gateway.step()
+    gateway.broker.remembers = False
+    gateway.broker.cut()
+    gateway.reconnect()
+    gateway.source.arrived(Message("plant/a", b"1", 1, False, True, gateway.inbox[0].message.packet_id))
+
+    assert len(gateway.inbox) == 2
+
+
 def test_a_packet_id_that_comes_with_a_new_message_forgets_the_old_one(make_gateway, gateway):
     gateway.broker.publish("plant/a", b"1")
     gateway.step()
@@ -229,12 +240,14 @@ def test_a_full_inbox_holds_the_connection_off_until_it_has_drained_and_loses_no
     gateway.room = 10
     for number in range(35):
         gateway.broker.publish("plant/a", b"%d" % number)
+    connections: list[object] = []
+    gateway.link.listen(connections.append)
     gateway.step()
     assert len(gateway.inbox) == 10
     assert gateway.link.session is None
     gateway.clock.advance(60)
     gateway.step()
-    assert gateway.link.session is None  # still crowded
+    assert connections == []  # still crowded
 
     values = []
     for _ in range(10):
@@ -243,6 +256,16 @@ def test_a_full_inbox_holds_the_connection_off_until_it_has_drained_and_loses_no
 
     assert values == list(range(35))
     assert gateway.unacknowledged() == 0
+
+
+def test_nothing_is_taken_behind_a_message_that_was_refused(gateway):
+    gateway.room = 1
+    for number in (1, 2):
+        gateway.source.arrived(Message("plant/a", b"%d" % number, 1, False, False, number))
+    gateway.inbox.clear()
+    gateway.source.arrived(Message("plant/a", b"3", 1, False, False, 3))
+
+    assert not gateway.inbox
 
 
 def test_a_draining_gateway_takes_nothing_more_and_acknowledges_what_it_has(gateway):
@@ -256,6 +279,21 @@ def test_a_draining_gateway_takes_nothing_more_and_acknowledges_what_it_has(gate
 
     assert not gateway.inbox
     assert gateway.unacknowledged() == 1
+
+
+@pytest.mark.parametrize(("version", "times"), [("5", 2), ("3.1.1", 1)])
+def test_a_session_that_is_remembered_is_not_subscribed_again_where_that_would_repeat_retained_messages(
+    make_gateway, broker, version, times
+):
+    broker.version = version
+    gateway = make_gateway()
+    subscribed = [1]
+    subscribe = gateway.link.subscribe
+    gateway.link.subscribe = lambda *more: (subscribed.append(1), subscribe(*more))
+    broker.cut()
+    gateway.reconnect()
+
+    assert len(subscribed) == times
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------

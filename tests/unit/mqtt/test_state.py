@@ -59,6 +59,12 @@ def test_while_a_value_is_under_way_the_next_ones_wait_and_the_latest_goes(gatew
     state.step()
 
     assert [payload for _, payload in published(gateway)] == [b"1", b"4"]
+    state.set("workshop", "temperature", 5)
+    state.step()
+    assert [payload for _, payload in published(gateway)] == [b"1", b"4"]
+    gateway.step()
+    state.step()
+    assert [payload for _, payload in published(gateway)] == [b"1", b"4", b"5"]
 
 
 def test_a_topic_the_broker_forbids_is_left_alone_and_named(gateway, state):

@@ -144,6 +144,23 @@ def test_a_full_batch_does_not_wait_for_an_answer(make_bench):
     assert bench.batches == [1, 10, 10, 10]
 
 
+def test_what_is_left_of_a_batch_waits_while_something_is_under_way(make_bench):
+    bench = make_bench(batch=10)
+    bench.connect()
+    bench.step()
+    bench.broker.hung = True
+    for count in (1, 15):
+        for _ in range(count):
+            bench.outbox.add()
+        bench.step()
+    assert bench.batches == [1, 10]
+
+    bench.broker.hung = False
+    bench.step()
+
+    assert bench.batches == [1, 10, 5]
+
+
 def test_while_a_batch_cannot_be_full_the_outbox_is_not_asked(make_bench):
     bench = make_bench(batch=100)
     bench.connect()
@@ -188,13 +205,14 @@ def test_a_link_that_comes_up_sends_what_waits_at_once(make_bench):
 
 def test_late_and_live_outcomes_never_share_a_message(make_bench):
     bench = make_bench(batch=10)
+    bench.sync.pause()
     for _ in range(3):
         bench.outbox.add()
-    bench.broker.receive_maximum = 1
     bench.connect()
-    bench.sync.step()
+    bench.step()
     for _ in range(3):
         bench.outbox.add()
+    bench.sync.resume()
     bench.step()
 
     assert bench.batches == [3, 3]
@@ -319,6 +337,22 @@ def test_a_publish_that_costs_every_connection_is_found_and_dead_and_the_others_
     assert bench.outbox.verdicts(Verdict.DEAD) == [8]
     assert "connections in a row" in bench.outbox.settled[8][1]
     assert bench.outbox.backlog("default") == 0
+
+
+def test_a_broker_that_is_slow_to_fail_blames_no_record(make_bench):
+    bench = make_bench(publishes=True)
+    bench.outbox.add_publish("plant/fan", 1)
+    for _ in range(10):
+        bench.broker.hung = False
+        bench.step()
+        bench.broker.hung = True
+        bench.step()
+        bench.link._answers.clear()  # it took the message and said nothing
+        bench.pass_time(20)
+        bench.broker.cut()
+        bench.pass_time(2)
+
+    assert bench.outbox.verdicts(Verdict.DEAD) == []
 
 
 def test_outcomes_that_cost_every_connection_are_kept_and_tried_slowly(make_bench):
