@@ -85,6 +85,7 @@ class Runtime:
             clock=self.clock,
             files=self.outside.files,
             upstreams=tuple(self.config.upstream),
+            formerly={name: upstream.formerly for name, upstream in self.config.upstream.items() if upstream.formerly},
             limits=Limits(
                 max_size=settings.max_size, keep_delivered=settings.keep_delivered, durability=settings.durability
             ),
@@ -287,7 +288,7 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        return [*self._link_parts(), *self._device_parts(), *self._core_parts()]
+        return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
         faults = [*map(str, self.journal.stats()["degraded"]), *filter(None, [self._journal_error])]
@@ -305,6 +306,15 @@ class Runtime:
         if self.traffic.source is not None:
             for source, reason in self.traffic.source.degraded.items():
                 yield _part(source, "source", "degraded", self._began, reason)
+
+    def _orphans(self) -> Iterator[dict[str, Any]]:
+        for name, counts in self.journal.stats()["upstreams"].items():
+            if counts["pending"] and name not in self.config.upstream:
+                error = (
+                    f"{counts['pending']} outcomes wait for {name}, which is not configured any more;"
+                    f" `formerly: {name}` at another upstream hands them over"
+                )
+                yield _part(f"up-{name}", "upstream", "gone", self._began, error)
 
     def _device_parts(self) -> Iterator[dict[str, Any]]:
         for name, state in self.instruments.states():

@@ -27,7 +27,7 @@ from edge.config.models import Broker
 from edge.config.units import parse_duration
 from edge.devices import Wires
 from edge.journal import Journal, read_journal
-from edge.links.calendar import Report, Schedule, VirtualCalendar, parse_cron
+from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link, Will
 from edge.model import Outcome
 from edge.outside import Outside
@@ -45,12 +45,12 @@ class Harness:
     `upstreams` by name, `runtime`. Not thread-safe."""
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
-        self.config = _simulated(load(path, simulated=True, cron=parse_cron))
+        self.config = _simulated(load(path, simulated=True))
         self.clock = VirtualClock()
         self.world = World(self.clock.monotonic)
         self.files = MemoryFiles()
         self.broker = FakeBroker(self.clock)
-        self.upstreams = {name: FakeUpstream(self.clock) for name in self.config.upstream}
+        self.upstreams: dict[str, FakeUpstream] = {}
         self._seed = seed
         self._random = random.Random(seed)
         self._crashes = 0
@@ -61,8 +61,8 @@ class Harness:
 
     @property
     def upstream(self) -> FakeUpstream:
-        """The first upstream: `online`, `received`, `repeats`."""
-        return next(iter(self.upstreams.values()))
+        """The first upstream of the configuration: `online`, `received`, `repeats`."""
+        return self.upstreams[next(iter(self.config.upstream))]
 
     @property
     def journal(self) -> Journal:
@@ -109,17 +109,24 @@ class Harness:
         """Run a task now, past its trigger, and return its outcome."""
         return Outcome.from_envelope(self.runtime.desk.fire(task, dict(values or {})))
 
-    def crash(self) -> None:
-        """The power goes: whatever was not durable may be gone. `restart` boots again."""
+    def crash(self, *, power: bool = True) -> None:
+        """The power goes: whatever was not durable may be gone. With `power=False` only the process is killed, and
+        what it had written stays. `restart` boots again."""
         self._running = False
         self._crashes += 1
-        self.files.crash(self._seed + self._crashes)
+        self.files.crash(self._seed + self._crashes, power=power)
         for broker in (self.broker, *self.upstreams.values()):
             broker.cut()
 
     def restart(self) -> None:
         """Boot, after a crash or, if it runs, after a clean stop."""
         self.close()
+        self.runtime = self._boot()
+
+    def reconfigure(self, config: str | Path) -> None:
+        """Stop, and boot with another configuration: the same world, files and brokers."""
+        self.close()
+        self.config = _simulated(load(config, simulated=True))
         self.runtime = self._boot()
 
     def close(self) -> None:
@@ -166,6 +173,8 @@ class Harness:
         )
 
     def _boot(self) -> Runtime:
+        for name in self.config.upstream:
+            self.upstreams.setdefault(name, FakeUpstream(self.clock))
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._let_run()  # type: ignore[method-assign]
         runtime.prepare()
