@@ -27,28 +27,9 @@ from edge.errors import RuntimeUnreachable
 from edge.journal import read_journal
 from edge.model import Outcome
 from tests.broker.mosquitto import until
+from tests.laws import balanced
 
 EDGE = shutil.which("edge", path=str(Path(sys.executable).parent)) or "edge is not installed beside this Python"
-
-
-def balanced(stats: dict[str, Any]) -> bool:
-    """Conservation: what was accepted is delivered, pending, or lost with a reason, for every upstream."""
-    return all(
-        stats["accepted"]
-        == counts["local"]
-        + counts["delivered"]
-        + counts["pending"]
-        + sum(counts["dropped"].values())
-        + counts["expired"]
-        + counts["dead"]
-        for counts in stats["upstreams"].values()
-    )
-
-
-def lawful(events: dict[str, Any]) -> bool:
-    """The law of events, at a moment when nothing is on its way."""
-    told = events["matched"] + events["unmatched"] + events["duplicate"]
-    return bool(events["received"] == told + sum(events["suppressed"].values()) + sum(events["rejected"].values()))
 
 
 class EdgeProcess:

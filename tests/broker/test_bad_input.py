@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.broker.mosquitto import Mosquitto, Someone, free_port, until
-from tests.broker.process import Consumer, EdgeProcess, lawful
+from tests.broker.process import Consumer, EdgeProcess
+from tests.laws import lawful
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 

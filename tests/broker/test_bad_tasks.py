@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.broker.mosquitto import Someone, until
-from tests.broker.process import Consumer, EdgeProcess, lawful
+from tests.broker.process import Consumer, EdgeProcess
+from tests.laws import lawful
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(3600)]
 

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from tests.broker.mosquitto import Someone, until
-from tests.broker.process import Consumer, EdgeProcess, Speaker, assert_each_once, lawful
+from tests.broker.process import Consumer, EdgeProcess, Speaker, assert_each_once
+from tests.laws import lawful
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 
