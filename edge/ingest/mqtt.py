@@ -144,16 +144,19 @@ class MqttSource:
             self._sources[entry.topic] = (*self._sources.get(entry.topic, ()), Source(name, entry, name in raw))
         self._topics = Topics(self._sources)
         self._limit = max((entry.max_payload for entry in settings.subscribe.values()), default=_COMMAND_BYTES)
-        filters: dict[str, int] = {}
-        for entry in settings.subscribe.values():
-            filters[entry.topic] = max(entry.qos, filters.get(entry.topic, 0))
-        filters |= {f"{self._prefix}{device}/+/{_COMMANDS}": 1 for device in commands}
         self._commanded = frozenset(commands)
-        self._filters = covering(filters)
-        _warn_of_overlaps(list(self._filters))
+        self._filters = self._choose_filters(settings)
         link.on_message = self.arrived
         link.ready = self._may_connect
         link.listen(self._connected, self._disconnected)
+
+    def _choose_filters(self, settings: Mqtt) -> dict[str, int]:
+        wanted = {f"{self._prefix}{device}/+/{_COMMANDS}": 1 for device in self._commanded}
+        for entry in settings.subscribe.values():
+            wanted[entry.topic] = max(entry.qos, wanted.get(entry.topic, 0))
+        chosen = covering(wanted)
+        _warn_of_overlaps(list(chosen))
+        return chosen
 
     # -- the link's thread ----------------------------------------------------------------------------------------
 
