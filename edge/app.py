@@ -303,9 +303,8 @@ class Runtime:
             standing = part.link.standing
             kind = "link" if part.name == "mqtt" else "upstream"
             yield _part(part.name, kind, standing.state.value, wall - (now - standing.since), standing.last_error)
-        if self.traffic.source is not None:
-            for source, reason in self.traffic.source.degraded.items():
-                yield _part(source, "source", "degraded", self._began, reason)
+        for name, reason in self.traffic.degraded().items():
+            yield _part(name, "topic" if "/" in name else "source", "degraded", self._began, reason)
 
     def _orphans(self) -> Iterator[dict[str, Any]]:
         for name, counts in self.journal.stats()["upstreams"].items():

@@ -25,7 +25,13 @@ class OpenLink(Protocol):
     """Make the link to a broker; it connects when it is driven."""
 
     def __call__(
-        self, settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+        self,
+        settings: Broker,
+        *,
+        client_id: str,
+        will: Will | None = None,
+        keep_session: bool = True,
+        receive_maximum: int = 1000,
     ) -> Link: ...
 
 
@@ -48,7 +54,12 @@ class Outside:
         dice = random.Random(random.SystemRandom().getrandbits(256))
 
         def open_link(
-            settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+            settings: Broker,
+            *,
+            client_id: str,
+            will: Will | None = None,
+            keep_session: bool = True,
+            receive_maximum: int = 1000,
         ) -> Link:
             return MqttLink(
                 settings,
@@ -56,6 +67,7 @@ class Outside:
                 clock=clock,
                 backoff=Backoff(dice),
                 will=will,
+                keep_session=keep_session,
                 receive_maximum=receive_maximum,
             )
 

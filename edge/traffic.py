@@ -100,7 +100,9 @@ class Traffic:
         return LinkPart("mqtt", link, [source.step, state.step, publishes.step])
 
     def _upstream(self, name: str, settings: MqttUpstream) -> LinkPart:
-        link = self._outside.open_link(settings, client_id=f"edge-{self._config.edge.id}-up-{name}")
+        # Nothing for the broker to remember: what it did not acknowledge is in the journal.
+        client_id = f"edge-{self._config.edge.id}-up-{name}"
+        link = self._outside.open_link(settings, client_id=client_id, keep_session=False)
         courier = OutcomeCourier(link, settings.topic, window=settings.window, batch=settings.batch)
         return LinkPart(f"up-{name}", link, [self._sync(name, courier, settings.every).step])
 
@@ -170,7 +172,14 @@ class Traffic:
         if self.source is not None:
             self.source.drain()
 
+    def degraded(self) -> dict[str, str]:
+        """Sources that the broker does not deliver and topics that it does not take, with the reason."""
+        sources = {} if self.source is None else self.source.degraded
+        return {**sources, **({} if self._state is None else self._state.refused)}
+
     def close(self) -> None:
-        """Say goodbye on every link; idempotent."""
+        """Acknowledge what is durable, and say goodbye on every link; idempotent. After their threads have ended."""
+        if self.source is not None:
+            self.source.step()  # what was settled since the link's last turn would only come again
         for part in self.parts:
             part.link.close()

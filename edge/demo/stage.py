@@ -126,18 +126,34 @@ class Stage:
         return build(load(CONFIG, environ=environ), outside)
 
     def _open_runtime_link(
-        self, settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+        self,
+        settings: Broker,
+        *,
+        client_id: str,
+        will: Will | None = None,
+        keep_session: bool = True,
+        receive_maximum: int = 1000,
     ) -> Link:
-        link = self._link(settings, client_id, will, receive_maximum)
+        link = self._link(settings, client_id, will, keep_session, receive_maximum)
         if settings.broker == self.upstream.url and not self.upstream.keeps_sessions:
             # back from its restart it has forgotten the receiver: what came before that subscribes would be lost
             link.ready = lambda: self.station.ready
         return link
 
     def _link(
-        self, settings: Broker, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+        self,
+        settings: Broker,
+        client_id: str,
+        will: Will | None = None,
+        keep_session: bool = True,
+        receive_maximum: int = 1000,
     ) -> MqttLink:
-        backoff = Backoff(self._dice, base=0.2, cap=_LONGEST_WAIT)
         return MqttLink(
-            settings, client_id=client_id, clock=self.clock, backoff=backoff, will=will, receive_maximum=receive_maximum
+            settings,
+            client_id=client_id,
+            clock=self.clock,
+            backoff=Backoff(self._dice, base=0.2, cap=_LONGEST_WAIT),
+            will=will,
+            keep_session=keep_session,
+            receive_maximum=receive_maximum,
         )

@@ -205,11 +205,19 @@ class Harness:
         )
 
     def _open_link(
-        self, settings: Broker, *, client_id: str, will: Will | None = None, receive_maximum: int = 1000
+        self,
+        settings: Broker,
+        *,
+        client_id: str,
+        will: Will | None = None,
+        keep_session: bool = True,
+        receive_maximum: int = 1000,
     ) -> Link:
         _, upstream, name = client_id.partition("-up-")
         broker = self.upstreams[name] if upstream else self.broker
-        return broker.link(settings, client_id=client_id, will=will, receive_maximum=receive_maximum)
+        return broker.link(
+            settings, client_id=client_id, will=will, keep_session=keep_session, receive_maximum=receive_maximum
+        )
 
     def _open_calendar(self, report: Report) -> Schedule:
         self._calendar = VirtualCalendar(clock=self.clock, report=report)
