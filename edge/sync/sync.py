@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 5.0  # seconds: a connection that ends sooner after a message may have ended because of it
 _CAREFUL = 2  # connections in a row after which records go alone
 _BLAME = 6  # connections in a row after which the one record under way is to blame
+_DISK_PAUSE = 1.0  # seconds until the outbox is tried again after its disk refused
 _READ_AHEAD = 200  # records read in one go at least; the outbox's cost is in the going
 
 
@@ -80,7 +81,7 @@ class Report:
     last_error: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flight:
     """A message under way."""
 
@@ -168,6 +169,12 @@ class Sync:
     def step(self) -> float | None:
         """Settle what was answered, send what may be sent. Seconds until it wants to be called again, None if only
         an answer, a connection or `wake` can change anything."""
+        try:
+            return self._step()
+        except OSError as error:  # of the outbox: its disk refuses
+            return self._endure(error)
+
+    def _step(self) -> float | None:
         connection = self._courier.connection
         if connection != self._connection:
             self._begin(connection)
@@ -182,6 +189,15 @@ class Sync:
         if not self._paused and self._hold <= now and not self._restart():
             self._send(now)
         return self._deadline(now)
+
+    def _endure(self, error: OSError) -> float:
+        """Nothing was noted: the flights stay until it can be, and what was gathered is read again after them."""
+        reason = f"the journal refuses: {error.strerror or error}"
+        if reason != self._error:
+            log.error("%s: %s", self.name, reason, extra={"action": "sync_refused", "upstream": self.name})
+        self._error = reason
+        self._again = True
+        return _DISK_PAUSE
 
     def _begin(self, connection: int) -> None:
         """Another connection, or none: what the old one did not answer is forgotten here, not in the outbox."""
@@ -307,30 +323,38 @@ class Sync:
     # -- answers --------------------------------------------------------------------------------------------------
 
     def _land(self) -> None:
-        """Settle the flights that were answered."""
-        delivered: list[int] = []
-        unheard = ""
-        waiting: deque[_Flight] = deque()
+        """Settle the flights that were answered; each stays until its settling has returned."""
+        delivered: list[_Flight] = []
+        others: list[tuple[_Flight, Answer]] = []
         for flight in self._flights:
             if flight.answer is None:
-                waiting.append(flight)
                 continue
             self._answered = True
             self._strikes = 0
             if flight.answer.fate is Fate.DELIVERED:
-                delivered += flight.sequences
-                unheard = flight.answer.reason
-                self._unheard.add(len(flight.sequences) if unheard else 0)
+                delivered.append(flight)
             else:
-                self._put_off(flight, flight.answer)
-        self._flights = waiting
+                others.append((flight, flight.answer))
         if delivered:
-            self._outbox.settle(self.name, delivered, Verdict.DELIVERED)
-            self._delivered.add(len(delivered))
-            self._backoff.reset()
-            if unheard and unheard != self._error:
-                log.warning("%s: %s", self.name, unheard, extra={"action": "sync_unheard", "upstream": self.name})
-            self._error = self._error if self._again else unheard
+            self._deliver(delivered)
+        for flight, answer in others:
+            self._put_off(flight, answer)
+            self._flights.remove(flight)
+
+    def _deliver(self, flights: Sequence[_Flight]) -> None:
+        sequences = [sequence for flight in flights for sequence in flight.sequences]
+        self._outbox.settle(self.name, sequences, Verdict.DELIVERED)
+        self._flights = deque(flight for flight in self._flights if flight not in flights)
+        self._delivered.add(len(sequences))
+        self._backoff.reset()
+        unheard = ""
+        for flight in flights:
+            if flight.answer is not None and flight.answer.reason:
+                unheard = flight.answer.reason
+                self._unheard.add(len(flight.sequences))
+        if unheard and unheard != self._error:
+            log.warning("%s: %s", self.name, unheard, extra={"action": "sync_unheard", "upstream": self.name})
+        self._error = self._error if self._again else unheard
 
     def _put_off(self, flight: _Flight, answer: Answer) -> None:
         self._error = answer.reason

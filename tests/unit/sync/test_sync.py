@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 
 import pytest
@@ -508,3 +510,45 @@ def test_an_outcome_that_nobody_subscribes_to_is_delivered_but_said(bench):
     bench.step()
 
     assert bench.sync.report().last_error == ""
+
+
+# -- a disk that refuses ----------------------------------------------------------------------------------------------
+
+
+def refuse_once(outbox, monkeypatch, operation):
+    """The outbox's next `operation` fails as a full disk does."""
+    working = getattr(outbox, operation)
+
+    def refuse(*args, **kwargs):
+        monkeypatch.setattr(outbox, operation, working)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(outbox, operation, refuse)
+
+
+@pytest.mark.parametrize("operation", ["settle", "pending"])
+def test_what_the_disk_refuses_is_said_and_tried_again_and_costs_neither_the_thread_nor_a_record(
+    bench, monkeypatch, caplog, operation
+):
+    refuse_once(bench.outbox, monkeypatch, operation)
+    for _ in range(3):
+        bench.outbox.add()
+    bench.step(2)
+    assert bench.sync.report().last_error == "the journal refuses: No space left on device"
+    bench.step()
+
+    assert bench.arrived == [1, 2, 3]
+    assert bench.outbox.verdicts(Verdict.DELIVERED) == [1, 2, 3]
+    assert bench.telemetry.total("edge_sync_delivered_total") == 3
+    assert bench.broker.repeats == 0
+    assert caplog.text.count("the journal refuses") == 1
+
+
+def test_a_refusal_for_good_that_the_disk_cannot_note_is_noted_later_and_counted_once(bench, monkeypatch):
+    bench.broker.refuse("#", 0x99, times=1)
+    refuse_once(bench.outbox, monkeypatch, "settle")
+    bench.outbox.add()
+    bench.step()
+
+    assert bench.outbox.verdicts(Verdict.DEAD) == [1]
+    assert bench.telemetry.total("edge_sync_dead_total") == 1
