@@ -54,8 +54,14 @@ class Gateway:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration for a verb that starts no schedule. Raises ConfigError."""
-        return config_of(examine(self.file))
+        """The configuration for a verb that connects to nothing: whoever may not read a secret may still look, so
+        missing ones get a stand-in. Raises ConfigError."""
+        return config_of(examine(self.file, simulated=True))
+
+    @property
+    def full(self) -> Config:
+        """The configuration with its secrets, to run it. Raises ConfigError."""
+        return config_of(self.examined)
 
     def ask(self, verb: str, *, timeout: float = _TIMEOUT, **args: Any) -> Any:
         """Call the running runtime. Raises RuntimeUnreachable where none runs, Stop with what it refused."""

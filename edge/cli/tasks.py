@@ -124,7 +124,7 @@ def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: fl
 
     _settings(gateway, task)
     note(f"no runtime runs for {gateway.file}: starting one for this run, with the hardware and links it configures")
-    runtime = build(gateway.config, Outside.real())
+    runtime = build(gateway.full, Outside.real())
     try:
         runtime.start()
         return runtime.desk.fire(task, values, timeout=timeout)

@@ -67,7 +67,7 @@ def _configuration(option: str | None) -> tuple[Gateway | None, Config | None, F
         # without -c it is fine to have none yet: a doctor is asked first
         return None, None, Finding("fail" if option else "warn", "config", *_parted(str(stop)))
     try:
-        config = gateway.config
+        config = gateway.full
     except ConfigError as error:
         text = f"{count(len(error.problems), 'problem')} in {gateway.file}"
         return None, None, Finding("fail", "config", text, f"edge check -c {gateway.file}")
