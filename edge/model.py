@@ -1,11 +1,14 @@
-"""The frozen values that rooms hand to each other. No behaviour beyond turning into and out of plain data."""
+"""The frozen values that rooms hand to each other. No behaviour beyond turning into and out of plain data.
+
+Those made for every message are named tuples: as frozen as a dataclass, made in a quarter of its time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from edge.clock import Quality, iso
 
@@ -22,8 +25,7 @@ class EventKind(StrEnum):
     MANUAL = "manual"  # someone ran `edge fire`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """Something happened. What a micro-app is handed.
 
     `values` maps channel or field to value; `time` is the wall clock in seconds since 1970-01-01 UTC at the moment
@@ -87,8 +89,7 @@ class RecordClass(StrEnum):
     PUBLISH = "publish"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One thing to keep. `body` is stored and sent as it is; `topic` only for PUBLISH."""
 
     kind: RecordKind
@@ -98,8 +99,7 @@ class Record:
     topic: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A record read back: `sequence` is the journal's own order, `accepted` the wall clock at append."""
 
     sequence: int
@@ -107,8 +107,7 @@ class Stored:
     accepted: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What recognises a redelivered QoS 1 message: `digest` is 64 bits over source, topic and payload."""
 
     client: str
@@ -159,8 +158,7 @@ class Happened:
         """Nobody waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A trigger matched: run `task` for `event`."""
 
     task: str
