@@ -64,19 +64,22 @@ class BlockSocket:
         return bool(self._out)
 
     def flush(self) -> None:
-        """Send what the system takes now. Raises OSError when the connection is gone."""
+        """Send what the system takes now. When the connection is gone nothing is sent, and `recv` says so: after what
+        the other side said last, which may be the reason."""
         while self._out:
             try:
                 sent = self._under.send(self._out)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError:
+                self._out.clear()
                 return
             del self._out[:sent]
 
     def close(self) -> None:
         """Send what the system still takes, and close; idempotent."""
         if self._under.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                self.flush()
+            self.flush()
         self._under.close()
 
     def fileno(self) -> int:

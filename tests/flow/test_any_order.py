@@ -179,6 +179,6 @@ def test_every_message_has_one_outcome_id_in_order_whatever_happens(block: int) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_it_holds_for_thousands_of_histories() -> None:
-    for seed in range(1_000, 3_000):
+def test_it_holds_for_hundreds_of_longer_histories() -> None:
+    for seed in range(1_000, 1_600):
         play(seed, 2 * MOVES)

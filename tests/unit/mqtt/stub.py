@@ -98,6 +98,12 @@ class Stub:
             self._connection.close()
             self._connection = None
 
+    def reset(self) -> None:
+        """Hang up at once, as a broker that was stopped with something of ours unread."""
+        assert self._connection is not None
+        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.hang_up()
+
     def close(self) -> None:
         self.hang_up()
         self._server.close()

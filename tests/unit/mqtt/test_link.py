@@ -257,6 +257,27 @@ def test_garbage_costs_a_connection_and_nothing_else(bench, garbage):
     assert bench.link.session.number == 2
 
 
+def test_a_connection_that_breaks_while_we_speak_is_a_lost_connection_and_no_error(bench, caplog):
+    bench.connect()
+    bench.stub.reset()
+    bench.link.publish("plant/a", b"1")
+    bench.end()
+
+    assert bench.downs == ["connection lost"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_what_the_broker_said_before_it_hung_up_on_us_is_the_reason(bench):
+    bench.connect()
+    bench.stub.send(packet(DISCONNECT, b"\x8b\x00"))  # server shutting down
+    bench.stub.hang_up()
+    bench.link.publish("plant/a", b"1")
+    bench.link.publish("plant/a", b"2")
+    bench.end()
+
+    assert "Server shutting down" in bench.downs[0]
+
+
 def test_a_callback_that_raises_costs_the_connection_and_the_message_is_acknowledged(bench, caplog):
     def poisoned(message: Message) -> None:
         raise RuntimeError("cannot bear it")
