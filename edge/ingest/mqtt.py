@@ -138,6 +138,7 @@ class MqttSource:
         self._working: dict[int, Arrival] = {}  # by packet id: not yet acknowledged, also of earlier connections
         self._full = False  # the inbox was: nothing more is taken from this connection
         self._closed = False
+        self._estranged = False  # the session that the journal knows is gone, and the journal was not told yet
         self._subscribed = False
         self._sources: dict[str, tuple[Source, ...]] = {}
         for name, entry in settings.subscribe.items():
@@ -209,10 +210,12 @@ class MqttSource:
 
     def _connected(self, session: Session) -> None:
         self._full = False
-        if not session.present:
+        self._estranged = self._estranged or not session.present
+        if self._estranged:
             self._accepted.clear()
             self._working.clear()
             self._forget()
+            self._estranged = False
         if not self._filters or (session.present and self._subscribed and session.version == "3.1.1"):
             return  # 3.1.1 has no way to subscribe again without getting every retained message again
         filters = list(self._filters.items())

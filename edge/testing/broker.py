@@ -261,11 +261,11 @@ class FakeLink:
     def step(self, timeout: float = 0.0) -> None:
         if self.standing.state is State.CLOSED:
             return
-        if self.session is None:
-            self._connect()
-            return
         try:
-            self._work()
+            if self.session is None:
+                self._connect()
+            else:
+                self._work()
         except Exception as error:  # noqa: BLE001  as the real link: it costs the connection
             self.failures.append(error)
             self._end = f"{type(error).__name__}: {error}"

@@ -425,3 +425,23 @@ def test_any_message_becomes_events_or_one_explained_refusal(topic, payload, qos
     for arrival in (*gateway.inbox, *gateway.lossy):
         with contextlib.suppress(PayloadError):  # anything else is a bug
             arrival.events()
+
+
+def test_that_a_session_is_gone_is_told_again_when_the_journal_could_not_take_it(gateway, broker):
+    told = gateway.forgotten
+    refusals = [OSError("the disk is full")]
+
+    def forget():
+        if refusals:
+            raise refusals.pop()
+        gateway.forgotten += 1
+
+    gateway.source._forget = forget
+    broker.remembers = False
+    broker.cut()
+    gateway.reconnect()
+    broker.remembers = True
+    gateway.reconnect()
+
+    assert gateway.link.session.present
+    assert gateway.forgotten == told + 1
