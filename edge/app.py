@@ -87,7 +87,10 @@ class Runtime:
             upstreams=tuple(self.config.upstream),
             formerly={name: upstream.formerly for name, upstream in self.config.upstream.items() if upstream.formerly},
             limits=Limits(
-                max_size=settings.max_size, keep_delivered=settings.keep_delivered, durability=settings.durability
+                max_size=settings.max_size,
+                keep_delivered=settings.keep_delivered,
+                when_full=settings.when_full,
+                durability=settings.durability.model_dump(),
             ),
             on_durable=self._on_durable,
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from edge.cli.output import count, plain
-from edge.config.models import Config, DeviceSettings, Grant, Limits, TaskSettings, When
+from edge.config.models import Config, DeviceSettings, DurabilityByClass, Grant, Limits, TaskSettings, When
 from edge.config.units import show_duration, show_size
 
 _DURABILITY = {
     "fsync": "survives a power cut",
     "written": "survives a crash of the program, not a power cut",
-    "memory": "survives nothing",
 }
 _EDGES = {"rising": "turns true", "falling": "turns false", "both": "changes"}
 
@@ -89,8 +88,7 @@ def summary(config: Config) -> list[tuple[str, str]]:
         ("gateway", f"{config.edge.id}, {config.edge.backend} hardware"),
         (
             "journal",
-            f"{journal.path}: {journal.durability}, {_DURABILITY[journal.durability]};"
-            f" up to {show_size(journal.max_size)}",
+            f"{journal.path}: {_durability(journal.durability)}; up to {show_size(journal.max_size)}",
         ),
     ]
     if config.mqtt is not None:
@@ -108,6 +106,12 @@ def summary(config: Config) -> list[tuple[str, str]]:
     if config.metrics is not None:
         lines.append(("metrics", f"http://{config.metrics.listen}/metrics and /healthz"))
     return lines
+
+
+def _durability(levels: DurabilityByClass) -> str:
+    if levels.alarm == levels.telemetry == levels.publish:
+        return f"{levels.alarm}, {_DURABILITY[levels.alarm]}"
+    return ", ".join(f"{klass} {level}" for klass, level in levels)
 
 
 def _pace(batch: int, every: float | None) -> str:

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from edge.config.units import Duration, LongerThanZero, Size
 
@@ -213,14 +222,37 @@ class TaskSettings(Section):
     )
 
 
+class DurabilityByClass(Section):
+    """`durability:` by what a record is worth; one word stands for all three."""
+
+    alarm: Durability = Field(default="fsync", description="outcomes of tasks with `class: alarm`")
+    telemetry: Durability = Field(default="fsync", description="outcomes of all other tasks")
+    publish: Durability = Field(default="fsync", description="messages that tasks publish")
+
+
+def _by_class(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in get_args(Durability):
+        raise ValueError(f"the text {value!r} is not one of fsync, written; or write {{telemetry: written}}")
+    return dict.fromkeys(DurabilityByClass.model_fields, value)
+
+
 class JournalSection(Section):
     """`journal:` where outcomes are kept until they are delivered, and how much."""
 
     path: FilePath = Field(default="/var/lib/edge/journal", description="folder; relative to this file")
     max_size: Annotated[Size, Field(ge=64_000)] = Field(default=256_000_000, description="most disk space it may take")
-    when_full: Literal["drop_oldest"] = Field(default="drop_oldest", description="what gives way then, alarms last")
-    durability: Durability = Field(
-        default="fsync", description="`fsync` survives a power cut, `written` a crash of the program, `memory` neither"
+    when_full: Literal["drop_oldest", "thin", "block"] = Field(
+        default="drop_oldest",
+        description="what gives way then: the oldest, alarms last; `thin`: first nine of ten in telemetry;"
+        " `block`: nothing that is pending, new events wait",
+    )
+    durability: Annotated[
+        DurabilityByClass, BeforeValidator(_by_class, json_schema_input_type=Durability | DurabilityByClass)
+    ] = Field(
+        default=DurabilityByClass(),
+        description="`fsync` (the default) survives a power cut, `written` a crash; or a mapping by class",
     )
     keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
 

@@ -355,3 +355,18 @@ def test_loading_reads_the_environment_of_the_process_unless_told(
 
     assert load(write(HEAD)).edge.id == "other"
     assert "EDGE__EDGE__ID" in os.environ
+
+
+@pytest.mark.parametrize(
+    ("written", "levels"),
+    [
+        ("written", {"alarm": "written", "telemetry": "written", "publish": "written"}),
+        ("{telemetry: written}", {"alarm": "fsync", "telemetry": "written", "publish": "fsync"}),
+    ],
+)
+def test_durability_is_one_word_for_all_or_a_word_for_a_class(
+    write: Write, written: str, levels: dict[str, str]
+) -> None:
+    config = load(write(f"edge: {{id: pi}}\njournal: {{durability: {written}}}\n"), environ={})
+
+    assert config.journal.durability.model_dump() == levels
