@@ -135,8 +135,8 @@ class Stage:
         receive_maximum: int = 1000,
     ) -> Link:
         link = self._link(settings, client_id, will, keep_session, receive_maximum)
-        if settings.broker == self.upstream.url and not self.upstream.keeps_sessions:
-            # back from its restart it has forgotten the receiver: what came before that subscribes would be lost
+        if settings.broker == self.upstream.url:
+            # a broker that has never met the receiver, or has forgotten it, takes outcomes and throws them away
             link.ready = lambda: self.station.ready
         return link
 

@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from edge.config import check, load
-from edge.demo.stage import CONFIG
+from edge.demo.stage import CONFIG, Stage
 from edge.links import embedded
+from edge.links.mqtt import MqttLink
 from edge.runs.load import load_task
 
 EDGE = [sys.executable, "-m", "edge"]
@@ -40,6 +42,24 @@ def test_every_outcome_reaches_the_receiver_although_the_upstream_goes_away(prod
     assert counts["longest_backlog"] > 0
     assert counts["runs"].keys() == {"success"}
     assert counts["broker"] == product
+
+
+@pytest.mark.parametrize(
+    "product", [pytest.param("amqtt", marks=AMQTT), pytest.param("mosquitto", marks=pytest.mark.broker)]
+)
+def test_no_outcome_leaves_before_the_receiver_listens(product: str, tmp_path: Path) -> None:
+    """A broker acknowledges what nobody has subscribed to, and throws it away."""
+    with ExitStack() as stack:
+        stage = Stage(tmp_path, day=10.0, stack=stack, product=product)
+        link = stage._open_runtime_link(stage.upstream.settings, client_id="gateway")
+        assert isinstance(link, MqttLink)
+        assert not link.ready()
+
+        for _ in range(300):
+            stage.step(0.1)
+            if stage.station.ready:
+                break
+        assert link.ready()
 
 
 @AMQTT
