@@ -163,7 +163,7 @@ class OutcomeCourier(_MqttCourier):
 
     def _judge(self, code: int, name: str) -> Answer:
         if code < FAILURE:  # only 0x10 is that: taken, and thrown away at once
-            return Answer(Fate.DELIVERED, f"{name}: nobody subscribes to {self._topic} at the upstream broker")
+            return Answer(Fate.DELIVERED, f"nobody subscribes to {self._topic} at the upstream broker")
         if code == _NOT_AUTHORISED:
             return self._forbidden(name)
         return Answer(_PASSING.get(code, Fate.REFUSED), f"{name} (reason 0x{code:02x})")
