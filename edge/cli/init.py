@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def init(words: list[str]) -> int:
     except OSError as error:
         raise Stop(f"{error.filename or folder}: cannot write: {error.strerror}") from error
     say(f"wrote {', '.join(_FILES)} into {folder}")
-    say(f"next: cd {folder} && edge check && pytest && edge run")
+    say(f"next: cd {shlex.quote(str(folder))} && edge check && pytest && edge run")
     return FINE
 
 

@@ -100,7 +100,8 @@ def fire(words: list[str]) -> int:
     if options.json:
         say_json(envelope)
     else:
-        text = data["error"]["message"] if data["error"] else orjson.dumps(data["result"]).decode()
+        failed = data["error"]  # the type too: all that a KeyError says is the key
+        text = f"{failed['type']}: {failed['message']}" if failed else orjson.dumps(data["result"]).decode()
         good = data["status"] == "success"
         say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
         say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")

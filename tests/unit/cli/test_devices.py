@@ -99,14 +99,14 @@ def test_a_fired_task_answers_with_its_outcome(serving: Serving, edge: Edge) -> 
 
     serving({"fire": fire})
     said = edge("fire", "overheat", "--event", '{"temperature": 31.5}', "--timeout", "2s")
-    data |= {"status": "timeout", "error": {"message": "took longer than 2s"}}
+    data |= {"status": "timeout", "error": {"type": "RunTimeout", "message": "took longer than 2s"}}
     failed = edge("fire", "overheat")
 
     assert got == [("overheat", {"temperature": 31.5}, 2.0), ("overheat", {}, 30.0)]
     assert said.out.startswith('success  {"fan":true}\n')
     assert "edge journal show bench:01" in said.out
     assert (said.code, failed.code) == (0, 3)
-    assert failed.out.startswith("timeout  took longer than 2s\n")
+    assert failed.out.startswith("timeout  RunTimeout: took longer than 2s\n")
 
 
 def test_sync_is_steered_and_shown(serving: Serving, edge: Edge) -> None:

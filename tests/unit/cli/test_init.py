@@ -19,6 +19,12 @@ def test_the_folder_checks_and_bears_its_own_name(tmp_path: Path, edge: Edge) ->
     assert load(tmp_path / "my greenhouse!" / "edge.yaml").edge.id == "my-greenhouse"
 
 
+def test_the_line_to_go_on_with_can_be_pasted(tmp_path: Path, edge: Edge) -> None:
+    said = edge("init", str(tmp_path / "my greenhouse"))
+
+    assert f"cd '{tmp_path / 'my greenhouse'}' && edge check" in said.out
+
+
 def test_nothing_is_ever_overwritten(tmp_path: Path, edge: Edge) -> None:
     (tmp_path / "edge.yaml").write_text("precious")
     said = edge("init", str(tmp_path))

@@ -107,6 +107,15 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     process.stderr.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_does_not_fit_on_the_disk_is_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run([*EDGE, "config", "schema"], stdout=full, stderr=subprocess.PIPE, text=True)
+
+    assert said.returncode == 1
+    assert said.stderr == "edge: the output cannot be written: No space left on device\n"
+
+
 # -- which configuration -------------------------------------------------------------------------------------------
 
 
