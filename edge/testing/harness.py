@@ -11,9 +11,11 @@ What one thread cannot show: a task that never returns hangs the test, as it wou
 
 from __future__ import annotations
 
+import difflib
 import math
 import random
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ import orjson
 
 from drivers import SimBus, World
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.signals import Signal
 from edge.app import Runtime, build
 from edge.config import Config, load
 from edge.config.models import Broker
-from edge.config.units import parse_duration
+from edge.config.units import parse_duration, show_duration
 from edge.devices import Wires
 from edge.journal import Journal, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
@@ -40,14 +43,30 @@ _QUIET = 3  # rounds without a change until nothing more will: an answer may tak
 _RECONNECT = 1.0  # seconds between two looks while a link is down
 
 
+class DeviceWorld(World):
+    """A world with the signals of the configured devices and no others: a misspelt one must not pass in silence."""
+
+    known: AbstractSet[str] = frozenset()
+
+    def __setitem__(self, name: str, signal: Signal | float) -> None:
+        if name not in self.known:
+            near = difflib.get_close_matches(name, self.known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self.known)) or 'none'}"
+            raise KeyError(f"no device has the signal {name!r}; {hint}")
+        if not callable(signal) and not isinstance(signal, int | float):
+            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
+        super().__setitem__(name, signal)
+
+
 class Harness:
     """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
     `upstreams` by name, `runtime`. Not thread-safe."""
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
+        self._folder = path.parent
         self.config = _simulated(load(path, simulated=True))
         self.clock = VirtualClock()
-        self.world = World(self.clock.monotonic)
+        self.world = DeviceWorld(self.clock.monotonic)
         self.files = MemoryFiles()
         self.broker = FakeBroker(self.clock)
         self.upstreams: dict[str, FakeUpstream] = {}
@@ -57,12 +76,23 @@ class Harness:
         self._running = False
         self.runtime = self._boot()
 
+    def __repr__(self) -> str:
+        """What a failed assertion shows: how long it has run, and what does not work."""
+        after = f"{self.config.edge.id} after {show_duration(round(self.clock.monotonic()))}"
+        if not self._running:
+            return f"<{after}: down>"
+        parts = (f"{part['name']} {part['state']}" for part in self.runtime.status() if part["kind"] != "dispatch")
+        return f"<{after}: {', '.join(parts)}>"
+
     # -- what a test does -------------------------------------------------------------------------------------------
 
     @property
     def upstream(self) -> FakeUpstream:
-        """The first upstream of the configuration: `online`, `received`, `repeats`."""
-        return self.upstreams[next(iter(self.config.upstream))]
+        """The first upstream of the configuration: `online`, `received`, `repeats`. Raises LookupError without one."""
+        name = next(iter(self.config.upstream), None)
+        if name is None:
+            raise LookupError("the configuration has no `upstream:`")
+        return self.upstreams[name]
 
     @property
     def journal(self) -> Journal:
@@ -82,13 +112,17 @@ class Harness:
         return pins
 
     def bus(self, name: str) -> SimBus:
-        """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`."""
+        """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without a device."""
+        buses = sorted({settings.bus for settings in self.config.devices.values() if settings.bus})
+        if name not in buses:
+            raise LookupError(f"no device is on a bus {name!r}; there are {', '.join(buses) or 'none'}")
         bus = self.runtime.instruments.wiring.bus(name, "sim")
         assert isinstance(bus, SimBus)
         return bus
 
     def advance(self, duration: str) -> None:
-        """Let that much time pass, and everything that it makes due happen, in order."""
+        """Let that much time pass, and everything that it makes due happen, in order. After `crash` only time passes.
+        Raises ValueError for what is no duration such as "500ms" or "2h"."""
         end = self.clock.monotonic() + parse_duration(duration)
         due = self.pump()
         while (now := self.clock.monotonic()) + due < end:
@@ -100,13 +134,16 @@ class Harness:
         self.pump()
 
     def message(self, topic: str, payload: Any, **fields: Any) -> None:
-        """Somebody publishes on the `mqtt:` broker; what is not text or bytes goes as JSON."""
+        """Somebody publishes on the `mqtt:` broker; what is not text or bytes goes as JSON. As with any broker nobody
+        complains about a topic without a subscriber."""
         body = payload if isinstance(payload, bytes | str) else orjson.dumps(payload)
         self.broker.publish(topic, body, **fields)
         self.pump()
 
     def fire(self, task: str, values: Mapping[str, Any] | None = None) -> Outcome:
-        """Run a task now, past its trigger, and return its outcome."""
+        """Run a task now, past its trigger, and return its outcome. Raises `UnknownTask`, and AssertionError between
+        `crash` and `restart`."""
+        assert self._running, "the gateway is down: restart() it first"
         return Outcome.from_envelope(self.runtime.desk.fire(task, dict(values or {})))
 
     def crash(self, *, power: bool = True) -> None:
@@ -124,23 +161,26 @@ class Harness:
         self.runtime = self._boot()
 
     def reconfigure(self, config: str | Path) -> None:
-        """Stop, and boot with another configuration: the same world, files and brokers."""
+        """Stop, and boot with another configuration: the same world, files and brokers. A relative path starts at the
+        folder of the first one."""
         self.close()
-        self.config = _simulated(load(config, simulated=True))
+        self.config = _simulated(load(self._folder / config, simulated=True))
         self.runtime = self._boot()
 
     def close(self) -> None:
         """Stop cleanly; idempotent."""
         if self._running:
-            self._running = False
             self.runtime.traffic.drain()
             self.pump()
+            self._running = False
             self.runtime.close()
 
     # -- how it runs --------------------------------------------------------------------------------------------------
 
     def pump(self) -> float:
-        """Let everything that is due now happen; the seconds until something is due again."""
+        """Let everything that is due now happen; the seconds until something is due again, infinite after `crash`."""
+        if not self._running:
+            return math.inf
         runtime = self.runtime
         quiet, before = 0, None
         due = math.inf
@@ -177,6 +217,8 @@ class Harness:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._let_run()  # type: ignore[method-assign]
+        handles = runtime.instruments.handles
+        self.world.known = {f"{name}.{channel}" for name, handle in handles.items() for channel in handle.channels}
         runtime.prepare()
         self.runtime = runtime
         for part in runtime.parts:
