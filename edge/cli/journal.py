@@ -19,6 +19,7 @@ from edge.journal import Damage, JournalReader, read_journal
 from edge.model import RecordKind, Status, Stored
 
 _COLOURS: dict[str, Colour] = {"success": "green", "partial": "yellow", "cancelled": "yellow"}
+_HOUR, _DAY = 3600.0, 86_400.0
 _BLOCK = 100  # rows that share column widths: a long journal is printed as it is read
 
 
@@ -31,14 +32,15 @@ def stats(words: list[str]) -> int:
             examples=("journal stats", "journal stats --json"),
         )
         .with_config()
-        .with_json('{"accepted", "upstreams": {name: {"delivered", "pending", "dropped", ...}}, "bytes", ...}')
+        .with_json('{"accepted", "upstreams": {name: {"delivered", "pending", ...}}, "bytes_written_per_day", ...}')
         .parse_args(words)
     )
     gateway = Gateway(options.config)
     try:
         found: dict[str, Any] = gateway.ask("journal_stats")
     except RuntimeUnreachable:
-        found = _reader(gateway).stats()
+        found = reader_of(gateway).stats()
+    found["bytes_written_per_day"] = _per_day(found)
     broken = [name for name, books in found["upstreams"].items() if missing(found["accepted"], books)]
     if options.json:
         say_json(found)
@@ -58,6 +60,11 @@ def missing(accepted: int, books: dict[str, Any]) -> int:
     return accepted - known - dropped
 
 
+def _per_day(found: dict[str, Any]) -> int | None:
+    """Flash wear: bytes written for each day the journal was open; None while that is too short to say."""
+    return round(found["bytes_written"] * _DAY / found["age"]) if found.get("age", 0.0) >= _HOUR else None
+
+
 def list_(words: list[str]) -> int:
     """Prints while it reads: a long journal costs no memory."""
     arguments = Arguments(
@@ -71,7 +78,7 @@ def list_(words: list[str]) -> int:
     options = arguments.with_config().with_json("one envelope a line").parse_args(words)
     if options.last is not None and options.last < 1:
         arguments.error("--last takes a number from 1 on")
-    chosen = _chosen(_reader(Gateway(options.config)), options.task, options.status)
+    chosen = _chosen(reader_of(Gateway(options.config)), options.task, options.status)
     if options.last is not None:
         chosen = iter(deque(chosen, maxlen=options.last))
     rows: list[tuple[str, ...]] = []
@@ -96,7 +103,7 @@ def show(words: list[str]) -> int:
     arguments.add_argument("id", metavar="ID", help="id of an outcome as `journal list` prints it, or the end of it")
     options = arguments.with_config().with_json("the outcome's envelope, as it is sent").parse_args(words)
     gateway = Gateway(options.config)
-    found = [stored for stored in _reader(gateway).records(None) if stored.record.id.endswith(options.id)]
+    found = [stored for stored in reader_of(gateway).records(None) if stored.record.id.endswith(options.id)]
     ids = sorted({stored.record.id for stored in found})
     if not ids:
         raise Stop(f"no record {options.id!r} in {gateway.config.journal.path}; `edge journal list` shows what is kept")
@@ -125,20 +132,21 @@ def verify(words: list[str]) -> int:
         .parse_args(words)
     )
     gateway = Gateway(options.config)
-    reader = _reader(gateway)
+    reader = reader_of(gateway)
     damages = reader.verify()
     lost = [damage for damage in damages if not damage.torn]
     if options.json:
         say_json([asdict(damage) for damage in damages])
     else:
         for damage in damages:
-            say(_damage(damage))
+            say(sentence(damage))
         kept = count(sum(1 for _ in reader.records(None)), "record")
         say(f"{paint('damaged', 'red') if lost else paint('ok', 'green')}  {gateway.config.journal.path}: {kept}")
     return DEGRADED if lost else FINE
 
 
-def _reader(gateway: Gateway) -> JournalReader:
+def reader_of(gateway: Gateway) -> JournalReader:
+    """A look at the gateway's journal. Raises JournalError where there is none, Stop for one that may not be read."""
     path = gateway.config.journal.path
     try:
         return read_journal(path)
@@ -200,9 +208,12 @@ def _books(found: dict[str, Any]) -> str:
     ]
     table = columns(rows, ("upstream", "pending", "delivered", "dropped", "expired", "dead"))
     first = f"{count(found['accepted'], 'outcome')} accepted, {found['bytes']} bytes on disk"
+    if found["bytes_written_per_day"] is not None:
+        first += f"; {found['bytes_written']} written so far, {found['bytes_written_per_day']} a day"
     return f"{first}\n\n{table}" if rows else f"{first}, no upstream"
 
 
-def _damage(damage: Damage) -> str:
+def sentence(damage: Damage) -> str:
+    """What is damaged, and where."""
     kind = "torn end of a write that was never confirmed" if damage.torn else damage.what
     return f"{damage.name} bytes {damage.offset} to {damage.end}: {kind}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from edge.clock import Clock
 from edge.journal.errors import JournalError
@@ -86,6 +86,16 @@ class Committer:
             for writer in self._writers.values():
                 writer.close()
             self._ledger.log.close()
+
+    def mend(self, names: Collection[str]) -> int:
+        """See `Journal.mend`. Raises OSError; then the damaged files stand as they were."""
+        with self._committing, self.books:
+            damaged = [one for one in self._ledger.books.segments() if one.name in names and one.sealed]
+            lost = sum(self._ledger.reckon(segment) for segment in damaged)
+            self._checkpoint()
+            for segment in damaged:  # what is left out of them is settled durably, by the checkpoint just made
+                self._space.rewrite(segment, lambda frame: True, self._clock.wall())
+            return lost
 
     # -- under the committing lock --------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.marks import mark_dead, ranges, revive
-from edge.journal.opening import open_ledger
+from edge.journal.opening import copy_aside, open_ledger
 from edge.journal.patient import PatientFiles
+from edge.journal.recovery import Damage
 from edge.journal.segments import Segment
 from edge.journal.statelog import FORGET, REQUEUED, SETTLED, TABLE
 from edge.journal.store import Change, Store
@@ -48,10 +49,12 @@ class Journal:
         ledger: Ledger,
         intake: Intake,
         *,
+        files: Files,
         limits: Limits,
         lock: Lock,
     ) -> None:
         self.path = path
+        self._files = files
         self._committer = committer
         self._ledger = ledger
         self._intake = intake
@@ -224,6 +227,15 @@ class Journal:
         with self._books:
             return self._ledger.stats()
 
+    def mend(self, damages: Iterable[Damage]) -> int:
+        """Write damaged segments anew with all that is intact in them; returns the records that are lost, which count
+        as dropped. The damaged bytes stay in side files. `damages`: what `JournalReader.verify` found before the
+        journal was opened. Raises OSError; then the damaged files stand."""
+        damages = [damage for damage in damages if not damage.torn]
+        for damage in damages:
+            copy_aside(self._files, self.path, damage)
+        return self._committer.mend({damage.name for damage in damages})
+
     # -- state tables ---------------------------------------------------------------------------------------------
 
     def table(self, name: str) -> Table:
@@ -300,4 +312,4 @@ def open_journal(
         raise
     intake = Intake(clock, ledger.state.seed, sequence, ledger.books.streams)
     committer = Committer(files, path, ledger, writers, intake, clock=clock, limits=limits, on_durable=on_durable)
-    return Journal(path, committer, ledger, intake, limits=limits, lock=lock)
+    return Journal(path, committer, ledger, intake, files=files, limits=limits, lock=lock)

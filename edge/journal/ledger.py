@@ -85,13 +85,14 @@ class Ledger:
         return sum(segment.length for segment in self.books.segments()) + self.log.size
 
     def stats(self) -> dict[str, Any]:
-        """See `Journal.stats`."""
+        """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were."""
         return {
             **self.books.stats(),
             "volatile": 0,
             "unfinished": len(self.state.unfinished),
             "bytes": self.size,
             "bytes_written": self.state.written + self.written,
+            "age": self.age(),
             "degraded": list(self.degraded),
         }
 

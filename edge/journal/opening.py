@@ -82,14 +82,15 @@ def describe(found: Survey, ledger: Ledger) -> None:
 def _quarantine(files: Files, folder: str, found: Survey) -> None:
     for damage in found.damages:
         if not damage.torn:
-            _copy_aside(files, folder, damage)
+            copy_aside(files, folder, damage)
     for name in found.stillborn:
         files.remove(f"{folder}/{name}")
     for name in found.unreadable:
         files.rename(f"{folder}/{name}", f"{folder}/quarantine-{name}")
 
 
-def _copy_aside(files: Files, folder: str, damage: Damage) -> None:
+def copy_aside(files: Files, folder: str, damage: Damage) -> None:
+    """Keep the bytes that cannot be read in a side file, once. Raises OSError."""
     side = f"quarantine-{damage.name}-{damage.offset}.bin"
     present = files.names(folder)
     if damage.name in present and side not in present:

@@ -5,7 +5,7 @@ Changes nothing and takes no lock. What a running journal writes meanwhile is se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -49,6 +49,18 @@ class JournalReader:
         """What `upstream` refused for good and is still kept, with the reason."""
         for stored, reason, _, _ in self._ledger.outbox.dead(upstream):
             yield stored, reason
+
+    def pending(self, upstream: str) -> Iterator[Stored]:
+        """What `upstream` has not done with, oldest first; in memory that does not grow."""
+        after: int | None = None
+        while found := self._ledger.outbox.pending(upstream, 1000, 1 << 20, after):
+            yield from found
+            after = found[-1].sequence
+
+    def tables(self) -> dict[str, Mapping[int, Mapping[str, Any]]]:
+        """The documents of every state table by id."""
+        store = self._found.state.store
+        return {name: store.tables[name].docs for name in store.names()}
 
     def stats(self) -> dict[str, Any]:
         """As `Journal.stats`."""

@@ -1,4 +1,4 @@
-"""Writing a sealed segment anew with only some of its frames: for the few that live among many that do not.
+"""Writing a sealed segment anew with some of its frames: the few that live among many, or those that are intact.
 
 The frames are copied byte for byte. Each says what stood before it, so a record keeps its place and its number, and
 what is left out is simply not there. A power cut leaves the old file or the new one, and both fit the books.
@@ -26,7 +26,7 @@ def rewrite(
     aside = path + SUFFIX
     if segment.name + SUFFIX in files.names(folder):
         files.remove(aside)
-    begin = files.read(path, 0, segment.body)
+    begin = segment.header.dump()  # what stands in the file may be damaged
     size, crc = len(begin), crc32(begin)
     file = files.append(aside)
     try:
@@ -36,15 +36,15 @@ def rewrite(
                 data = frame.data[frame.start - HEAD_SIZE : frame.stop]
                 file.write(data)
                 size, crc = size + len(data), crc32(data, crc)
-        before = segment.size, segment.crc
-        segment.size, segment.crc = size, crc
+        before = segment.size, segment.crc, segment.body
+        segment.size, segment.crc, segment.body = size, crc, len(begin)
         try:
             footer = segment.footer(wall)
             file.write(footer)
             file.sync()
             files.rename(aside, path)
         except OSError:
-            segment.size, segment.crc = before
+            segment.size, segment.crc, segment.body = before
             raise
     finally:
         file.close()
