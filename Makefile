@@ -20,7 +20,8 @@ check: .venv/.tools ## ruff, strict mypy and the import rules
 	scripts/check
 
 bench: .venv/.ready ## figures beside their baseline, from the same run
-	$(BIN)/edge bench
+	$(BIN)/edge bench path
+	$(BIN)/edge bench journal
 
 setup: .venv/.ready ## make ./.venv and install into it; the other targets do it by themselves
 

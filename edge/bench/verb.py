@@ -1,4 +1,4 @@
-"""`edge bench`: the figures that matter, as ratios against baselines of the same run."""
+"""`edge bench path`, and `edge bench` alone: the figures that matter, as ratios against baselines of the same run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _ROWS = {
 def bench(words: list[str]) -> int:
     """Exit 3 when a subject lost messages or no Mosquitto is there."""
     arguments = Arguments(
-        "bench",
+        "bench path",
         "Measure the whole path (MQTT in, durable, delivered over MQTT) beside a bare paho loop that keeps nothing.",
-        examples=("bench", "bench --rounds 5 --json"),
+        examples=("bench", "bench path --rounds 5 --json", "bench journal --help"),
     )
     arguments.add_argument("--messages", type=int, default=20_000, help="in each burst (default: 20000)")
     arguments.add_argument("--rounds", type=int, default=3, help="of each subject, in turns (default: 3)")

@@ -43,7 +43,9 @@ VERBS = {
     "sync now": Verb("edge.cli.sync:now", "try to deliver now instead of waiting"),
     "sync pause": Verb("edge.cli.sync:pause", "keep outcomes here until `resume`"),
     "sync resume": Verb("edge.cli.sync:resume", "deliver again"),
-    "bench": Verb("edge.bench.verb:bench", "measure this machine: the whole path beside a bare MQTT client"),
+    "bench": Verb("edge.bench.verb:bench", "measure this machine: the same as `bench path`"),
+    "bench path": Verb("edge.bench.verb:bench", "the whole path beside a bare MQTT client"),
+    "bench journal": Verb("edge.bench.journal:journal", "the journal beside the bare disk, SQLite, stock TinyDB"),
     "collect": Verb("edge.collect.verb:collect", "receive outcomes from a broker into a SQLite file, each once"),
     "config schema": Verb("edge.cli.check:schema", "the JSON Schema of edge.yaml, for editors"),
 }

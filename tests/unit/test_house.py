@@ -40,7 +40,7 @@ FAMILIES = {"OSError", "EdgeError", "DriverError", "RuntimeError"}
 
 # Where threads may be made: for app.py and nobody below it, because a test that drives the core has one thread; and by
 # the bench, which stands outside and measures.
-THREADS = ("edge/threads.py", "edge/bench/path.py")
+THREADS = ("edge/threads.py", "edge/bench/path.py", "edge/bench/journal.py")
 
 
 @dataclass(frozen=True)
