@@ -159,6 +159,7 @@ def _crowd(folder: Path, records: int) -> float:
 def _tinydb(folder: Path, bodies: list[bytes]) -> float:
     """As its documentation shows it: no sync at all, the whole file written anew for each document."""
     documents = [orjson.loads(body) for body in bodies]
+    # by name, because a baseline is no part of the runtime, whose one file for TinyDB is the journal's
     with importlib.import_module("tinydb").TinyDB(folder / "tinydb.json") as database:
         began = _CLOCK.monotonic()
         for document in documents:

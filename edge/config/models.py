@@ -246,7 +246,7 @@ class JournalSection(Section):
     when_full: Literal["drop_oldest", "thin", "block"] = Field(
         default="drop_oldest",
         description="what gives way then: the oldest, alarms last; `thin`: first nine of ten in telemetry;"
-        " `block`: nothing that is pending, new events wait",
+        " `block`: nothing, MQTT messages wait at their broker",
     )
     durability: Annotated[
         DurabilityByClass, BeforeValidator(_by_class, json_schema_input_type=Durability | DurabilityByClass)
