@@ -213,6 +213,8 @@ class Runtime:
             self.journal.wait(_LOOK)
             try:
                 self.journal.commit()  # also when there is nothing to write: it keeps house
+                if self._journal_error:
+                    log.info("the disk takes what waited again", extra={"action": "journal_back"})
                 self._journal_error = ""
             except JournalError as error:  # the frames stay: nothing is acknowledged until the disk takes them
                 if not self._journal_error:
