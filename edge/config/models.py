@@ -243,10 +243,9 @@ class JournalSection(Section):
 
     path: FilePath = Field(default="/var/lib/edge/journal", description="folder; relative to this file")
     max_size: Annotated[Size, Field(ge=64_000)] = Field(default=256_000_000, description="most disk space it may take")
-    when_full: Literal["drop_oldest", "thin", "block"] = Field(
+    when_full: Literal["drop_oldest", "thin"] = Field(
         default="drop_oldest",
-        description="what gives way then: the oldest, alarms last; `thin`: first nine of ten in telemetry;"
-        " `block`: nothing, MQTT messages wait at their broker",
+        description="what gives way then: the oldest, alarms last; `thin`: first nine of ten in telemetry",
     )
     durability: Annotated[
         DurabilityByClass, BeforeValidator(_by_class, json_schema_input_type=Durability | DurabilityByClass)
