@@ -35,6 +35,33 @@ class OpenLink(Protocol):
     ) -> Link: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Dialler:
+    """`OpenLink` to real brokers. `backoff` makes the pauses of one link."""
+
+    clock: Clock
+    backoff: Callable[[], Backoff]
+
+    def __call__(
+        self,
+        settings: Broker,
+        *,
+        client_id: str,
+        will: Will | None = None,
+        keep_session: bool = True,
+        receive_maximum: int = 1000,
+    ) -> MqttLink:
+        return MqttLink(
+            settings,
+            client_id=client_id,
+            clock=self.clock,
+            backoff=self.backoff(),
+            will=will,
+            keep_session=keep_session,
+            receive_maximum=receive_maximum,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What a runtime is given of the world."""
@@ -53,24 +80,6 @@ class Outside:
         # For ids and back-offs, never for secrets; seeded by the system, so that no two gateways draw the same.
         dice = random.Random(random.SystemRandom().getrandbits(256))
 
-        def open_link(
-            settings: Broker,
-            *,
-            client_id: str,
-            will: Will | None = None,
-            keep_session: bool = True,
-            receive_maximum: int = 1000,
-        ) -> Link:
-            return MqttLink(
-                settings,
-                client_id=client_id,
-                clock=clock,
-                backoff=Backoff(dice),
-                will=will,
-                keep_session=keep_session,
-                receive_maximum=receive_maximum,
-            )
-
         never = threading.Event()
 
         def wait(seconds: float) -> None:
@@ -87,6 +96,6 @@ class Outside:
                 world=World(clock.monotonic) if world is None else world,
                 wait=wait,
             ),
-            open_link=open_link,
+            open_link=Dialler(clock, lambda: Backoff(dice)),
             open_calendar=lambda report: Calendar(clock=clock, report=report),
         )

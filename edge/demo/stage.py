@@ -11,6 +11,7 @@ import random
 from collections import deque
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from drivers import World
 from edge.app import Runtime, build
@@ -23,9 +24,8 @@ from edge.demo.pump import Pump
 from edge.demo.world import Greenhouse
 from edge.links.backoff import Backoff
 from edge.links.embedded import EmbeddedBroker
-from edge.links.link import Link, Will
-from edge.links.mqtt import MqttLink
-from edge.outside import Outside
+from edge.links.link import Link
+from edge.outside import Dialler, Outside
 
 CONFIG = Path(__file__).with_name("greenhouse.yaml")
 _RECENT = 8
@@ -44,7 +44,8 @@ class Stage:
     def __init__(self, folder: Path, *, day: float, stack: ExitStack, product: str | None = None) -> None:
         self.clock = SystemClock()
         self.recent = deque[Envelope](maxlen=_RECENT)
-        self._dice = random.Random()
+        dice = random.Random()
+        self._dial = Dialler(self.clock, lambda: Backoff(dice, base=0.2, cap=_LONGEST_WAIT))
         self.receiver = stack.enter_context(
             closing(Receiver(folder / "outcomes.sqlite", on_accepted=self.recent.append))
         )
@@ -52,11 +53,17 @@ class Stage:
             self._start(EmbeddedBroker(folder / name, product=product), stack) for name in ("plant", "upstream")
         )
         self.station = stack.enter_context(
-            closing(Station(self._link(self.upstream.settings, "demo-collect"), self.receiver, ["edge/+/outcomes"]))
+            closing(
+                Station(
+                    self._dial(self.upstream.settings, client_id="demo-collect"), self.receiver, ["edge/+/outcomes"]
+                )
+            )
         )
         world = World(self.clock.monotonic)
         self.greenhouse = Greenhouse(world, begin=self.clock.monotonic(), day=day)
-        self.pump = stack.enter_context(closing(Pump(self._link(self.plant.settings, "demo-pump"), world, self.clock)))
+        self.pump = stack.enter_context(
+            closing(Pump(self._dial(self.plant.settings, client_id="demo-pump"), world, self.clock))
+        )
         self.runtime = self._build(folder, world)
         stack.callback(self.runtime.stop)
 
@@ -125,35 +132,9 @@ class Stage:
         outside = dataclasses.replace(Outside.real(world), open_link=self._open_runtime_link)
         return build(load(CONFIG, environ=environ), outside)
 
-    def _open_runtime_link(
-        self,
-        settings: Broker,
-        *,
-        client_id: str,
-        will: Will | None = None,
-        keep_session: bool = True,
-        receive_maximum: int = 1000,
-    ) -> Link:
-        link = self._link(settings, client_id, will, keep_session, receive_maximum)
+    def _open_runtime_link(self, settings: Broker, **options: Any) -> Link:
+        link = self._dial(settings, **options)
         if settings.broker == self.upstream.url:
             # a broker that has never met the receiver, or has forgotten it, takes outcomes and throws them away
             link.ready = lambda: self.station.ready
         return link
-
-    def _link(
-        self,
-        settings: Broker,
-        client_id: str,
-        will: Will | None = None,
-        keep_session: bool = True,
-        receive_maximum: int = 1000,
-    ) -> MqttLink:
-        return MqttLink(
-            settings,
-            client_id=client_id,
-            clock=self.clock,
-            backoff=Backoff(self._dice, base=0.2, cap=_LONGEST_WAIT),
-            will=will,
-            keep_session=keep_session,
-            receive_maximum=receive_maximum,
-        )
