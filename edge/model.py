@@ -217,7 +217,3 @@ class Outcome:
             usage=data["usage"],
             data=data,
         )
-
-
-Offer = Callable[[Incoming], bool]
-"""The inbox's one door: never blocks, never raises; False when it is full."""

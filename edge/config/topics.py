@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 MAX_TOPIC_BYTES = 65_535
@@ -12,8 +12,7 @@ _MEANT = {"tcp": "mqtt", "http": "mqtt", "ws": "mqtt", "ssl": "mqtts", "tls": "m
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.%]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a broker listens."""
 
     host: str

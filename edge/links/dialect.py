@@ -1,8 +1,6 @@
-"""Addresses, versions and refusals of MQTT brokers: what does not need a connection to be decided."""
+"""Versions and refusals of MQTT brokers: what does not need a connection to be decided."""
 
 from __future__ import annotations
-
-from urllib.parse import urlsplit
 
 UNKNOWN_VERSION = 0x84
 _REMEDIES = {
@@ -14,15 +12,6 @@ _REMEDIES = {
     0x8C: "check how the broker wants its clients to authenticate",
     0x8E: "another client has the id {client_id}: give every gateway an edge.id of its own",
 }
-
-
-def parse_address(url: str) -> tuple[str, int, bool]:
-    """`mqtt://host:1883` or `mqtts://host:8883` -> host, port, TLS. Raises ValueError saying what was expected."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/"):
-        raise ValueError(f"{url!r} is not a broker's address: write mqtt://host:1883 or mqtts://host:8883")
-    encrypted = parts.scheme == "mqtts"
-    return parts.hostname, parts.port or (8883 if encrypted else 1883), encrypted
 
 
 def remedy(code: int, *, client_id: str, user: str | None) -> str | None:

@@ -28,10 +28,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.clock import Clock
+from edge.config import parse_broker
 from edge.config.models import Broker
 from edge.errors import LinkError
 from edge.links.backoff import Attempts, Backoff
-from edge.links.dialect import UNKNOWN_VERSION, Dialect, parse_address, remedy
+from edge.links.dialect import UNKNOWN_VERSION, Dialect, remedy
 from edge.links.link import (
     FAILURE,
     Done,
@@ -78,7 +79,7 @@ class MqttLink:
         self.on_message: OnMessage = lambda message: None
         self.ready: Callable[[], bool] = lambda: True
         self._settings = settings
-        self._host, self._port, self._encrypted = parse_address(settings.broker)
+        self._host, self._port, self._encrypted = parse_broker(settings.broker)
         self._clock = clock
         self._attempts = Attempts(clock, backoff)
         self._presence = Presence(will, client_id)

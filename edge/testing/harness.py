@@ -31,7 +31,7 @@ from edge.config.units import parse_duration, show_duration
 from edge.devices import Wires
 from edge.journal import Journal, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
-from edge.links.link import Link, Will
+from edge.links.link import Link
 from edge.model import Outcome
 from edge.outside import Outside
 from edge.testing.broker import FakeBroker, FakeUpstream
@@ -246,20 +246,10 @@ class Harness:
             open_calendar=self._open_calendar,
         )
 
-    def _open_link(
-        self,
-        settings: Broker,
-        *,
-        client_id: str,
-        will: Will | None = None,
-        keep_session: bool = True,
-        receive_maximum: int = 1000,
-    ) -> Link:
+    def _open_link(self, settings: Broker, *, client_id: str, **options: Any) -> Link:
         _, upstream, name = client_id.partition("-up-")
         broker = self.upstreams[name] if upstream else self.broker
-        return broker.link(
-            settings, client_id=client_id, will=will, keep_session=keep_session, receive_maximum=receive_maximum
-        )
+        return broker.link(settings, client_id=client_id, **options)
 
     def _open_calendar(self, report: Report) -> Schedule:
         self._calendar = VirtualCalendar(clock=self.clock, report=report)

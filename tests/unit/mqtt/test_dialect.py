@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from edge.config import parse_broker
 from edge.links.backoff import Backoff
-from edge.links.dialect import parse_address
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ from edge.links.dialect import parse_address
     ],
 )
 def test_an_address_names_host_port_and_encryption(url, expected):
-    assert parse_address(url) == expected
+    assert parse_broker(url) == expected
 
 
 @pytest.mark.parametrize("url", ["localhost:1883", "http://localhost", "mqtt://", "mqtt://host/path", "mqtt://h:port"])
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(ValueError):
-        parse_address(url)
+        parse_broker(url)
 
 
 def test_waits_are_drawn_between_base_and_cap_and_begin_anew():
