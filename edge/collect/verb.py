@@ -131,7 +131,7 @@ def _link(options: Namespace, broker: Broker, clock: Clock) -> MqttLink:
     try:
         return MqttLink(broker, client_id=options.client_id, clock=clock, backoff=Backoff(random.Random(), cap=5.0))
     except ValueError as error:
-        raise Stop(f"--broker: {error}", USAGE) from error
+        raise Stop(f"--broker: {error} (an address is mqtt://host:1883 or mqtts://host:8883)", USAGE) from error
 
 
 def _table(counts: Mapping[str, Counts], unreadable: int) -> str:
