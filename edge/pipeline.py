@@ -41,13 +41,20 @@ PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs,
 SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
 
 
+class Ticket(Protocol):
+    """What the pipeline needs of a receipt: it is good when the journal's `durable` reaches `due`."""
+
+    @property
+    def due(self) -> int: ...
+
+
 class Journal(Protocol):
     """What the pipeline needs of the journal. `append` from any thread; raises when it can keep nothing more."""
 
     @property
     def durable(self) -> int: ...
 
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int: ...
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
 
     def unfinished(self) -> Iterable[Stored]: ...
 
@@ -243,10 +250,10 @@ class Pipeline:
         if not dispatch.records:
             return
         delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
-        sequence = self._journal.append(dispatch.records, delivery)
-        self._awaiting.append((sequence, dispatch.incoming, dispatch.promised))
+        due = self._journal.append(dispatch.records, delivery).due
+        self._awaiting.append((due, dispatch.incoming, dispatch.promised))
         durable = self._journal.durable
-        if durable >= sequence:  # the writer was faster than this line
+        if durable >= due:  # the writer was faster than this line
             self.on_durable(durable)
 
     def _write(self, run: Run, ending: Ending) -> None:

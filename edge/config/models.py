@@ -27,7 +27,7 @@ from edge.config.units import Duration, LongerThanZero, Size
 NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Backend = Literal["real", "sim"]
-Durability = Literal["fsync", "written"]
+Durability = Literal["fsync", "written", "memory"]
 
 
 def _absolute(path: str, info: ValidationInfo) -> str:
@@ -234,7 +234,7 @@ def _by_class(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value not in get_args(Durability):
-        raise ValueError(f"the text {value!r} is not one of fsync, written; or write {{telemetry: written}}")
+        raise ValueError(f"the text {value!r} is not one of fsync, written, memory; or write {{telemetry: written}}")
     return dict.fromkeys(DurabilityByClass.model_fields, value)
 
 
@@ -251,7 +251,7 @@ class JournalSection(Section):
         DurabilityByClass, BeforeValidator(_by_class, json_schema_input_type=Durability | DurabilityByClass)
     ] = Field(
         default=DurabilityByClass(),
-        description="`fsync` (the default) survives a power cut, `written` a crash; or a mapping by class",
+        description="`fsync` (the default) survives a power cut, `written` a crash, `memory` neither; or by class",
     )
     keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
 

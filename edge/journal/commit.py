@@ -2,6 +2,8 @@
 
 Invariants
 - One thread commits at a time; who comes meanwhile waits and finds its frames done.
+- The writer lingers for a fuller group only where the last one was much fuller, and never longer than half of what
+  the disk takes for one, nor `_LINGER`: a lone record is written at once, a crowd shares syncs.
 - A group that could not be written is put back before what came since: order holds, nothing is skipped.
 - A failed sync is never tried again on the same file. The frames go to a new segment; recovery keeps one of each.
 """
@@ -21,11 +23,13 @@ from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.segments import STREAMS, Segment
 from edge.journal.space import Space
+from edge.journal.tickets import Progress
 from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
 _STATE_SIZE = 1 << 20
 _STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
+_LINGER = 0.005  # seconds that the writer waits at most for a fuller group
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -39,13 +43,14 @@ class Committer:
         ledger: Ledger,
         writers: dict[str, Writer],
         intake: Intake,
+        progress: Progress,
         *,
         clock: Clock,
         limits: Limits,
         on_durable: Callable[[int], None],
     ) -> None:
         self.books = threading.RLock()
-        self.durable = intake.sequence
+        self.progress = progress
         self.chores = False
         self._committing = threading.Lock()
         self._files = files
@@ -62,6 +67,15 @@ class Committer:
         self._synced_at = clock.monotonic()
         self._refusal: str | None = None
         self._carried: set[str] = set()
+        self._crowd = 0  # frames in the last group
+        self._takes = 0.0  # seconds that the disk took for a group of late
+
+    def wait(self, timeout: float) -> bool:
+        """See `Journal.wait`."""
+        gathered = self._intake.wait(timeout)
+        if 0 < self._intake.waiting < self._crowd // 2:
+            self._intake.wait(min(self._takes / 2, _LINGER), frames=self._crowd // 2)
+        return gathered or self._ledger.log.dirty
 
     def commit(self) -> int:
         """See `Journal.commit`."""
@@ -73,6 +87,10 @@ class Committer:
             with self._committing:
                 self._tidy()
         return self.durable
+
+    @property
+    def durable(self) -> int:
+        return self.progress.durable
 
     def close(self) -> None:
         """Write what is left, make a checkpoint, close the files."""
@@ -105,6 +123,8 @@ class Committer:
             dirty = self._state_due()
         if not groups and not dirty:
             return False
+        began = self._clock.monotonic()
+        self._crowd = sum(len(group.frames) for group in groups.values())
         try:
             self._write_all(groups)
             if dirty:
@@ -112,7 +132,8 @@ class Committer:
         except OSError as error:
             self._intake.put_back(groups)
             raise self._refused(error) from error
-        self.durable = target
+        self._takes += (self._clock.monotonic() - began - self._takes) / 8
+        self.progress.reach(target)
         if self._refusal is not None:
             self._ledger.degraded.pop(self._refusal, None)
             self._refusal = None

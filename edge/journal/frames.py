@@ -80,45 +80,47 @@ class Gap(NamedTuple):
     end: int
 
 
-def encode(records: Sequence[Record], delivery: Delivery | None) -> tuple[bytes, int]:
-    """The payload and the flags of a frame. Raises ValueError for what the format cannot hold."""
-    parts: list[bytes] = []
+def encode(records: Sequence[Record], delivery: Delivery | None) -> tuple[bytes, bytes, int]:
+    """The payload of a frame in two parts, so that a lone record's body need not be copied, and the flags. Raises
+    ValueError for what the format cannot hold."""
+    if delivery is None and len(records) == 1:  # nearly every frame of a busy gateway
+        return _lead_of(records[0]), records[0].body, 1
     flags = len(records)
     if flags > _COUNT:
         raise ValueError(f"a frame holds at most {_COUNT} records, not {flags}")
+    parts: list[bytes] = []
     if delivery is not None:
         client = delivery.client.encode()
-        parts.append(_DELIVERY.pack(len(client), delivery.packet_id, delivery.digest))
-        parts.append(client)
+        parts += (_DELIVERY.pack(len(client), delivery.packet_id, delivery.digest), client)
         flags |= _HAS_DELIVERY
     for record in records:
-        name = record.id.encode()
-        body = record.body
-        at = body.find(name, 0, 256) if name else -1
-        topic = record.topic.encode()
-        try:
-            head = _RECORD.pack(
-                record.kind, _CLASS_CODE[record.klass], len(name), at if at >= 0 else _INLINE, len(topic), len(body)
-            )
-        except struct.error as error:
-            raise ValueError(f"record {record.id[:40]!r} cannot be stored: {error}") from None
-        if at >= 0:
-            parts += (head, topic, body) if topic else (head, body)
-        else:
-            parts += (head, name, topic, body)
-    return b"".join(parts), flags
+        parts += (_lead_of(record), record.body)
+    return b"".join(parts), b"", flags
 
 
-def seal(payload: bytes, flags: int, sequence: int, wall: float, outcomes: int, publishes: int, crc: int) -> bytes:
-    """The 36 bytes before a payload. `crc` is `crc32(payload, seed)`: the dear part, done outside any lock."""
-    tail = _TAIL.pack(flags, len(payload), sequence, wall, outcomes & _WRAP, publishes & _WRAP)
+def _lead_of(record: Record) -> bytes:
+    """What stands before a record's body."""
+    kind, klass, ident, body, text = record
+    name, topic = ident.encode(), text.encode()
+    at = body.find(name, 0, 256) if name else -1
+    try:
+        head = _RECORD.pack(kind, _CLASS_CODE[klass], len(name), at if at >= 0 else _INLINE, len(topic), len(body))
+    except struct.error as error:
+        raise ValueError(f"record {ident[:40]!r} cannot be stored: {error}") from None
+    return head + topic if at >= 0 else head + name + topic
+
+
+def seal(length: int, flags: int, sequence: int, wall: float, outcomes: int, publishes: int, crc: int) -> bytes:
+    """The 36 bytes before a payload of `length`. `crc` is the payload's, begun with the seed: the dear part, done
+    outside any lock."""
+    tail = _TAIL.pack(flags, length, sequence, wall, outcomes & _WRAP, publishes & _WRAP)
     return _LEAD.pack(MARKER, crc32(tail, crc)) + tail
 
 
 def note(kind: int, body: bytes, sequence: int, wall: float, seed: int) -> bytes:
     """A whole frame that carries one of the journal's own notes."""
     payload = bytes((kind,)) + body
-    return seal(payload, _NOTE, sequence, wall, 0, 0, crc32(payload, seed)) + payload
+    return seal(len(payload), _NOTE, sequence, wall, 0, 0, crc32(payload, seed)) + payload
 
 
 def note_of(frame: Frame) -> tuple[int, bytes]:

@@ -2,6 +2,7 @@
 
 Invariants
 - `append` costs microseconds; `commit` makes everything appended so far durable with one write and one sync a stream.
+- Every frame has a ticket; what its class asks for (`memory`, `written`, `fsync`) has happened when that resolves.
 - `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
 - `unfinished`, deliveries and counts change when a frame is durable, never before.
 - Locks, in this order: committing, books, short. The short one is never held while a file is touched.
@@ -20,7 +21,6 @@ import orjson
 
 from edge.clock import Clock
 from edge.journal.commit import Committer
-from edge.journal.errors import JournalError
 from edge.journal.files import DiskFiles, Files, Lock
 from edge.journal.frames import records_of
 from edge.journal.intake import Intake
@@ -33,6 +33,7 @@ from edge.journal.recovery import Damage
 from edge.journal.segments import Segment
 from edge.journal.statelog import FORGET, REQUEUED, SETTLED, TABLE
 from edge.journal.store import Change, Store
+from edge.journal.tickets import Progress, Ticket
 from edge.model import Delivery, Record, RecordKind, Stored, Verdict
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Journal:
         self._limits = limits
         self._lock = lock
         self._books = committer.books
+        self._progress = committer.progress
         self._database: Any = None
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -68,23 +70,21 @@ class Journal:
     @property
     def durable(self) -> int:
         """The last sequence number that is durable, with all before it."""
-        return self._committer.durable
+        return self._progress.durable
 
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int:
-        """Put one frame, all or nothing, into the next group; returns the sequence number of its last record.
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket:
+        """Put one frame, all or nothing, into the next group; the ticket resolves when it is durable.
 
-        Durable when `durable` reaches that number. With more than `Limits.buffer` bytes waiting the caller writes
-        the group itself: that is the back-pressure. Raises `JournalError` when the disk takes nothing or the journal
-        is closed, ValueError for a record that the format cannot hold.
+        With more than `Limits.buffer` bytes waiting the caller writes the group itself: that is the back-pressure.
+        Raises `JournalError` when the disk takes nothing or the journal is closed, ValueError for a record that the
+        format cannot hold.
         """
         if not records:
             raise ValueError("a frame needs a record")
-        if self._intake.closed:
-            raise JournalError(f"{self.path}: the journal is closed")
-        last = self._intake.append(records, delivery)
+        ticket = self._intake.append(records, delivery)
         if self._intake.buffered > self._limits.buffer:
             self.commit()
-        return last
+        return ticket
 
     def commit(self) -> int:
         """Make all that was appended before the call durable, and changes of state tables; returns `durable`.
@@ -95,8 +95,9 @@ class Journal:
         return self._committer.commit()
 
     def wait(self, timeout: float) -> bool:
-        """For the writer thread: block until something is appended or `timeout` seconds pass; whether to commit."""
-        return self._intake.wait(timeout) or self._ledger.log.dirty
+        """For the writer thread: block until something is appended or `timeout` seconds pass; whether to commit.
+        In a crowd it lingers a little, so that more frames share a sync."""
+        return self._committer.wait(timeout)
 
     # -- what was promised and not yet done -----------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class Journal:
     def stats(self) -> dict[str, Any]:
         """Counts that add up: `accepted = local + delivered + pending + dropped + expired + dead` everywhere."""
         with self._books:
-            return self._ledger.stats()
+            return {**self._ledger.stats(), "volatile": self._intake.volatile}
 
     def mend(self, damages: Iterable[Damage]) -> int:
         """Write damaged segments anew with all that is intact in them; returns the records that are lost, which count
@@ -310,6 +311,9 @@ def open_journal(
     except BaseException:
         lock.release()
         raise
-    intake = Intake(clock, ledger.state.seed, sequence, ledger.books.streams)
-    committer = Committer(files, path, ledger, writers, intake, clock=clock, limits=limits, on_durable=on_durable)
+    progress = Progress(sequence)
+    intake = Intake(clock, ledger.state.seed, progress, ledger.books.streams, limits, path=path)
+    committer = Committer(
+        files, path, ledger, writers, intake, progress, clock=clock, limits=limits, on_durable=on_durable
+    )
     return Journal(path, committer, ledger, intake, files=files, limits=limits, lock=lock)

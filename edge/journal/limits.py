@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Durability = Literal["written", "fsync"]
+Durability = Literal["memory", "written", "fsync"]
+"""What a record has survived when it counts as durable: nothing yet, the end of the process, a power cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +15,8 @@ class Limits:
     """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
     `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
     `min_free`: what is to stay free on the disk. `when_full`: what gives way then, see `edge.journal.space`; `thin`
-    leaves one frame in `thin_to`. `durability` is what `durable` promises, for all or by class: `fsync` survives
-    a power cut, `written` the end of the process; a class that is not named has `fsync`."""
+    leaves one frame in `thin_to`. `durability` is what `durable` promises, for all or by class; a class that is not
+    named has `fsync`. With `memory` a record counts at once and is written when the writer gets to it."""
 
     max_size: int = 256_000_000
     segment: int = 8_000_000
@@ -32,10 +33,13 @@ class Limits:
         """Where a segment ends: small enough that dropping one is a small part of the journal."""
         return min(self.segment, max(self.max_size // 16, 1 << 14))
 
+    def level(self, stream: str) -> Durability:
+        """What a record of that stream has survived when it counts as durable."""
+        return self.durability if isinstance(self.durability, str) else self.durability.get(stream, "fsync")
+
     def syncs(self, stream: str) -> bool:
         """Whether a group of that stream is synced before it counts as durable."""
-        level = self.durability if isinstance(self.durability, str) else self.durability.get(stream, "fsync")
-        return level == "fsync"
+        return self.level(stream) == "fsync"
 
     @property
     def reserve(self) -> int:

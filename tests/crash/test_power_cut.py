@@ -76,7 +76,7 @@ class World:
         if self.dice.random() < 0.5:
             packet_id = self.dice.randrange(1, 20)
             delivery = Delivery("paho", packet_id, self.dice.getrandbits(64) | 1)
-        last = self.journal.append(records, delivery)
+        last = self.journal.append(records, delivery).sequence
         first = last - len(records) + 1
         self.appended[last] = list(enumerate(records, first))
 

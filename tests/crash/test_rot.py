@@ -82,7 +82,7 @@ def check(files: MemoryFiles, hit: str) -> None:
         for number in range(60, 200):
             whole = record(number).body in stored
             assert record(number) in found or lost, f"{number} is gone and not counted, whole: {whole}"
-    sequence = journal.append([record(500)])
+    sequence = journal.append([record(500)]).sequence
     journal.commit()
     assert journal.durable >= sequence
     assert record(500) in {stored.record for stored in drain(journal)}
