@@ -11,10 +11,12 @@ from zlib import crc32
 
 from edge.clock import Clock
 from edge.journal.books import Stream
+from edge.journal.errors import JournalError
 from edge.journal.frames import encode, seal
-from edge.journal.segments import STREAMS, stream_seed
+from edge.journal.letters import Letter
+from edge.journal.segments import DEAD, STREAMS, stream_seed
 from edge.journal.writer import Group
-from edge.model import Delivery, Record, RecordClass, RecordKind
+from edge.model import Delivery, Record, RecordClass, RecordKind, Stored
 
 _WORTH = {RecordClass.ALARM: 0, RecordClass.TELEMETRY: 1, RecordClass.PUBLISH: 2}
 
@@ -26,9 +28,9 @@ class Intake:
         self.sequence = sequence
         self.buffered = 0
         self.closed = False
-        self._clock = clock
-        self._seeds = {name: stream_seed(seed, name) for name in STREAMS}
-        self._groups = {name: Group() for name in STREAMS}
+        self.clock = clock
+        self._seeds = {name: stream_seed(seed, name) for name in (*STREAMS, DEAD)}
+        self._groups = {name: Group() for name in (*STREAMS, DEAD)}
         self._before = {name: (stream.outcomes, stream.publishes) for name, stream in streams.items()}
         self._lock = threading.Lock()
         self._wakeup = threading.Condition(self._lock)
@@ -48,7 +50,7 @@ class Intake:
                 worth = min(worth, _WORTH[record.klass])
         stream = STREAMS[worth]
         crc = crc32(payload, self._seeds[stream])
-        wall = self._clock.wall()
+        wall = self.clock.wall()
         with self._lock:
             before, published = self._before[stream]
             sequence = self.sequence + 1
@@ -67,6 +69,25 @@ class Intake:
                 self._asleep = False
                 self._wakeup.notify()
         return last
+
+    def enclose(self, letter: Letter, stored: Stored) -> int:
+        """Put a dead letter into the next group, with the record that it copies; returns the letter's number. Raises
+        `JournalError` when the journal is closed."""
+        outcomes = int(letter.kind is RecordKind.OUTCOME)
+        with self._lock:
+            if self.closed:
+                raise JournalError("the journal is closed")
+            self.sequence += 1
+            before = self._before[DEAD]
+            frame = letter.frame(stored, self.sequence, *before, self._seeds[DEAD])
+            group = self._groups[DEAD]
+            group.pieces += (frame, b"")
+            group.frames.append((self.sequence, (stored.record,), None))
+            group.outcomes += outcomes
+            group.publishes += 1 - outcomes
+            self._before[DEAD] = before[0] + outcomes, before[1] + 1 - outcomes
+            self.buffered += len(frame)
+            return self.sequence
 
     def take(self) -> tuple[dict[str, Group], int]:
         """What gathered, by stream; the last number in it."""
