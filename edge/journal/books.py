@@ -2,7 +2,8 @@
 
 The law, for every upstream and at any instant:
     accepted = local + delivered + pending + dropped{reason} + expired + dead
-`local` are outcomes accepted while that upstream was not configured: kept by retention, owed to nobody.
+`local` are outcomes accepted while that upstream was not configured: kept by retention, owed to nobody. The stream of
+dead letters holds copies: nothing in it is accepted, and what is requeued from it is pending instead of dead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.journal.marks import Marks
-from edge.journal.segments import PUBLISHES, STREAMS, Segment
+from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Segment, parse_name
 from edge.model import Verdict
 
 _HANDED = 1 << 17
@@ -86,7 +87,7 @@ class Books:
     """All streams and totals. Not thread-safe: the journal's books lock guards it."""
 
     def __init__(self) -> None:
-        self.streams = {name: Stream(name) for name in STREAMS}
+        self.streams = {name: Stream(name) for name in (*STREAMS, DEAD)}
         self.totals: dict[str, Totals] = {}
         self.upstreams: tuple[str, ...] = ()
         self._handed: dict[str, dict[int, tuple[Segment, int]]] = {}
@@ -95,6 +96,12 @@ class Books:
         """Every segment there is."""
         for stream in self.streams.values():
             yield from stream.segments
+
+    def find(self, name: str) -> Segment | None:
+        """The segment of that file name, if there is one."""
+        place = parse_name(name)
+        segments = self.streams[place[0]].segments if place is not None else []
+        return next((segment for segment in segments if segment.name == name), None)
 
     def names(self) -> list[str]:
         """Every upstream that is configured or was and has counts."""
@@ -108,12 +115,12 @@ class Books:
 
     @property
     def accepted(self) -> int:
-        return sum(stream.outcomes for stream in self.streams.values())
+        return sum(self.streams[name].outcomes for name in STREAMS)
 
     def owed(self, upstream: str) -> int:
         """How many records were ever for that upstream."""
         if upstream == PUBLISHES:
-            return sum(stream.publishes for stream in self.streams.values())
+            return sum(self.streams[name].publishes for name in STREAMS)
         return sum(stream.counts.get(upstream, 0) for stream in self.streams.values())
 
     def backlog(self, upstream: str) -> int:
@@ -139,10 +146,9 @@ class Books:
 
     def mark(self, upstream: str, segment: Segment, ordinals: Iterable[int]) -> int:
         """`upstream` has done with these records of the segment; how many of them it had not."""
-        marks = segment.marks.setdefault(upstream, Marks())
-        before = marks.count
-        marks.add_all(ordinals)
-        return marks.count - before
+        if segment.is_dead:  # a letter that is settled was requeued, also where the note that says so is lost
+            self.of(upstream).dead -= segment.revive(upstream, ordinals)
+        return segment.marks.setdefault(upstream, Marks()).add_all(ordinals)
 
     def stats(self) -> dict[str, Any]:
         """Accepted and, for every upstream, what became of it; publishes have counts of their own."""

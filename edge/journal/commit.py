@@ -21,7 +21,7 @@ from edge.journal.files import Files
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.segments import STREAMS, Segment
+from edge.journal.segments import DEAD, STREAMS, Segment
 from edge.journal.space import Space
 from edge.journal.tickets import Progress
 from edge.journal.writer import Group, Writer
@@ -60,7 +60,7 @@ class Committer:
         self._intake = intake
         self._clock = clock
         self._limits = limits
-        self._fsync = any(limits.syncs(name) for name in STREAMS)
+        self._fsync = any(limits.syncs(name) for name in (*STREAMS, DEAD))
         self._on_durable = on_durable
         self._space = Space(files, folder, ledger, limits)
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
@@ -153,7 +153,7 @@ class Committer:
             rest: Group | None = groups[name]
             while rest is not None:
                 part, rest = rest.split(self._limits.segment_size)
-                self._make_room(part.size)
+                self._make_room(part.size, may_block=name != DEAD)
                 self._write(self._writers[name], part)
                 if rest is None:
                     del groups[name]
@@ -180,7 +180,11 @@ class Committer:
             self._ledger.written += written
             sequence, records, _ = group.frames[-1]
             writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
-            self._ledger.follow(group)
+            if writer.stream.name == DEAD:
+                self._ledger.letters.confirm(writer.stream.segments[-1], sequence + len(records) - 1)
+                self.chores = True  # the records that they copy may be the last that somebody waited for
+            else:
+                self._ledger.follow(group)
         if writer.full(self._limits.segment_size):
             self.chores = True
 
@@ -215,10 +219,11 @@ class Committer:
 
     # -- room and order -------------------------------------------------------------------------------------------
 
-    def _make_room(self, size: int) -> None:
+    def _make_room(self, size: int, *, may_block: bool) -> None:
+        """A dead letter does not wait for room: the record that it copies would wait for ever to be done with."""
         while self._tight(size):
             if not self._free_one():
-                if self._limits.when_full == "block":
+                if may_block and self._limits.when_full == "block":
                     raise OSError(errno.ENOSPC, f"max_size of {self._limits.max_size} bytes is reached")
                 return  # the segments at hand and the state log alone are larger: nothing more may go
 
@@ -275,7 +280,8 @@ class Committer:
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
         try:
             with self.books:
-                full = [writer for writer in self._writers.values() if writer.full(self._limits.segment_size)]
+                size = self._limits.segment_size
+                full = [one for one in self._writers.values() if one.full(size) or self._space.stale(one.segment)]
                 for writer in full:
                     self._seal(writer)
                 spent = [segment for segment in self._space.spent() if not self._carry(segment)]

@@ -13,11 +13,12 @@ from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.errors import JournalError
 from edge.journal.frames import HEAD_SIZE, encode, seal
+from edge.journal.letters import Letter
 from edge.journal.limits import Durability, Limits
-from edge.journal.segments import STREAMS, stream_seed
+from edge.journal.segments import DEAD, STREAMS, stream_seed
 from edge.journal.tickets import Progress, Ticket
 from edge.journal.writer import Group
-from edge.model import Delivery, Record, RecordClass, RecordKind
+from edge.model import Delivery, Record, RecordClass, RecordKind, Stored
 
 _WORTH = {RecordClass.ALARM: 0, RecordClass.TELEMETRY: 1, RecordClass.PUBLISH: 2}
 _LAZY = 1 << 16  # bytes that nobody waits for, gathered before the writer is woken for them
@@ -39,12 +40,12 @@ class Intake:
         self.sequence = self._due = progress.durable
         self.buffered = 0
         self.closed = False
+        self.clock = clock
         self._path = path
-        self._clock = clock
         self._progress = progress
         self._levels: dict[str, Durability] = {name: limits.level(name) for name in STREAMS}
-        self._seeds = {name: stream_seed(seed, name) for name in STREAMS}
-        self._groups = {name: Group() for name in STREAMS}
+        self._seeds = {name: stream_seed(seed, name) for name in (*STREAMS, DEAD)}
+        self._groups = {name: Group() for name in (*STREAMS, DEAD)}
         self._streams = streams
         self._before = {name: (stream.outcomes, stream.publishes) for name, stream in streams.items()}
         self._lock = threading.Lock()
@@ -69,7 +70,7 @@ class Intake:
         level = self._levels[stream]
         crc = crc32(body, crc32(front, self._seeds[stream]))
         length = len(front) + len(body)
-        wall = self._clock.wall()
+        wall = self.clock.wall()
         with self._lock:
             if self.closed:
                 raise JournalError(f"{self._path}: the journal is closed")
@@ -95,6 +96,26 @@ class Intake:
             elif self._wake_at and self.buffered >= _LAZY:
                 self._wakeup.notify()
             return Ticket(last, level, self._due, self._progress)
+
+    def enclose(self, letter: Letter, stored: Stored) -> int:
+        """Put a dead letter into the next group, with the record that it copies; returns the letter's number. Raises
+        `JournalError` when the journal is closed."""
+        outcomes = int(letter.kind is RecordKind.OUTCOME)
+        with self._lock:
+            if self.closed:
+                raise JournalError(f"{self._path}: the journal is closed")
+            self.sequence += 1
+            before = self._before[DEAD]
+            frame = letter.frame(stored, self.sequence, *before, self._seeds[DEAD])
+            group = self._groups[DEAD]
+            group.pieces += (frame, b"")
+            group.size += len(frame)
+            group.frames.append((self.sequence, (stored.record,), None))
+            group.outcomes += outcomes
+            group.publishes += 1 - outcomes
+            self._before[DEAD] = before[0] + outcomes, before[1] + 1 - outcomes
+            self.buffered += len(frame)
+            return self.sequence
 
     def take(self) -> tuple[dict[str, Group], int]:
         """What gathered, by stream; the last number in it."""

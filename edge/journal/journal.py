@@ -26,7 +26,7 @@ from edge.journal.frames import records_of
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.marks import mark_dead, ranges, revive
+from edge.journal.marks import ranges
 from edge.journal.opening import copy_aside, open_ledger
 from edge.journal.patient import PatientFiles
 from edge.journal.recovery import Damage
@@ -150,23 +150,37 @@ class Journal:
         """`upstream` has done with these records, in any order; returns how many were pending until now.
 
         Written at once, so a killed process forgets none; durable with a commit within a second or so, because a
-        power cut that forgets one only makes it be sent again. Repeats and numbers that are not pending count nothing.
-        Raises OSError when it cannot be written; then nothing changed.
+        power cut that forgets one only makes it be sent again. What is `DEAD` is copied to the dead letters, and
+        committed before this returns. Repeats and numbers that are not pending count nothing. Raises OSError when it
+        cannot be written; then nothing changed, but dead letters that wait for the disk are written once it takes them.
         """
+        if verdict is Verdict.DEAD:
+            return self._refuse(upstream, sequences, reason)
         with self._books:
             places: dict[str, tuple[Segment, dict[int, None]]] = {}
             for sequence in sequences:
-                place = self._ledger.books.take(upstream, sequence) or self._ledger.outbox.find(upstream, sequence)
-                if place is None:
-                    continue
-                segment, ordinal = place
-                marks = segment.marks.get(upstream)
-                if marks is None or ordinal not in marks:
+                place = self._ledger.outbox.waiting(upstream, sequence)
+                if place is not None:
+                    segment, ordinal = place
                     places.setdefault(segment.name, (segment, {}))[1][ordinal] = None
             count = sum(len(ordinals) for _, ordinals in places.values())
             if count:
                 self._settle(upstream, places, verdict, reason)
             return count
+
+    def _refuse(self, upstream: str, sequences: Iterable[int], reason: str) -> int:
+        count = 0
+        with self._books:
+            letters = self._ledger.letters
+            for sequence in sequences:
+                found = letters.write(upstream, sequence, reason, self._intake.clock.wall())
+                if found is not None:
+                    letters.send(self._intake.enclose(*found), found[0])
+                    count += 1
+            under_way = letters.under_way
+        if under_way:
+            self.commit()
+        return count
 
     def _settle(
         self, upstream: str, places: dict[str, tuple[Segment, dict[int, None]]], verdict: Verdict, reason: str
@@ -183,21 +197,26 @@ class Journal:
             totals.add(verdict, number, reason, klass)
         for segment, ordinals in places.values():
             self._ledger.books.mark(upstream, segment, ordinals)
-            if verdict is Verdict.DEAD:
-                mark_dead(segment.dead, upstream, reason, ordinals)
             if not self._limits.keep_delivered and segment.sealed and segment.settled:
                 self._committer.chores = True
 
     def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
-        """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow."""
+        """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow. A dead
+        letter outlives the record that it copies, and is told by `dead_letters` alone."""
         with self._books:
             return self._ledger.outbox.records(kind)
 
-    def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
-        """What `upstream` refused for good and is still kept, oldest first, with the reason."""
+    def record(self, sequence: int) -> Stored | None:
+        """The durable record of that number; None where there is none, or it is not kept any more. Costs the same
+        whatever is kept. Raises OSError where it cannot be read."""
         with self._books:
-            found = [(stored, reason) for stored, reason, _, _ in self._ledger.outbox.dead(upstream)]
-        return sorted(found, key=lambda letter: letter[0].sequence)
+            return self._ledger.outbox.record(sequence)
+
+    def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
+        """What `upstream` refused for good and is still kept, in the order of refusal, with the reason. Letters have
+        sequence numbers of their own, by which they are requeued and then pending; `accepted` is the record's."""
+        with self._books:
+            return list(self._ledger.dead_letters(upstream))
 
     def requeue(self, upstream: str, sequences: Iterable[int] | None = None) -> int:
         """Dead letters of `upstream`, all or those, are pending again; returns how many. Written at once. They come
@@ -205,16 +224,14 @@ class Journal:
         with self._books:
             wanted = None if sequences is None else set(sequences)
             places: dict[str, tuple[Segment, list[int]]] = {}
-            for stored, _, segment, ordinal in self._ledger.outbox.dead(upstream):
+            for stored, _, segment, ordinal in self._ledger.letters.dead(upstream):
                 if wanted is None or stored.sequence in wanted:
                     places.setdefault(segment.name, (segment, []))[1].append(ordinal)
             if not places:
                 return 0
             marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
             self._ledger.note(REQUEUED, orjson.dumps({"u": upstream, "s": marked}), urgent=True)
-            count = 0
-            for segment, ordinals in places.values():
-                count += revive(segment.marks[upstream], segment.dead[upstream], ordinals)
+            count = sum(segment.revive(upstream, ordinals) for segment, ordinals in places.values())
             self._ledger.books.of(upstream).dead -= count
             return count
 

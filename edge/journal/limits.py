@@ -13,7 +13,7 @@ Durability = Literal["memory", "written", "fsync"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
-    `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how much longer with dead letters in it.
+    `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how long dead letters are, or a tenth more.
     `min_free`: what is to stay free on the disk. `when_full`: what gives way then, see `edge.journal.space`; `thin`
     leaves one frame in `thin_to`. `durability` is what `durable` promises, for all or by class; a class that is not
     named has `fsync`. With `memory` a record counts at once and is written when the writer gets to it."""

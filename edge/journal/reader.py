@@ -46,9 +46,8 @@ class JournalReader:
         return [stored for stored in self.records(None) if stored.record.id == name]
 
     def dead_letters(self, upstream: str) -> Iterator[tuple[Stored, str]]:
-        """What `upstream` refused for good and is still kept, with the reason."""
-        for stored, reason, _, _ in self._ledger.outbox.dead(upstream):
-            yield stored, reason
+        """What `upstream` refused for good and is still kept, with the reason, in the order of refusal."""
+        return self._ledger.dead_letters(upstream)
 
     def pending(self, upstream: str) -> Iterator[Stored]:
         """What `upstream` has not done with, oldest first; in memory that does not grow."""

@@ -1,9 +1,9 @@
 """Room on the disk: which segments go, and in which order.
 
 1. What everybody has done with and retention no longer wants.
-2. When `max_size` presses: what everybody has done with, oldest first, dead letters after the rest.
-3. `drop_oldest`: the oldest segment of publishes, then of telemetry, alarms last; every record in it that somebody
-   waited for is counted as dropped, by reason and class.
+2. When `max_size` presses: what everybody has done with, oldest first; then dead letters that nobody requeued.
+3. `drop_oldest`: the oldest segment of publishes, then of telemetry, of requeued dead letters, alarms last; every
+   record in it that somebody waited for is counted as dropped, by reason and class.
 
 With `thin`, step 3 first leaves every n-th frame of each telemetry segment, once; with `block` there is no step 3.
 A segment past retention of which less than a twentieth lives is written anew with that.
@@ -21,11 +21,12 @@ from edge.journal.frames import Frame, records_of
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.rewrite import rewrite
-from edge.journal.segments import PUBLISHES, Segment
+from edge.journal.segments import DEAD, PUBLISHES, Segment, kind_for
 from edge.model import Record, RecordClass, RecordKind, Verdict
 
 _SPARSE = 0.05
-_CHEAPEST_FIRST = (RecordClass.PUBLISH, RecordClass.TELEMETRY, RecordClass.ALARM)
+_CHEAPEST_FIRST = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, DEAD, RecordClass.ALARM.value)
+_LETTERS = 0.1  # of `keep_dead`: how long a segment of dead letters gathers, so that the oldest of them can go in time
 
 
 class Space:
@@ -39,9 +40,20 @@ class Space:
 
     def spent(self) -> list[Segment]:
         """Sealed segments that nobody waits for and retention no longer wants."""
-        before = self._ledger.age() - self._limits.keep_delivered
-        found = [segment for segment in self._ledger.books.segments() if _done(segment) and segment.age <= before]
-        return [segment for segment in found if not _dead(segment) or segment.age <= before - self._limits.keep_dead]
+        age = self._ledger.age()
+        delivered, dead = age - self._limits.keep_delivered, age - self._limits.keep_dead
+        done = [segment for segment in self._ledger.books.segments() if _done(segment)]
+        return [segment for segment in done if segment.age <= (dead if self._refused(segment) else delivered)]
+
+    def stale(self, segment: Segment | None) -> bool:
+        """Whether an open segment of dead letters is to end, however few there are."""
+        if segment is None or not segment.is_dead:
+            return False
+        return segment.header.age <= self._ledger.age() - _LETTERS * self._limits.keep_dead
+
+    def _refused(self, segment: Segment) -> bool:
+        """Whether it holds dead letters; of a journal that format 1 wrote, any segment may for a while."""
+        return bool(segment.dead) or segment.name in self._ledger.state.dead
 
     def sparse(self) -> list[Segment]:
         """Sealed segments past retention in which hardly anything lives."""
@@ -50,6 +62,7 @@ class Space:
             segment
             for segment in self._ledger.books.segments()
             if segment.sealed
+            and not segment.is_dead
             and segment.age <= before
             and not segment.rewritten
             and not segment.settled
@@ -60,7 +73,7 @@ class Space:
         """What goes when space is short, in this order."""
         streams = self._ledger.books.streams
         sealed = [segment for klass in _CHEAPEST_FIRST for segment in streams[klass].segments if segment.sealed]
-        done = sorted(filter(_done, sealed), key=lambda segment: (_dead(segment), segment.header.first))
+        done = sorted(filter(_done, sealed), key=lambda segment: (self._refused(segment), segment.header.first))
         if self._limits.when_full == "block":
             return done
         waiting = [segment for segment in sealed if not segment.settled]
@@ -89,27 +102,16 @@ class Space:
         return lambda frame: frame.offset in places
 
     def lives(self, segment: Segment) -> Callable[[Frame], bool]:
-        """Which frames of a sparse segment stay: those that somebody waits for, that are promised, or dead letters."""
+        """Which frames of a sparse segment stay: those that somebody waits for or that are promised."""
 
         def keep(frame: Frame) -> bool:
-            if self._promised(frame):
-                return True
-            for kind, names in ((RecordKind.OUTCOME, segment.upstreams), (RecordKind.PUBLISH, (PUBLISHES,))):
-                first = segment.ordinal(frame, kind)
-                count = sum(record.kind is kind for record in records_of(frame))
-                if any(
-                    self._lives(segment, name, ordinal) for name in names for ordinal in range(first, first + count)
-                ):
-                    return True
-            return False
+            return self._promised(frame) or any(
+                segment.waits(name, ordinal)
+                for _, ordinal, record in segment.entries(frame)
+                for name in ((PUBLISHES,) if record.kind is RecordKind.PUBLISH else segment.upstreams)
+            )
 
         return keep
-
-    def _lives(self, segment: Segment, upstream: str, ordinal: int) -> bool:
-        marks = segment.marks.get(upstream)
-        if marks is None or ordinal not in marks:
-            return True
-        return any(ordinal in dead for dead in segment.dead.get(upstream, {}).values())
 
     def _promised(self, frame: Frame) -> bool:
         unfinished = self._ledger.state.unfinished
@@ -141,16 +143,10 @@ class Space:
         if not names:
             return
         for frame in self._ledger.outbox.frames(segment):
-            ordinals = {kind: segment.ordinal(frame, kind) for kind in (RecordKind.OUTCOME, RecordKind.PUBLISH)}
-            for record in records_of(frame):
-                if record.kind not in ordinals:
-                    continue
+            for _, ordinal, record in segment.entries(frame):
                 for name in names:
-                    marks = segment.marks.get(name)
-                    wanted = (name == PUBLISHES) == (record.kind is RecordKind.PUBLISH)
-                    if wanted and (marks is None or ordinals[record.kind] not in marks):
+                    if kind_for(name) is record.kind and segment.waits(name, ordinal):
                         yield name, record
-                ordinals[record.kind] += 1
 
     def promises(self, segment: Segment) -> list[Record]:
         """Accepted records in it whose runs are not done."""
@@ -187,12 +183,7 @@ def _done(segment: Segment) -> bool:
     return segment.sealed and segment.settled
 
 
-def _dead(segment: Segment) -> bool:
-    return any(marks.count for reasons in segment.dead.values() for marks in reasons.values())
-
-
 def _living(segment: Segment) -> float:
     total = segment.outcomes + segment.publishes
-    dead = sum(marks.count for reasons in segment.dead.values() for marks in reasons.values())
     pending = sum(segment.pending(name) for name in (*segment.upstreams, PUBLISHES))
-    return (pending + dead) / total if total else 1.0
+    return pending / total if total else 1.0

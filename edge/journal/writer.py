@@ -137,6 +137,7 @@ class Writer:
             self.stream.segments.append(segment)
             self._fresh = False
         segment.crc = crc32(self._chunk, segment.crc)
+        segment.chart(self._chunk)
         segment.size += len(self._chunk)
         segment.length = max(segment.size, self._reserved)
         segment.last, segment.age = last, age

@@ -37,8 +37,10 @@ def test_requeued_dead_letters_are_pending_again(opened: Opener, files: MemoryFi
     sequences = [stored.sequence for stored in journal.pending("cloud")]
     journal.settle("cloud", sequences, Verdict.DEAD, "no")
 
-    assert journal.requeue("cloud", sequences[:2]) == 2
-    assert journal.requeue("cloud", sequences[:2]) == 0
+    letters = [stored.sequence for stored, _ in journal.dead_letters("cloud")]
+
+    assert journal.requeue("cloud", letters[:2]) == 2
+    assert journal.requeue("cloud", letters[:2]) == 0
     assert [stored.record for stored in journal.pending("cloud")] == [record(0), record(1)]
     files.crash(power=False)
     journal = opened()

@@ -149,7 +149,7 @@ def test_without_its_state_log_it_sends_again_rather_than_lose(opened: Opener, f
 def test_a_newer_format_is_refused_and_not_touched(opened: Opener, files: MemoryFiles) -> None:
     opened().close()
     file = files.append(f"{FOLDER}/telemetry-0000000009.log")
-    file.write(b"edge journal 2\n and more")
+    file.write(b"edge journal 3\n and more")
     before = {name: files.read(f"{FOLDER}/{name}", 0, 10**6) for name in files.names(FOLDER)}
 
     with pytest.raises(JournalFormat, match="newer version"):
