@@ -12,7 +12,7 @@ tests call `commit`.
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +192,18 @@ class Journal:
         with self._books:
             return self._ledger.outbox.records(kind)
 
+    def record(self, sequence: int) -> Stored | None:
+        """The durable record of that number, if it is kept; reads one segment. Raises OSError."""
+        with self._books:
+            segments = [one for one in self._ledger.books.segments() if one.header.first <= sequence <= one.last]
+        for segment in segments:
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                for frame in self._ledger.outbox.frames(segment):
+                    if frame.sequence <= sequence < frame.sequence + frame.number:
+                        place = sequence - frame.sequence
+                        return Stored(sequence, records_of(frame)[place], frame.wall)
+        return None
+
     def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
         """What `upstream` refused for good and is still kept, oldest first, with the reason."""
         with self._books:
@@ -241,30 +253,36 @@ class Journal:
     def table(self, name: str) -> Table:
         """A TinyDB table whose every change is one durable frame; the same object for the same name. `outcomes` is
         the outcomes kept, read-only, streamed from the segments; a document's id is its sequence number."""
-        if self._database is None:
-            from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
+        with self._books:
+            if self._database is None:
+                from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
-            self._database = RuntimeDB(self)
+                self._database = RuntimeDB(self)
         table: Table = self._database.table(name)
         return table
 
     @property
     def store(self) -> Store:
-        """The documents themselves. Hold `reading` while looking."""
+        """The documents themselves. Hold its `lock` while looking."""
         return self._ledger.state.store
 
-    @property
-    def reading(self) -> threading.RLock:
-        """The lock that keeps the documents still."""
-        return self._books
-
-    def change(self, change: Change) -> None:
-        """Make one change of a state table; durable with the next commit. Raises TypeError for what is not JSON,
-        OSError; then nothing changed."""
+    def change(self, *changes: Change) -> None:
+        """Make changes of state tables, one a table, all or none; durable with the next commit. Raises TypeError or
+        ValueError for what is not JSON, `JournalError` where limits or the disk refuse; then nothing changed."""
+        if self._intake.closed:
+            raise JournalError(f"{self.path}: the journal is closed")
         with self._books:
-            body = change.dump()
-            self._ledger.note(TABLE, body, urgent=True)
-            self.store.apply(Change.load(body))
+            note, admitted = self.store.admit(changes, self._limits)
+            try:
+                self._ledger.note(TABLE, note, urgent=True)
+            except JournalError:
+                raise
+            except OSError as error:
+                raise JournalError(
+                    f"{self.path}: table {changes[0].table!r} cannot be changed ({error.strerror or error}); nothing "
+                    "of the change was kept. Free space or replace the disk"
+                ) from error
+            self.store.apply(admitted)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
