@@ -17,11 +17,11 @@ def copied(value: Any) -> Any:
 
 
 class Draft:
-    """A table as the call sees it. Not thread-safe."""
+    """A table as the call sees it. `next`: an id that no document of it has or had. Not thread-safe."""
 
     def __init__(self, table: Documents) -> None:
         self._docs = table.docs
-        self._next = table.next
+        self.next = table.next
         self._put: dict[int, dict[str, Any]] = {}
         self._removed: dict[int, None] = {}
         self._cleared = False
@@ -48,15 +48,15 @@ class Draft:
             self._put[int(doc_id)] = copied(self._docs[doc_id])
         return self._put[doc_id]
 
-    def add(self, document: object, doc_id: Any = None) -> int:
-        """Add a document under its own or the next id, which no other has or had. Raises ValueError."""
+    def add(self, document: object, doc_id: Any) -> int:
+        """Add a document under `next` or an id that it brought. Raises ValueError where that is none, or taken."""
         if not isinstance(document, Mapping):
             raise ValueError("Document is not a Mapping")
-        own = self._next if doc_id is None else _whole(doc_id)
+        own = _whole(doc_id)
         if own in self:
             raise ValueError(f"Document with ID {own} already exists")
         self._put[own] = dict(document)
-        self._next = max(self._next, own + 1)
+        self.next = max(self.next, own + 1)
         return own
 
     def remove(self, doc_id: int) -> None:
@@ -67,13 +67,13 @@ class Draft:
 
     def clear(self) -> None:
         """Remove all documents; ids start at 1 again."""
-        self._cleared, self._next = True, 1
+        self._cleared, self.next = True, 1
 
     def change(self, table: str) -> Change | None:
         """What was done; None where nothing was."""
         if not (self._cleared or self._removed or self._put):
             return None
-        return Change(table=table, clear=self._cleared, remove=list(self._removed), put=self._put, next=self._next)
+        return Change(table=table, clear=self._cleared, remove=list(self._removed), put=self._put, next=self.next)
 
 
 def _whole(doc_id: Any) -> int:

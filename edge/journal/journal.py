@@ -4,7 +4,7 @@ Invariants
 - `append` costs microseconds; `commit` makes everything appended so far durable with one write and one sync a stream.
 - `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
 - `unfinished`, deliveries and counts change when a frame is durable, never before.
-- Locks, in this order: committing, books, short. The short one is never held while a file is touched.
+- Locks, in this order: that of the tables, committing, books, short. The short ones are never held while a file is touched.
 
 Nothing here starts a thread or reads a clock: production runs `wait` and `commit` on a writer thread of the app's,
 tests call `commit`.
@@ -253,11 +253,11 @@ class Journal:
     def table(self, name: str) -> Table:
         """A TinyDB table whose every change is one durable frame; the same object for the same name. `outcomes` is
         the outcomes kept, read-only, streamed from the segments; a document's id is its sequence number."""
-        with self._books:
-            if self._database is None:
-                from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
+        if self._database is None:
+            from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
-                self._database = RuntimeDB(self)
+            with self._books:
+                self._database = self._database or RuntimeDB(self)
         table: Table = self._database.table(name)
         return table
 
@@ -267,12 +267,13 @@ class Journal:
         return self._ledger.state.store
 
     def change(self, *changes: Change) -> None:
-        """Make changes of state tables, one a table, all or none; durable with the next commit. Raises TypeError or
-        ValueError for what is not JSON, `JournalError` where limits or the disk refuse; then nothing changed."""
+        """Make changes of state tables, one a table, all or none; durable with the next commit. One thread at a time,
+        which the tables see to. Raises TypeError or ValueError for what is not JSON, `JournalError` where limits or
+        the disk refuse; then nothing changed."""
         if self._intake.closed:
             raise JournalError(f"{self.path}: the journal is closed")
+        note, admitted = self.store.admit(changes, self._limits)
         with self._books:
-            note, admitted = self.store.admit(changes, self._limits)
             try:
                 self._ledger.note(TABLE, note, urgent=True)
             except JournalError:

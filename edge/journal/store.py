@@ -81,7 +81,8 @@ class Change:
 
 
 class Store:
-    """All state tables by name. The journal's books lock keeps changes apart; `lock`, never held while a file is
+    """All state tables by name. Those who change it are kept apart by the tables' lock and, against a checkpoint, by
+    the books lock; `lock`, never held while a file is
     touched, keeps the documents still for who reads them meanwhile."""
 
     def __init__(self) -> None:

@@ -209,7 +209,7 @@ class JournalTable(_StoredTable):
         return self._home.update(self.name, lambda draft: [self._add(draft, document) for document in given])
 
     def _add(self, draft: Draft, document: Any) -> int:
-        return draft.add(document, document.doc_id if isinstance(document, self.document_class) else None)
+        return draft.add(document, document.doc_id if isinstance(document, self.document_class) else draft.next)
 
     def update(self, fields: Any, cond: QueryLike | None = None, doc_ids: Iterable[int] | None = None) -> list[int]:
         ids = None if doc_ids is None else list(doc_ids)
@@ -350,10 +350,10 @@ class JournalDB(tinydb.TinyDB):
         return storage
 
     def table(self, name: str, **options: Any) -> Table:
-        with self._home.writing:
-            if name not in self._handles:
-                self._handles[name] = self.table_class(self.storage, name, **options)
-            return self._handles[name]
+        table = self._handles.get(name)
+        if table is None:  # of two threads that come here, both get the same one
+            table = self._handles.setdefault(name, self.table_class(self.storage, name, **options))
+        return table
 
     def tables(self) -> set[str]:
         store = self._home.backend.store
@@ -361,13 +361,11 @@ class JournalDB(tinydb.TinyDB):
             return set(store.tables)
 
     def drop_table(self, name: str) -> None:
-        with self._home.writing:
-            self._handles.pop(name, None)
+        self._handles.pop(name, None)
         self._home.drop([name])
 
     def drop_tables(self) -> None:
-        with self._home.writing:
-            self._handles.clear()
+        self._handles.clear()
         self._home.drop(self.tables())
 
 

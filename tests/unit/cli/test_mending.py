@@ -33,7 +33,7 @@ def kept(folder: Path) -> Path:
             journal.append([outcome(number, status)])
         journal.commit()
         journal.settle("cloud", [journal.pending("cloud")[0].sequence], Verdict.DELIVERED)
-        journal.table("counters").insert({"pulses": 7})
+        journal.table("counters").insert({"pulses": 7 * 10**20, "limit": float("inf")})
     return folder
 
 
@@ -65,7 +65,7 @@ def test_stock_tinydb_opens_the_export_with_outcomes_and_state_tables(kept: Path
 
     with TinyDB(kept / "out.json") as stock:
         assert [document["id"][-1] for document in stock.table("outcomes")] == ["0", "1", "2"]
-        assert stock.table("counters").all() == [{"pulses": 7}]
+        assert stock.table("counters").all() == [{"pulses": 7 * 10**20, "limit": float("inf")}]
     assert "3 outcomes written to out.json" in said.err
 
 

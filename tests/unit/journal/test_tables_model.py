@@ -342,6 +342,8 @@ class BothDatabases(RuleBasedStateMachine):
             assert content(self.ours) == content(self.stock)
             for name in NAMES:
                 assert len(self.ours.table(name)) == len(self.stock.table(name))
+            sizes = [len(json.dumps(table.docs, separators=(",", ":"))) - 1 for table in self.tables().values()]
+            assert [table.size for table in self.tables().values()] == [size if size > 1 else 0 for size in sizes]
 
 
 def run(examples: int, steps: int) -> None:
