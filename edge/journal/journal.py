@@ -4,7 +4,7 @@ Invariants
 - `append` costs microseconds; `commit` makes everything appended so far durable with one write and one sync a stream.
 - `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
 - `unfinished`, deliveries and counts change when a frame is durable, never before.
-- Locks, in this order: that of the tables, committing, books, short. The short ones are never held while a file is touched.
+- Locks, in this order: tables, committing, books, short. The short ones are never held while a file is touched.
 
 Nothing here starts a thread or reads a clock: production runs `wait` and `commit` on a writer thread of the app's,
 tests call `commit`.

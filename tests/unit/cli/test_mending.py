@@ -96,6 +96,14 @@ def test_another_gateway_takes_in_an_export_once(kept: Path, edge: Edge, form: s
     assert edge("journal", "export", "--pending", "cloud", "-c", "other.yaml").out == edge("journal", "export").out
 
 
+def test_an_import_stops_at_a_number_that_no_outcome_can_have(kept: Path, edge: Edge) -> None:
+    (kept / "in.json").write_text(json.dumps({"outcomes": {"1": {"type": "edge.outcome.v1", "data": 10**30}}}))
+    said = edge("journal", "import", "in.json", "--format", "tinydb")
+
+    assert said.code == 1
+    assert "in.json: document 1: not an outcome" in said.err
+
+
 def test_an_import_stops_at_what_is_no_outcome_and_keeps_what_came_before(kept: Path, edge: Edge) -> None:
     lines = [outcome(7, "success").body, b'{"type": "other"}', outcome(8, "success").body]
     (kept / "in.jsonl").write_bytes(b"\n".join(lines))

@@ -222,16 +222,18 @@ def test_ids_do_not_start_again_after_removing_or_reopening() -> None:
 
 def test_a_call_that_raises_changes_nothing() -> None:
     db = ours()
-    db.insert_multiple({"n": n} for n in range(3))
+    db.insert_multiple({"n": n, "deep": [n]} for n in range(3))
+    before = db.all()
 
     def spoil(doc: Any) -> None:
+        doc["deep"].append(1)
         doc["n"] = 10 / (1 - doc["n"])
 
     with pytest.raises(ZeroDivisionError):
         db.update(spoil)
     with pytest.raises(TypeError):
         db.insert_multiple([{"ok": 1}, {"not": object()}])
-    assert db.all() == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert db.all() == before
 
 
 def test_every_call_is_durable_on_return() -> None:
@@ -323,11 +325,22 @@ def test_an_id_that_is_no_whole_number_is_refused(doc_id: Any) -> None:
     assert db.tables() == set_of()
 
 
+def test_an_id_may_be_any_number_equal_to_it() -> None:
+    files = MemoryFiles()
+    with ours(files) as db:
+        db.insert_multiple([{"n": 1}, {"n": 2}])
+        assert db.update({"x": 1}, doc_ids=[True]) == [True]  # type: ignore[list-item]
+        assert db.remove(doc_ids=[2.0]) == [2.0]  # type: ignore[list-item]
+    with ours(files) as db:
+        assert [(doc.doc_id, doc) for doc in db] == [(1, {"n": 1, "x": 1})]
+
+
 def test_an_id_that_a_table_gives_is_never_one_that_a_document_brought() -> None:
     db = ours()
     assert db.insert({}) == 1
     assert db.insert_multiple([Document({"mine": 1}, 2), {}, Document({}, 9), {}]) == [2, 3, 9, 10]
     db.remove(doc_ids=[9, 10])
+    db.insert(Document({}, 5))
     assert db.insert({}) == 11
     assert db.get(doc_id=2) == {"mine": 1}
 
@@ -383,6 +396,43 @@ def test_a_function_of_an_update_may_use_other_tables_but_not_change_its_own() -
     with pytest.raises(RuntimeError, match="_default"):
         db.update(lambda doc: doc.update(lost=db.insert({"inner": 1})), doc_ids=[1])
     assert db.all() == [{"n": 1, "seen": 3}, {"n": 2, "seen": 4}, {"inner": 1}]
+
+
+def test_documents_may_come_from_what_changes_the_table_they_go_to() -> None:
+    db = ours()
+    assert db.insert_multiple({"n": db.insert({})} for _ in range(2)) == [3, 4]
+    assert db.all() == [{}, {}, {"n": 1}, {"n": 2}]
+
+
+def test_a_question_asked_before_is_answered_from_the_cache_until_something_changes() -> None:
+    db = ours()
+    db.insert({"n": 1})
+    asked = []
+
+    def query(doc: Any) -> bool:
+        asked.append(doc)
+        return True
+
+    for again in (lambda: None, db.clear_cache, lambda: db.insert({"n": 2})):
+        again()
+        asked.clear()
+        for _ in range(2):
+            db.search(query), db.count(query)
+        assert len(asked) == len(db)
+
+
+def test_what_changes_during_a_search_is_not_missing_in_the_next() -> None:
+    db = ours()
+    db.insert({"n": 1})
+
+    def query(doc: Any) -> bool:
+        if len(db) == 1:
+            db.insert({"n": 2})
+            assert db.count(where("n") == 2) == 1
+        return True
+
+    assert db.search(query) == [{"n": 1}]
+    assert db.search(query) == [{"n": 1}, {"n": 2}]
 
 
 def test_no_function_of_a_caller_holds_the_journal_up() -> None:

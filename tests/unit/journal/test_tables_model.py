@@ -156,9 +156,15 @@ def grow(doc: Any) -> None:
     doc.setdefault("z", []).append(len(doc))
 
 
+def ruin(doc: Any) -> None:
+    for value in doc.values():
+        vandalise(value)
+    raise LookupError("after half of its work")
+
+
 work = st.one_of(
     fields,
-    st.sampled_from([spoil, grow, {"x": {1, 2}}, 5]),
+    st.sampled_from([spoil, grow, ruin, {"x": {1, 2}}, 5]),
     st.sampled_from(
         [
             operations.delete("x"),
