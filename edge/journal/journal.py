@@ -5,7 +5,7 @@ Invariants
 - Every frame has a ticket; what its class asks for (`memory`, `written`, `fsync`) has happened when that resolves.
 - `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
 - `unfinished`, deliveries and counts change when a frame is durable, never before.
-- Locks, in this order: committing, books, short. The short one is never held while a file is touched.
+- Locks, in this order: tables, committing, books, short. The short ones are never held while a file is touched.
 
 Nothing here starts a thread or reads a clock: production runs `wait` and `commit` on a writer thread of the app's,
 tests call `commit`.
@@ -13,7 +13,6 @@ tests call `commit`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ import orjson
 
 from edge.clock import Clock
 from edge.journal.commit import Committer
+from edge.journal.errors import JournalError
 from edge.journal.files import DiskFiles, Files, Lock
 from edge.journal.frames import records_of
 from edge.journal.intake import Intake
@@ -262,27 +262,34 @@ class Journal:
         if self._database is None:
             from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
-            self._database = RuntimeDB(self)
+            with self._books:
+                self._database = self._database or RuntimeDB(self)
         table: Table = self._database.table(name)
         return table
 
     @property
     def store(self) -> Store:
-        """The documents themselves. Hold `reading` while looking."""
+        """The documents themselves. Hold its `lock` while looking."""
         return self._ledger.state.store
 
-    @property
-    def reading(self) -> threading.RLock:
-        """The lock that keeps the documents still."""
-        return self._books
-
-    def change(self, change: Change) -> None:
-        """Make one change of a state table; durable with the next commit. Raises TypeError for what is not JSON,
-        OSError; then nothing changed."""
+    def change(self, *changes: Change) -> None:
+        """Make changes of state tables, one a table, all or none; durable with the next commit. One thread at a time,
+        which the tables see to. Raises TypeError or ValueError for what is not JSON, `JournalError` where limits or
+        the disk refuse; then nothing changed."""
+        if self._intake.closed:
+            raise JournalError(f"{self.path}: the journal is closed")
+        note, admitted = self.store.admit(changes, self._limits)
         with self._books:
-            body = change.dump()
-            self._ledger.note(TABLE, body, urgent=True)
-            self.store.apply(Change.load(body))
+            try:
+                self._ledger.note(TABLE, note, urgent=True)
+            except JournalError:
+                raise
+            except OSError as error:
+                raise JournalError(
+                    f"{self.path}: table {changes[0].table!r} cannot be changed ({error.strerror or error}); nothing "
+                    "of the change was kept. Free space or replace the disk"
+                ) from error
+            self.store.apply(admitted)
 
     # -- the end --------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ class Limits:
     `keep_delivered`: how long what nobody waits for is kept; `keep_dead`: how long dead letters are, or a tenth more.
     `min_free`: what is to stay free on the disk. `when_full`: what gives way then, see `edge.journal.space`; `thin`
     leaves one frame in `thin_to`. `durability` is what `durable` promises, for all or by class; a class that is not
-    named has `fsync`. With `memory` a record counts at once and is written when the writer gets to it."""
+    named has `fsync`. With `memory` a record counts at once and is written when the writer gets to it.
+    `table_size`: what the documents of one state table may take; `tables`: how many there may be."""
 
     max_size: int = 256_000_000
     segment: int = 8_000_000
@@ -27,6 +28,8 @@ class Limits:
     when_full: Literal["drop_oldest", "thin", "block"] = "drop_oldest"
     thin_to: int = 10
     durability: Durability | Mapping[str, Durability] = "fsync"
+    table_size: int = 8_000_000
+    tables: int = 64
 
     @property
     def segment_size(self) -> int:

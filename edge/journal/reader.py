@@ -59,7 +59,7 @@ class JournalReader:
     def tables(self) -> dict[str, Mapping[int, Mapping[str, Any]]]:
         """The documents of every state table by id."""
         store = self._found.state.store
-        return {name: store.tables[name].docs for name in store.names()}
+        return {name: table.docs for name, table in store.tables.items()}
 
     def stats(self) -> dict[str, Any]:
         """As `Journal.stats`."""

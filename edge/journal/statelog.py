@@ -10,7 +10,7 @@ Invariants
 Format 2
     state-<number>.log = magic "edge state 2\\n" | note*
     SNAPSHOT JSON: everything but the following; always the first note
-    TABLE    JSON: a change of a state table               DELIVERIES  packet ids and digests of a client
+    TABLE    JSON: a change of a state table, or a list  DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
     REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
@@ -35,7 +35,7 @@ from edge.journal.format1 import DeadMarks
 from edge.journal.frames import Gap, note, note_of, walk
 from edge.journal.marks import Marks, unranged
 from edge.journal.segments import DEAD, parse_name
-from edge.journal.store import Change, Store
+from edge.journal.store import Store
 from edge.model import Verdict
 
 MAGIC = b"edge state 2\n"
@@ -113,7 +113,7 @@ class State:
     def apply(self, kind: int, body: bytes) -> None:
         """Apply any note. Raises ValueError, KeyError or TypeError where it makes no sense."""
         if kind == TABLE:
-            self.store.apply(Change.load(body))
+            self.store.replay(body)
         elif kind == SETTLED:
             self.settle(orjson.loads(body))
         elif kind == REQUEUED:
