@@ -30,7 +30,7 @@ class Intake:
         self.closed = False
         self.clock = clock
         self._seeds = {name: stream_seed(seed, name) for name in (*STREAMS, DEAD)}
-        self._groups = {name: Group() for name in (*STREAMS, DEAD)}
+        self._groups = {name: Group() for name in (DEAD, *STREAMS)}  # letters never wait for room, so they go first
         self._before = {name: (stream.outcomes, stream.publishes) for name, stream in streams.items()}
         self._lock = threading.Lock()
         self._wakeup = threading.Condition(self._lock)
