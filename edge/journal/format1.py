@@ -1,8 +1,8 @@
 """Dead letters as format 1 had them: marks by reason, on the record's own segment. They become letters when a journal
 is opened for writing.
 
-A letter that is written takes its record's mark over. So a conversion that was cut short, or for which the disk had no
-room, goes on at the next start where it was; until then a checkpoint of format 2 carries the marks that are left.
+A power cut in the middle leaves letters that are void, because their records are settled already, and they are written
+again. Where the disk has no room for them, a checkpoint of format 2 carries the marks to the next start.
 """
 
 from __future__ import annotations
@@ -96,22 +96,26 @@ def convert(files: Files, folder: str, ledger: Ledger, sequence: int, wall: floa
         stream.number += 1
         header = ledger.header(stream, stream.number, sequence + 1)
         segment = Segment(file_name(DEAD, stream.number), header, 0, 0, last=sequence, age=header.age)
-        write_whole(files, folder, segment, _frames(segment, chain((first,), rest)), wall)
+        written: list[Letter] = []
+        write_whole(files, folder, segment, _frames(segment, chain((first,), rest), written), wall)
         files.sync_folder(folder)
+        for letter in written:
+            ledger.state.dead.remove(letter.segment, letter.upstream, [letter.ordinal])
         stream.segments.append(segment)
         stream.raise_to(header.outcomes + segment.outcomes, header.publishes + segment.publishes, {})
         sequence = ledger.letters.last = segment.last
-    ledger.state.dead = DeadMarks()
+    ledger.state.dead = DeadMarks()  # without what stood in segments that are lost
     return sequence
 
 
-def _frames(segment: Segment, letters: Iterable[tuple[Letter, Stored]]) -> Iterator[bytes]:
-    """Letters until the segment is full, counted in it."""
+def _frames(segment: Segment, letters: Iterable[tuple[Letter, Stored]], written: list[Letter]) -> Iterator[bytes]:
+    """Letters until the segment is full, counted in it and noted as written."""
     before = segment.header
     for letter, stored in letters:
         segment.last += 1
         outcomes, publishes = before.outcomes + segment.outcomes, before.publishes + segment.publishes
         yield letter.frame(stored, segment.last, outcomes, publishes, segment.seed)
+        written.append(letter)
         if letter.kind is RecordKind.PUBLISH:
             segment.publishes += 1
         else:

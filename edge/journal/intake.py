@@ -45,7 +45,7 @@ class Intake:
         self._progress = progress
         self._levels: dict[str, Durability] = {name: limits.level(name) for name in STREAMS}
         self._seeds = {name: stream_seed(seed, name) for name in (*STREAMS, DEAD)}
-        self._groups = {name: Group() for name in (*STREAMS, DEAD)}
+        self._groups = {name: Group() for name in (DEAD, *STREAMS)}  # letters never wait for room, so they go first
         self._streams = streams
         self._before = {name: (stream.outcomes, stream.publishes) for name, stream in streams.items()}
         self._lock = threading.Lock()

@@ -221,11 +221,10 @@ def _post(found: Survey) -> None:
         if original is not None and not original.sealed:
             _cover(original, letter, found)
         if number > state.letters:
-            if not state.dead.remove(letter.segment, letter.upstream, [letter.ordinal]):
-                if original is None and not _is_gone(letter.segment, found):
-                    totals.dead += 1  # the record's file is lost, its copy is not
-                else:
-                    post(books, letter, home, ordinal, original)
+            if original is None and not _is_gone(letter.segment, found):
+                totals.dead += 1  # the record's file is lost, its copy is not
+            else:
+                post(books, letter, home, ordinal, original)
         elif found.read is None and original is not None:
             dead = totals.dead
             books.mark(letter.upstream, original, [letter.ordinal])

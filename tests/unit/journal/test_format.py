@@ -97,4 +97,8 @@ def test_a_journal_of_every_version_is_read(version: str, tmp_path: Path) -> Non
     assert dict(journal.deliveries("paho")) == {number + 1: number + 7 for number in range(50)}
     assert journal.table("memory").all() == [{"text": "°C"}]
     assert journal.table("memory").insert({}) == 3
+    journal.append([record(3000)])
+    journal.commit()
+    newest = max(path.glob("telemetry-*.log"))
+    assert newest.read_bytes().startswith(b"edge journal 2\n"), "a segment of an older format is not written on"
     journal.close()

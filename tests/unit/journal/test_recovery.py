@@ -142,6 +142,7 @@ def test_without_its_state_log_it_sends_again_rather_than_lose(opened: Opener, f
 
     assert {record(number) for number in range(200, 300)} <= {stored.record for stored in drain(journal)}
     assert journal.stats()["accepted"] == 300
+    assert journal.stats()["upstreams"]["cloud"]["dropped"] == {}
     assert law(journal)
     assert "state log is lost" in journal.stats()["degraded"][0]
 
