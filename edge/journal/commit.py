@@ -103,7 +103,7 @@ class Committer:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
             dirty = self._state_due()
-        if not groups and not dirty:
+        if not groups and not dirty and target == self.durable:  # else the state log failed after the last group
             return False
         try:
             self._write_all(groups)
