@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
         table, before = self.journal.table("memory"), self.model.tables[-1]
         some = data.draw(st.lists(st.sampled_from(sorted(before)), min_size=1, unique=True)) if before else []
         after = {
-            "insert": {**before, **dict.fromkeys(self.next_ids(), {"v": value, "text": "y" * 700})},
+            "insert": {**before, **{key: {"v": value, "text": "y" * 700} for key in self.next_ids()}},
             "update": {**before, **{doc_id: {**before[doc_id], "v": value} for doc_id in some}},
             "remove": {doc_id: doc for doc_id, doc in before.items() if doc_id not in some},
             "truncate": {},
@@ -232,7 +232,8 @@ class Machine(RuleBasedStateMachine):
                 self.model.durable = max(self.model.records, default=0)
                 self.model.synced()
             except JournalError:
-                return self.recover()
+                self.recover()
+                return
             old = self.upstreams[-1]
             given_up = self.given_up(self.journal.stats()["upstreams"].get(old, {"dropped": {}}))
             if rename and not given_up and self.no_fault_waits():  # else the model does not know what is taken over
@@ -289,11 +290,12 @@ class Machine(RuleBasedStateMachine):
     def recover(self) -> None:
         self.power = self.power or self.in_doubt()
         self.files.crash(self.seed, power=self.power)
-        for number, cut in enumerate(self.again):  # the recovery itself does not survive, or nothing after it does
+        for number, cut in enumerate(self.again, 1):  # the recovery itself does not survive, or nothing after it does
             self.files.cut_at = self.files.steps + cut
             with contextlib.suppress(PowerCut):
                 self.open()
-            self.files.crash(self.seed + number, power=self.power or self.in_doubt())
+            self.power = self.power or self.in_doubt()
+            self.files.crash(self.seed + number, power=self.power)
         self.files.faults.clear()
         self.journal = self.open()
         self.check(power=self.power)
