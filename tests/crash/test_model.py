@@ -164,6 +164,7 @@ class Machine(RuleBasedStateMachine):
         fates = [self.model.fates[upstream][sequence] for sequence in chosen]
         for history in fates:
             history.append(verdict.value if verdict is not None else PENDING)
+        self.waited = False  # an acknowledgement is synced a second later, what someone asks for with the next commit
         with self.use(upstream, frozenset(chosen)):
             try:
                 if verdict is not None:
