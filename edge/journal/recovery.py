@@ -16,7 +16,7 @@ from edge.journal.books import Books
 from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
 from edge.journal.letters import Letter, post
-from edge.journal.rebuild import rebuild
+from edge.journal.rebuild import has_frames, rebuild
 from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
 from edge.model import RecordKind
@@ -98,7 +98,8 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         if segment is None:
             segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None)
             if segment is None:
-                (found.unreadable if name in found.state.segments else found.stillborn).append(name)
+                kept = name in found.state.segments or has_frames(files, folder, name, found.state)
+                (found.unreadable if kept else found.stillborn).append(name)
                 continue
             found.damages.append(Damage(name, 0, segment.body, "no readable header"))
             found.damaged.append(segment)
