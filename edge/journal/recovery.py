@@ -16,8 +16,9 @@ from edge.journal.books import Books
 from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
 from edge.journal.letters import Letter, post
+from edge.journal.marks import Marks
 from edge.journal.rebuild import rebuild
-from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
+from edge.journal.segments import PUBLISHES, Segment, kind_for, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
 from edge.model import RecordKind
 
@@ -147,6 +148,7 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     end = segment.size if sealed else segment.length
     below = following.header.first if following is not None else 1 << 63
     tail: Gap | None = None
+    seen: set[tuple[RecordKind, int]] = set()
 
     def read(at: int, length: int) -> bytes:
         return files.read(path, at, length)
@@ -164,6 +166,8 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
             segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
+        if found.read is None:
+            seen.update((record.kind, ordinal) for _, ordinal, record in segment.entries(frame))
         if frame.is_letter:
             letter = Letter.of(frame)
             found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
@@ -171,9 +175,18 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     if not sealed:
         segment.crc = crc32(files.read(path, 0, segment.size))
         _complete(segment, following, found)
+    elif found.read is None and segment not in found.damaged:
+        _mark_left_out(segment, seen)
     if tail is not None and not sealed and files.read(path, tail.offset, end - tail.offset).strip(b"\0"):
         lost = following is not None and segment in found.damaged
         found.note(segment.name, tail, "an unfinished write", torn=not lost)
+
+
+def _mark_left_out(segment: Segment, seen: set[tuple[RecordKind, int]]) -> None:
+    """What a segment that was written anew lacks had been settled; without a state log, only that tells."""
+    for upstream in (*segment.upstreams, PUBLISHES):
+        left_out = [one for one in segment.places(upstream) if (kind_for(upstream), one) not in seen]
+        segment.marks.setdefault(upstream, Marks()).add_all(left_out)
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:
