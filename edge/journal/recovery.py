@@ -226,31 +226,42 @@ def _restore_totals(found: Survey) -> None:
 
 def _post(found: Survey) -> None:
     """What dead letters say that the checkpoint does not know: the notes behind it were applied before, and a mark is
-    the same whoever sets it first. Without a state log what was requeued is not known: each letter is dead again."""
+    the same whoever sets it first."""
     books, state = found.books, found.state
     for number, letter, home, ordinal in sorted(found.letters, key=itemgetter(0)):
         original = books.find(letter.segment)
-        totals = books.of(letter.upstream)
         if original is not None and not original.sealed:
             _cover(original, letter, found)
         if number > state.letters:
             if original is None and not _is_gone(letter.segment, found):
-                totals.dead += 1  # the record's file is lost, its copy is not
+                books.of(letter.upstream).dead += 1  # the record's file is lost, its copy is not
             else:
                 post(books, letter, home, ordinal, original)
-        elif found.read is None and original is not None:
-            dead = totals.dead
-            books.mark(letter.upstream, original, [letter.ordinal])
-            totals.dead = dead  # the header's totals know it
+        if found.read is None:
+            _mark_again(books, letter)
         state.letters = max(state.letters, number)
     if found.read is None:
-        alive = [
-            letter.upstream
-            for _, letter, home, ordinal in found.letters
-            if ordinal not in home.revived.get(letter.upstream, ())
-        ]
-        for upstream in dict.fromkeys(alive):
-            books.of(upstream).dead = max(books.of(upstream).dead, alive.count(upstream))
+        _count_again(found)
+
+
+def _mark_again(books: Books, letter: Letter) -> None:
+    """Without a state log no mark is known; totals are those of a header."""
+    dead = books.of(letter.upstream).dead
+    for name, ordinal in ((letter.segment, letter.ordinal), letter.first):
+        segment = books.find(name)
+        if segment is not None:
+            books.mark(letter.upstream, segment, [ordinal])
+    books.of(letter.upstream).dead = dead
+
+
+def _count_again(found: Survey) -> None:
+    """Without a state log it is not known what was requeued: every letter is dead again, but those with a newer one."""
+    alive: dict[str, int] = {}
+    for _, letter, home, ordinal in found.letters:
+        if ordinal not in home.revived.get(letter.upstream, ()):
+            alive[letter.upstream] = alive.get(letter.upstream, 0) + 1
+    for upstream, count in alive.items():
+        found.books.of(upstream).dead = max(found.books.of(upstream).dead, count)
 
 
 def _cover(original: Segment, letter: Letter, found: Survey) -> None:
@@ -264,6 +275,8 @@ def _cover(original: Segment, letter: Letter, found: Survey) -> None:
 
 def _is_gone(name: str, found: Survey) -> bool:
     """Whether the segment was deleted, and what waited in it counted, before the checkpoint."""
+    if found.read is None:
+        return False
     stream, number = parse_name(name) or ("", 0)
     known = found.state.streams.get(stream)
     return name in found.state.gone or (
