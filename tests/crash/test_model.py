@@ -34,7 +34,8 @@ class Model:
     def __init__(self) -> None:
         self.durable = 0
         self.records: dict[int, Record] = {}
-        self.fates: dict[str, dict[int, list[str]]] = {}  # upstream, sequence -> what became of it
+        self.fates: dict[str, dict[str, list[str]]] = {}  # upstream, id -> what became of it
+        self.unsure: set[tuple[str, str]] = set()  # upstream and id of refusals that the disk did not take at once
         self.tables: list[Docs] = [{}]
         self.deliveries: dict[int, list[tuple[int, int]]] = {}  # packet id -> sequence and digest
 
@@ -43,20 +44,27 @@ class Model:
             self.records[sequence] = record
             owed = {RecordKind.OUTCOME: upstreams, RecordKind.PUBLISH: [PUBLISHES]}.get(record.kind, [])
             for name in owed:
-                self.fates.setdefault(name, {})[sequence] = [PENDING]
+                self.fates.setdefault(name, {})[record.id] = [PENDING]
         if delivery is not None:
             self.deliveries.setdefault(delivery.packet_id, [(0, 0)]).append((last, delivery.digest))
 
     def rename(self, old: str, new: str) -> None:
         self.fates[new] = {}
-        for sequence, fates in self.fates.get(old, {}).items():
+        for name, fates in self.fates.get(old, {}).items():
             if fates == [PENDING]:
-                self.fates[new][sequence] = [PENDING]
+                self.fates[new][name] = [PENDING]
                 fates.append(MOVED)
 
     def synced(self) -> None:
-        for history in (self.tables, *(fates for each in self.fates.values() for fates in each.values())):
-            del history[:-1]
+        del self.tables[:-1]
+        for upstream, fates in self.fates.items():
+            for name, history in fates.items():
+                del history[: -3 if (upstream, name) in self.unsure else -1]
+
+
+def is_owed(record: Record) -> bool:
+    """Whether somebody waits for it; a promise has the id of its outcome, and is the runtime's own."""
+    return record.kind is not RecordKind.ACCEPTED
 
 
 class Machine(RuleBasedStateMachine):
@@ -71,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         self.upstreams, self.formerly = ["plant", "cloud"], {}
         self.names = 0
         self.power, self.seed, self.again = True, 0, []
-        self.midway: tuple[str, frozenset[int]] | None = None  # the call that a crash would interrupt
+        self.midway: tuple[str, frozenset[str]] | None = None  # the call that a crash would interrupt
         self.short = limits is not AMPLE  # of room, ever
         self.waited = False  # long enough for acknowledgements to be synced by the next commit
         self.journal = self.open()
@@ -92,9 +100,9 @@ class Machine(RuleBasedStateMachine):
         self.model.durable = sequence
 
     @contextlib.contextmanager
-    def use(self, upstream: str = "", sequences: frozenset[int] = frozenset()) -> Iterator[None]:
+    def use(self, upstream: str = "", names: frozenset[str] = frozenset()) -> Iterator[None]:
         """A call that the power, or the process, may not survive."""
-        self.midway = upstream, sequences
+        self.midway = upstream, names
         try:
             yield
         except PowerCut:
@@ -149,34 +157,37 @@ class Machine(RuleBasedStateMachine):
     def settle(self, data: st.DataObject, verdict: Verdict, limit: int) -> None:
         upstream = data.draw(st.sampled_from((*self.upstreams, PUBLISHES)))
         with self.use(), contextlib.suppress(OSError):
-            found = [stored.sequence for stored in self.journal.pending(upstream, limit=limit)]
+            found = {stored.sequence: stored.record.id for stored in self.journal.pending(upstream, limit=limit)}
         if self.midway is None and found:
-            chosen = data.draw(st.lists(st.sampled_from(found), min_size=1, max_size=limit, unique=True))
-            self.change(upstream, chosen, verdict)
+            chosen = data.draw(st.lists(st.sampled_from(list(found)), min_size=1, max_size=limit, unique=True))
+            self.change(upstream, {sequence: found[sequence] for sequence in chosen}, verdict)
 
-    def change(self, upstream: str, chosen: list[int], verdict: Verdict | None) -> None:
-        """Settle these, or without a verdict requeue them."""
-        fates = [self.model.fates[upstream][sequence] for sequence in chosen]
+    def change(self, upstream: str, chosen: dict[int, str], verdict: Verdict | None) -> None:
+        """Settle these, or without a verdict requeue them. A letter has a number of its own, and the record's id."""
+        fates = [self.model.fates[upstream][name] for name in chosen.values()]
         for history in fates:
             history.append(verdict.value if verdict is not None else PENDING)
         self.waited = False  # an acknowledgement is synced a second later, what someone asks for with the next commit
-        with self.use(upstream, frozenset(chosen)):
+        with self.use(upstream, frozenset(chosen.values())):
             try:
                 if verdict is not None:
                     assert self.journal.settle(upstream, chosen, verdict, OURS) == len(chosen)
                 else:
                     assert self.journal.requeue(upstream, chosen) == len(chosen)
                     self.waited = True
-            except OSError:  # then nothing changed
+            except OSError:  # then nothing changed; but a letter is written once the disk takes it
                 for history in fates:
-                    history.pop()
+                    history.append(PENDING) if verdict is Verdict.DEAD else history.pop()
+                if verdict is Verdict.DEAD:
+                    self.model.unsure.update((upstream, name) for name in chosen.values())
 
     @rule(data=st.data())
     def requeue(self, data: st.DataObject) -> None:
         upstream = data.draw(st.sampled_from(self.upstreams))
-        letters = [stored.sequence for stored, _ in self.journal.dead_letters(upstream)]
+        letters = {stored.sequence: stored.record.id for stored, _ in self.journal.dead_letters(upstream)}
         if letters:
-            self.change(upstream, data.draw(st.lists(st.sampled_from(letters), min_size=1, unique=True)), None)
+            chosen = data.draw(st.lists(st.sampled_from(list(letters)), min_size=1, unique=True))
+            self.change(upstream, {sequence: letters[sequence] for sequence in chosen}, None)
 
     @rule(data=st.data(), value=st.integers(), how=st.sampled_from(("insert", "update", "remove", "truncate")))
     def table(self, data: st.DataObject, value: int, how: str) -> None:
@@ -199,7 +210,8 @@ class Machine(RuleBasedStateMachine):
                     table.remove(doc_ids=some)
                 else:
                     table.truncate()
-                self.model.synced()
+                if after != before:  # else there was nothing to write
+                    self.model.synced()
             except OSError:
                 if self.documents() == before:
                     self.model.tables.pop()
@@ -300,14 +312,15 @@ class Machine(RuleBasedStateMachine):
         model, stats = self.model, self.journal.stats()
         kept = {stored.sequence: stored.record for stored in self.journal.records(None)}
         alive = {sequence for sequence in model.records if sequence <= model.durable or sequence in kept}
+        living = {model.records[sequence].id for sequence in alive if is_owed(model.records[sequence])}
         for name, fates in model.fates.items():
-            model.fates[name] = {sequence: fate for sequence, fate in fates.items() if sequence in alive}
+            model.fates[name] = {id: fate for id, fate in fates.items() if id in living}
         self.check_promises(kept)
-        confirmed = {name: {s for s in fates if s <= model.durable} for name, fates in model.fates.items()}
+        confirmed = {r.id for sequence, r in model.records.items() if sequence <= model.durable and is_owed(r)}
         for name in [name for name, fates in model.fates.items() if fates]:
             counts = stats["publishes"] if name == PUBLISHES else stats["upstreams"][name]
             accepted = counts["accepted"] if name == PUBLISHES else stats["accepted"] - counts["local"]
-            self.check_upstream(name, counts, accepted, power, confirmed[name])
+            self.check_upstream(name, counts, accepted, power, confirmed)
         given = self.documents()
         assert given in self.possible(model.tables, power, ("", frozenset()), ""), "no state that a table ever had"
         model.tables = [given]
@@ -320,6 +333,7 @@ class Machine(RuleBasedStateMachine):
         model.durable = self.journal.durable
         assert model.durable >= max(kept, default=0)
         self.midway = None
+        self.model.unsure.clear()
         self.waited = False
 
     def check_promises(self, kept: dict[int, Record]) -> None:
@@ -345,7 +359,7 @@ class Machine(RuleBasedStateMachine):
                 yield record
 
     def check_upstream(
-        self, name: str, counts: dict[str, Any], accepted: int, power: bool, confirmed: set[int]
+        self, name: str, counts: dict[str, Any], accepted: int, power: bool, confirmed: set[str]
     ) -> None:
         fates = self.model.fates[name]
         dropped = sum(counts["dropped"].values())
@@ -358,22 +372,24 @@ class Machine(RuleBasedStateMachine):
             pending.update((stored.sequence, stored.record) for stored in found)
         assert list(pending) == sorted(pending), "out of order"
         assert len(pending) == counts["pending"] == self.journal.backlog(name)
-        assert pending.keys() <= fates.keys(), f"for {name} nobody wrote {pending.keys() - fates.keys()}"
-        letters = {stored.sequence for stored, _ in self.journal.dead_letters(name)}
+        waiting = [record.id for record in pending.values()]
+        assert len(waiting) == len(set(waiting)), f"given twice to {name}"
+        assert fates.keys() >= set(waiting), f"for {name} nobody wrote {set(waiting) - fates.keys()}"
+        letters = {stored.record.id for stored, _ in self.journal.dead_letters(name)}
         lost = 0
-        for sequence, history in fates.items():
-            possible = self.possible(history, power, self.midway, name, sequence)
-            if sequence in pending:
-                assert PENDING in possible, f"{sequence} was settled by {name}, which is forgotten"
+        for id, history in fates.items():
+            possible = self.possible(history, power, self.midway, name, id)
+            if id in waiting:
+                assert PENDING in possible, f"{id} was settled by {name}, which is forgotten"
                 fate = PENDING
-            elif sequence in letters:
-                assert DEAD in possible, f"{sequence} is a dead letter of {name} and should not be"
+            elif id in letters:
+                assert DEAD in possible, f"{id} is a dead letter of {name} and should not be"
                 fate = DEAD
             else:
                 ends = [end for end in possible if end != PENDING and (end != DEAD or counts["dead"] > len(letters))]
                 fate = ends[-1] if ends else LOST
-                lost += fate == LOST and (sequence in confirmed or history == [LOST])
-            fates[sequence] = [fate]
+                lost += fate == LOST and (id in confirmed or history == [LOST])
+            fates[id] = [fate]
         assert lost <= self.given_up(counts), f"{name} lost {lost} records"
         for verdict in (Verdict.DELIVERED, Verdict.EXPIRED):
             certain = sum(fate == [verdict.value] for fate in fates.values())
@@ -386,12 +402,14 @@ class Machine(RuleBasedStateMachine):
         return sum(counts["dropped"].get(reason, 0) for reason in reasons)
 
     def possible(
-        self, history: list[Any], power: bool, midway: tuple[str, frozenset[int]] | None, name: str, sequence: int = 0
+        self, history: list[Any], power: bool, midway: tuple[str, frozenset[str]] | None, name: str, id: str = ""
     ) -> list[Any]:
         """What a recovery may find of it."""
         if power:
             return history
-        if midway is not None and midway[0] == name and (not name or sequence in midway[1]):
+        if (name, id) in self.model.unsure:
+            return history[-3:]
+        if midway is not None and midway[0] == name and (not name or id in midway[1]):
             return history[-2:]
         return history[-1:]
 
