@@ -1,0 +1,82 @@
+"""Keys: what the frames of a file are checked with, and opened where they are closed.
+
+Every file has a `FileKey`. A plain journal's is only the number that its checksums begin with. With encryption each
+file names, in the clear, a random salt and the id of the master key that its own key is drawn from; the `Keyring`
+holds the master keys.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from edge.journal.errors import JournalError
+
+if TYPE_CHECKING:
+    from edge.journal.cipher import Cipher
+
+_SALT_SIZE = 16
+
+
+def key_id(master: bytes) -> str:
+    """Eight hexadecimal digits that name a master key and say nothing else of it."""
+    return sha256(b"edge journal key id\n" + master).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class FileKey:
+    """One file's. `seed`: what the checksums of its frames begin with. `cipher` closes and opens, `about` is what
+    closed frames are bound to besides their own head: the file. `needs`: the id of the master key that is missing."""
+
+    seed: int
+    cipher: Cipher | None = None
+    about: bytes = b""
+    needs: str = ""
+
+
+PLAIN = FileKey(0)
+"""Of what is in the clear and belongs to no journal yet: a segment's header, the first note of a state log."""
+
+
+class Keyring:
+    """The master keys of a journal: `current` (its id) for new files, none where that is empty; all for reading."""
+
+    def __init__(
+        self, current: bytes | None = None, old: Sequence[bytes] = (), *, draw: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        """Keys of 32 bytes. `draw` gives so many random bytes, good enough for secrets."""
+        self.current = "" if current is None else key_id(current)
+        self._masters = {key_id(master): master for master in (*old, *([] if current is None else [current]))}
+        self._draw = draw
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids of all keys."""
+        return tuple(self._masters)
+
+    def salt(self) -> str:
+        """A new file's, in hexadecimal digits; empty where new files are plain."""
+        return self._draw(_SALT_SIZE).hex() if self.current else ""
+
+    def of_file(self, seed: int, salt: str, master: str, *, purpose: str, name: str) -> FileKey:
+        """The key of the file that names this salt and the id of this master key; a plain one without a salt.
+
+        Raises `JournalError` where the library for it is missing, ValueError where the salt is none.
+        """
+        if not salt:
+            return FileKey(seed)
+        if master not in self._masters:
+            return FileKey(seed, needs=master)
+        try:
+            from edge.journal.cipher import Cipher  # a plain journal pays nothing for it
+        except ImportError as error:
+            raise JournalError(
+                "the journal is encrypted, and the library for that is not installed:"
+                " pip install 'edge-runtime[encryption]'"
+            ) from error
+        drawn = bytes.fromhex(salt)
+        cipher = Cipher(self._masters[master], drawn, f"edge journal {purpose}".encode())
+        return FileKey(seed, cipher, f"{name}\n".encode() + drawn)
