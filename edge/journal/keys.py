@@ -28,8 +28,9 @@ def key_id(master: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileKey:
-    """One file's. `seed`: what the checksums of its frames begin with. `cipher` closes and opens, `about` is what
-    closed frames are bound to besides their own head: the file. `needs`: the id of the master key that is missing."""
+    """One file's. `seed`: what the checksums of its frames begin with. In a file with closed frames, `about` is what
+    they are bound to besides their own head, and `cipher` closes and opens them, or `needs` is the id of the master
+    key that is missing for it."""
 
     seed: int
     cipher: Cipher | None = None
@@ -68,8 +69,10 @@ class Keyring:
         """
         if not salt:
             return FileKey(seed)
+        drawn = bytes.fromhex(salt)
+        about = f"{name}\n".encode() + drawn
         if master not in self._masters:
-            return FileKey(seed, needs=master)
+            return FileKey(seed, about=about, needs=master)
         try:
             from edge.journal.cipher import Cipher  # a plain journal pays nothing for it
         except ImportError as error:
@@ -77,6 +80,4 @@ class Keyring:
                 "the journal is encrypted, and the library for that is not installed:"
                 " pip install 'edge-runtime[encryption]'"
             ) from error
-        drawn = bytes.fromhex(salt)
-        cipher = Cipher(self._masters[master], drawn, f"edge journal {purpose}".encode())
-        return FileKey(seed, cipher, f"{name}\n".encode() + drawn)
+        return FileKey(seed, Cipher(self._masters[master], drawn, f"edge journal {purpose}".encode()), about)

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from edge.journal.files import Files
 from edge.journal.frames import Frame, walk
-from edge.journal.segments import DEAD, Header, Segment, parse_name, stream_seed
+from edge.journal.keys import FileKey, Keyring
+from edge.journal.segments import DEAD, Header, Segment, begun, parse_name, stream_seed
 from edge.journal.statelog import State
 
 
-def rebuild(files: Files, folder: str, name: str, state: State, previous: Segment | None) -> Segment | None:
-    """The segment with a header as it must have been; None where no intact frame is left in it.
+def rebuild(
+    files: Files, folder: str, name: str, state: State, previous: Segment | None, keys: Keyring
+) -> Segment | None:
+    """The segment with a header as it must have been; None where no intact frame is left in it, or none that opens.
 
     The checkpoint knows it best; else it follows the segment before it, or what the checkpoint says of the stream;
     else it begins with its first intact frame.
     """
-    path = f"{folder}/{name}"
     place = parse_name(name)
-    length = files.size(path)
-    if place is None:
+    salt, master = state.salts.get(name, ("", ""))
+    frame = first_frame(files, folder, name, state.seed)
+    if place is None or frame is None or (frame.closed and not salt):
         return None
     stream, number = place
-    seed = stream_seed(state.seed, stream)
-    found = (frame for frame in walk(lambda at, size: files.read(path, at, size), 0, length, seed))
-    frame = next((frame for frame in found if isinstance(frame, Frame) and not frame.is_note), None)
-    if frame is None:
-        return None
     first, outcomes, publishes = frame.sequence, frame.outcomes, frame.publishes
     upstreams = () if stream == DEAD else tuple(state.upstreams)
     counts = dict.fromkeys(upstreams, outcomes)
@@ -55,5 +53,23 @@ def rebuild(files: Files, folder: str, name: str, state: State, previous: Segmen
         totals={},
         age=state.age,
         wall=frame.wall,
+        salt=salt,
+        key=master,
     )
-    return Segment(name, header, frame.offset, frame.offset, length, last=first - 1, age=state.age)
+    segment = begun(keys, header)
+    segment.body = segment.size = frame.offset
+    segment.length = files.size(f"{folder}/{name}")
+    return segment
+
+
+def first_frame(files: Files, folder: str, name: str, seed: int) -> Frame | None:
+    """The first intact frame of a segment whose header is not known; it is not opened."""
+    path, place = f"{folder}/{name}", parse_name(name)
+    if place is None:
+        return None
+    for about in (b"", b"?"):  # as of a plain segment, then as of one whose key is missing
+        key = FileKey(stream_seed(seed, place[0]), about=about, needs=about.decode())
+        for found in walk(lambda at, size: files.read(path, at, size), 0, files.size(path), key):
+            if isinstance(found, Frame) and not found.is_note:
+                return found
+    return None
