@@ -6,6 +6,7 @@ Everything here is guarded by the journal's books lock.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +22,7 @@ from edge.journal.letters import Letters
 from edge.journal.marks import Marks
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
-from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, begun, kind_for
+from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, described, kind_for
 from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SNAPSHOT, TABLE, StateLog, log_key
 from edge.journal.writer import Group
 from edge.model import RecordKind, Stored, Verdict
@@ -71,7 +72,7 @@ class Ledger:
             salt=self.keys.salt(),
             key=self.keys.current,
         )
-        return begun(self.keys, header)
+        return described(self.keys, header)
 
     def announce(self, segment: Segment) -> None:
         """A segment has begun: its salt stands in the log too, because without it nothing in the segment opens."""
@@ -113,7 +114,8 @@ class Ledger:
         return sum(segment.length for segment in self.books.segments()) + self.log.size
 
     def stats(self) -> dict[str, Any]:
-        """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were."""
+        """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were. `segments`: how many
+        are plain, and how many encrypted with each key."""
         return {
             **self.books.stats(),
             "volatile": 0,
@@ -121,6 +123,7 @@ class Ledger:
             "bytes": self.size,
             "bytes_written": self.state.written + self.written,
             "age": self.age(),
+            "segments": dict(Counter(segment.header.key or "plain" for segment in self.books.segments())),
             "degraded": list(self.degraded),
         }
 

@@ -17,7 +17,7 @@ from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, counts_of, delivery_of, records_of, walk
 from edge.journal.keys import Keyring
 from edge.journal.letters import Letter, post
-from edge.journal.rebuild import first_frame, rebuild
+from edge.journal.rebuild import has_frames, rebuild
 from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_name, state_number
 from edge.model import RecordKind
@@ -107,8 +107,8 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey, k
         if segment is None:
             segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None, keys)
             if segment is None:
-                held = name in found.state.segments or first_frame(files, folder, name, found.state.seed)
-                (found.unreadable if held else found.stillborn).append(name)
+                kept = name in found.state.segments or has_frames(files, folder, name, found.state)
+                (found.unreadable if kept else found.stillborn).append(name)
                 continue
             found.damages.append(Damage(name, 0, segment.body, "no readable header"))
             found.damaged.append(segment)

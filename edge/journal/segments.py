@@ -242,10 +242,11 @@ def key_of(keys: Keyring, header: Header) -> FileKey:
     )
 
 
-def begun(keys: Keyring, header: Header) -> Segment:
-    """A segment that nothing was written to yet."""
+def described(keys: Keyring, header: Header, body: int = 0, length: int = 0) -> Segment:
+    """The segment with that header; of its frames, which stand from `body` on, none is read or written yet."""
     name = file_name(header.stream, header.number)
-    return Segment(name, header, key_of(keys, header), 0, 0, last=header.first - 1, age=header.age)
+    key = key_of(keys, header)
+    return Segment(name, header, key, body, body, length, last=header.first - 1, age=header.age)
 
 
 def file_name(stream: str, number: int) -> str:
@@ -285,10 +286,8 @@ def read_header(files: Files, folder: str, name: str, keys: Keyring) -> Segment 
     header = Header(**{**values, "upstreams": tuple(values["upstreams"])})
     if file_name(header.stream, header.number) != name:
         return None
-    crc = crc32(begin[: frame.end])
-    segment = begun(keys, header)
-    segment.body = segment.size = frame.end
-    segment.length, segment.crc = length, crc
+    segment = described(keys, header, frame.end, length)
+    segment.crc = crc32(begin[: frame.end])
     return segment
 
 
