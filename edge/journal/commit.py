@@ -172,8 +172,10 @@ class Committer:
             except OSError as error:
                 self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
                 full = error.errno in _FULL
-                freed = full and self._free_one()  # before the segment at hand becomes one that may go
-                writer.abandon()
+                try:
+                    freed = full and self._free_one()  # before the segment at hand becomes one that may go
+                finally:
+                    writer.abandon()
                 if attempt == 2 or (full and not freed):
                     raise
         with self.books:

@@ -48,10 +48,13 @@ class Keyring:
     def __init__(
         self, current: bytes | None = None, old: Sequence[bytes] = (), *, draw: Callable[[int], bytes] = os.urandom
     ) -> None:
-        """Keys of 32 bytes. `draw` gives so many random bytes, good enough for secrets."""
+        """Keys of 32 bytes. `draw` gives so many random bytes, good enough for secrets. Raises `JournalError` where
+        there is a key and the library for it is not installed."""
         self.current = "" if current is None else key_id(current)
         self._masters = {key_id(master): master for master in (*old, *([] if current is None else [current]))}
         self._draw = draw
+        if self._masters:
+            self._cipher = _cipher()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,21 +66,23 @@ class Keyring:
         return self._draw(_SALT_SIZE).hex() if self.current else ""
 
     def of_file(self, seed: int, salt: str, master: str, *, purpose: str, name: str) -> FileKey:
-        """The key of the file that names this salt and the id of this master key; a plain one without a salt.
-
-        Raises `JournalError` where the library for it is missing, ValueError where the salt is none.
-        """
+        """The key of the file that names this salt and the id of this master key; a plain one without a salt. Raises
+        ValueError where the salt is none."""
         if not salt:
             return FileKey(seed)
         drawn = bytes.fromhex(salt)
         about = f"{name}\n".encode() + drawn
         if master not in self._masters:
             return FileKey(seed, about=about, needs=master)
-        try:
-            from edge.journal.cipher import Cipher  # a plain journal pays nothing for it
-        except ImportError as error:
-            raise JournalError(
-                "the journal is encrypted, and the library for that is not installed:"
-                " pip install 'edge-runtime[encryption]'"
-            ) from error
-        return FileKey(seed, Cipher(self._masters[master], drawn, f"edge journal {purpose}".encode()), about)
+        return FileKey(seed, self._cipher(self._masters[master], drawn, f"edge journal {purpose}".encode()), about)
+
+
+def _cipher() -> type[Cipher]:
+    try:
+        from edge.journal.cipher import Cipher  # a plain journal pays nothing for it
+    except ImportError as error:
+        raise JournalError(
+            "the journal has a key, and the library for encryption is not installed:"
+            " pip install 'edge-runtime[encryption]'"
+        ) from error
+    return Cipher

@@ -231,21 +231,11 @@ def stream_seed(seed: int, stream: str) -> int:
     return crc32(stream.encode(), seed)
 
 
-def key_of(keys: Keyring, header: Header) -> FileKey:
-    """What opens the frames of the segment with that header."""
-    return keys.of_file(
-        stream_seed(header.seed, header.stream),
-        header.salt,
-        header.key,
-        purpose=f"segment {header.stream}",
-        name=file_name(header.stream, header.number),
-    )
-
-
 def described(keys: Keyring, header: Header, body: int = 0, length: int = 0) -> Segment:
     """The segment with that header; of its frames, which stand from `body` on, none is read or written yet."""
     name = file_name(header.stream, header.number)
-    key = key_of(keys, header)
+    seed = stream_seed(header.seed, header.stream)
+    key = keys.of_file(seed, header.salt, header.key, purpose=f"segment {header.stream}", name=name)
     return Segment(name, header, key, body, body, length, last=header.first - 1, age=header.age)
 
 
