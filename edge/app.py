@@ -28,7 +28,7 @@ from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
 from edge.ingest.topics import covers
 from edge.instruments import Instruments
-from edge.journal import Journal, JournalError, Limits, open_journal
+from edge.journal import Journal, JournalError, Keyring, Limits, open_journal
 from edge.links.calendar import Schedule
 from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
@@ -92,6 +92,7 @@ class Runtime:
                 when_full=settings.when_full,
                 durability=settings.durability.model_dump(),
             ),
+            keys=Keyring(*settings.keys),
             on_durable=self._on_durable,
         )
 

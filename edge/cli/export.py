@@ -42,11 +42,15 @@ def export(words: list[str]) -> int:
     reader = reader_of(Gateway(options.config))
     chosen = _chosen(reader, options.pending, options.dead)
     written = _FORMATS[options.format]
+    if reader.encrypted:
+        note("the journal is encrypted, what is exported from it is not: keep it where nobody else may read it")
     if options.output is None:
         written(chosen, reader, sys.stdout)
         return FINE
+    path = Path(options.output)
     try:
-        with Path(options.output).open("x", encoding="utf-8", newline="") as file:
+        path.touch(0o600 if reader.encrypted else 0o666, exist_ok=False)
+        with path.open("w", encoding="utf-8", newline="") as file:
             number = written(chosen, reader, file)
     except FileExistsError:
         raise Stop(f"{options.output} exists; name a new file") from None

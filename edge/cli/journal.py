@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import starmap
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from edge.cli.gateway import Gateway
 from edge.cli.output import Colour, columns, count, paint, plain, say, say_json
 from edge.config.units import show_duration
 from edge.errors import RuntimeUnreachable
-from edge.journal import Damage, JournalReader, read_journal
+from edge.journal import Damage, JournalReader, Keyring, read_journal
 from edge.model import RecordKind, Status, Stored
 
 _COLOURS: dict[str, Colour] = {"success": "green", "partial": "yellow", "cancelled": "yellow"}
@@ -46,6 +47,8 @@ def stats(words: list[str]) -> int:
         say_json(found)
     else:
         say(_books(found))
+        if gateway.config.journal.encrypt is not None or set(found.get("segments", ())) - {"plain"}:
+            say(f"segments: {', '.join(starmap(_segments, found['segments'].items())) or 'none'}")
         for name in broken:
             say(paint(f"{name} does not add up: {missing(found['accepted'], found['upstreams'][name]):+d}", "red"))
         for reason in found["degraded"]:
@@ -124,7 +127,7 @@ def show(words: list[str]) -> int:
 
 
 def verify(words: list[str]) -> int:
-    """Exit 3 when a frame that was confirmed is damaged."""
+    """Exit 3 when a frame that was confirmed is damaged, or could not be opened because its key is not given."""
     options = (
         Arguments("journal verify", "Read every frame and check every checksum.", examples=("journal verify",))
         .with_config()
@@ -140,16 +143,22 @@ def verify(words: list[str]) -> int:
     else:
         for damage in damages:
             say(sentence(damage))
-        kept = count(sum(1 for _ in reader.records(None)), "record")
+        kept = "checksums only, nothing was opened" if reader.needs else count(_number(reader), "record")
         say(f"{paint('damaged', 'red') if lost else paint('ok', 'green')}  {gateway.config.journal.path}: {kept}")
-    return DEGRADED if lost else FINE
+        for key in reader.needs:
+            say(paint(f"key {key} is not given: what is encrypted with it was not opened", "yellow"))
+    return DEGRADED if lost or reader.needs else FINE
+
+
+def _number(reader: JournalReader) -> int:
+    return sum(1 for _ in reader.records(None))
 
 
 def reader_of(gateway: Gateway) -> JournalReader:
     """A look at the gateway's journal. Raises JournalError where there is none, Stop for one that may not be read."""
     path = gateway.config.journal.path
     try:
-        return read_journal(path)
+        return read_journal(path, keys=Keyring(*gateway.config.journal.keys))
     except PermissionError as error:
         raise Stop(f"{path}: this user may not read the journal; use sudo, or join the group of that folder") from error
 
@@ -199,6 +208,11 @@ def _page(envelope: dict[str, Any], found: list[Stored]) -> str:
         ("published", f"{record.topic}: {_shortened(record.body.decode(errors='replace'))}") for record in published
     ]
     return columns(rows)
+
+
+def _segments(key: str, number: int) -> str:
+    """Plain ones stay so until they are deleted, whatever is configured now."""
+    return f"{number} plain" if key == "plain" else f"{number} encrypted with key {key}"
 
 
 def _books(found: dict[str, Any]) -> str:

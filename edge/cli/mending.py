@@ -19,7 +19,7 @@ from edge.cli.journal import reader_of, sentence
 from edge.cli.output import count, paint, say
 from edge.clock import SystemClock
 from edge.envelope import TYPE
-from edge.journal import PUBLISHES, Journal, Limits, open_journal
+from edge.journal import PUBLISHES, Journal, Keyring, Limits, open_journal
 from edge.model import Record, RecordClass, RecordKind
 
 _FRAME = 100  # records imported all or none
@@ -185,7 +185,8 @@ def _record(body: bytes, place: str, klass: RecordClass) -> Record:
 
 def _own(gateway: Gateway, formerly: dict[str, str] | None = None) -> Journal:
     """The journal, opened for writing as the runtime opens it. Raises JournalLocked with the owner's process id."""
-    config = gateway.config
+    # What is written must not be encrypted with a stand-in, nor in the clear because a key could not be read.
+    config = gateway.config if gateway.config.journal.encrypt is None else gateway.full
     folder = Path(config.journal.path)
     if folder.exists() and folder.stat().st_uid != os.geteuid():
         owner = folder.owner()
@@ -201,6 +202,7 @@ def _own(gateway: Gateway, formerly: dict[str, str] | None = None) -> Journal:
             when_full=config.journal.when_full,
         ),
         formerly={**renamed, **(formerly or {})},
+        keys=Keyring(*config.journal.keys),
     )
 
 

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from edge.cli.output import count, plain
-from edge.config.models import Config, DeviceSettings, DurabilityByClass, Grant, Limits, TaskSettings, When
+from edge.config.models import (
+    Config,
+    DeviceSettings,
+    DurabilityByClass,
+    Grant,
+    JournalSection,
+    Limits,
+    TaskSettings,
+    When,
+)
 from edge.config.units import show_duration, show_size
+from edge.journal import key_id
 
 _DURABILITY = {
     "fsync": "survives a power cut",
@@ -88,7 +98,7 @@ def summary(config: Config) -> list[tuple[str, str]]:
         ("gateway", f"{config.edge.id}, {config.edge.backend} hardware"),
         (
             "journal",
-            f"{journal.path}: {_durability(journal.durability)}; up to {show_size(journal.max_size)}",
+            f"{journal.path}: {_durability(journal.durability)}; up to {show_size(journal.max_size)}{_closed(journal)}",
         ),
     ]
     if config.mqtt is not None:
@@ -106,6 +116,15 @@ def summary(config: Config) -> list[tuple[str, str]]:
     if config.metrics is not None:
         lines.append(("metrics", f"http://{config.metrics.listen}/metrics and /healthz"))
     return lines
+
+
+def _closed(journal: JournalSection) -> str:
+    """What is said of encryption; what a key did not close is not closed later."""
+    if journal.encrypt is None:
+        return ""
+    current, _ = journal.keys
+    what = "plain" if current is None else f"encrypted with key {key_id(current)}"
+    return f"; new files are {what}, older ones stay as they are (`edge journal stats` counts both)"
 
 
 def _durability(levels: DurabilityByClass) -> str:

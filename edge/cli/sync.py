@@ -7,9 +7,9 @@ from typing import Any
 from edge.cli.arguments import Arguments
 from edge.cli.exits import FINE
 from edge.cli.gateway import Gateway
+from edge.cli.journal import reader_of
 from edge.cli.output import columns, note, paint, paint_state, say, say_json
 from edge.errors import RuntimeUnreachable
-from edge.journal import read_journal
 
 
 def status(words: list[str]) -> int:
@@ -69,7 +69,7 @@ def _sync(action: str, summary: str, words: list[str]) -> int:
 
 def _kept(gateway: Gateway, upstream: str | None) -> list[dict[str, Any]]:
     """As the runtime tells it, without what only a runtime knows."""
-    books = read_journal(gateway.config.journal.path).stats()["upstreams"]
+    books = reader_of(gateway).stats()["upstreams"]
     return [
         {
             "name": name,

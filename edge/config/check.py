@@ -25,17 +25,17 @@ from edge.config.rules import (
     Survey,
     check_cron,
     check_devices,
+    check_journal,
     check_links,
     check_programs,
     check_triggers,
     names_of,
 )
 from edge.config.schema import mend
-from edge.config.secrets import Secrets
+from edge.config.secrets import STAND_IN, Secrets
 from edge.config.source import read_mapping
 from edge.errors import ConfigError, Problem
 
-STAND_IN = "simulated"
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
 
@@ -115,7 +115,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links):
+    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal):
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from edge.config.keys import parse_key
+from edge.config.secrets import STAND_IN
 from edge.config.units import Duration, LongerThanZero, Size
 
 NAME = r"^[a-z][a-z0-9_-]*$"
@@ -238,6 +240,16 @@ def _by_class(value: Any) -> Any:
     return dict.fromkeys(DurabilityByClass.model_fields, value)
 
 
+class Encryption(Section):
+    """`journal.encrypt:` what the journal writes is closed with AES-256-GCM."""
+
+    key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in base64 or hexadecimal digits; write `!secret name`; without it, new files are plain",
+    )
+    old_keys: list[SecretStr] = Field(default=[], description="keys used before, for files that are still there")
+
+
 class JournalSection(Section):
     """`journal:` where outcomes are kept until they are delivered, and how much."""
 
@@ -254,6 +266,20 @@ class JournalSection(Section):
         description="`fsync` (the default) survives a power cut, `written` a crash, `memory` neither; or by class",
     )
     keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
+    encrypt: Encryption | None = Field(default=None, description="keys with which outcomes are encrypted on disk")
+
+    @property
+    def keys(self) -> tuple[bytes | None, tuple[bytes, ...]]:
+        """The key for new files, and those of older ones; without secrets that nobody had. Raises ValueError."""
+        if self.encrypt is None:
+            return None, ()
+        current, old = _key(self.encrypt.key), map(_key, self.encrypt.old_keys)
+        return current, tuple(key for key in old if key is not None)
+
+
+def _key(secret: SecretStr | None) -> bytes | None:
+    text = STAND_IN if secret is None else secret.get_secret_value()
+    return None if text == STAND_IN else parse_key(text)
 
 
 class MqttUpstream(Broker):

@@ -128,11 +128,11 @@ def _bare(annotation: Any) -> Any:
 
 
 def is_secret(steps: Steps) -> bool:
-    """Whether the value at this place must never be shown."""
+    """Whether the value at this place, or every item of it, must never be shown."""
     place: Any = Config
     for step in steps:
         place = _inside(place, step)
-    return place is SecretStr
+    return SecretStr in (place, _inside(place, 0))
 
 
 def _explain(steps: Steps, mistake: Any, report: Report) -> None:
@@ -141,8 +141,12 @@ def _explain(steps: Steps, mistake: Any, report: Report) -> None:
         _unknown_key(steps, report)
     elif kind == "missing":
         report.at(steps, f"{steps[-1]} is missing", _missing_hint(steps))
-    elif isinstance(value, SecretStr):
-        report.at(steps, "a secret cannot stand here: it would show in logs", "secrets are for `password`")
+    elif isinstance(value, SecretStr) and not is_secret(steps):
+        report.at(
+            steps,
+            "a secret cannot stand here: it would show in logs",
+            "secrets are for `password` and the keys of `journal.encrypt`",
+        )
     elif kind == "literal_error":
         _wrong_choice(steps, value, report)
     elif kind == "string_pattern_mismatch":
@@ -202,6 +206,8 @@ def _type_hint(kind: str, value: Any, steps: Steps) -> str:
         return f"yes, no, on and off are text in YAML 1.2: write {meant}"
     if kind in ("int_type", "float_type") and isinstance(value, str):
         return "without quotes, and without a unit"
+    if kind == "list_type" and is_secret(steps):
+        return "write [!secret name]"
     if kind == "list_type" and isinstance(value, str):
         return f"write [{value[:40]}]"
     if kind in ("model_type", "dict_type"):

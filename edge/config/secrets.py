@@ -21,6 +21,9 @@ from edge.config.report import Report, Steps, did_you_mean, shortened
 from edge.config.source import SecretRef, read_mapping
 
 FILE = "secrets.yaml"
+STAND_IN = "simulated"
+"""What stands for a secret that nobody has, where none is needed: in a simulation, or to look at what is plain."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

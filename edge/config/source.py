@@ -168,7 +168,7 @@ def _explained(problem: str, line: str) -> tuple[str, str]:
 def _shown(line: str) -> str:
     """The offending text, without what might be a password."""
     text = line.strip()
-    text = re.sub(r"(?i)((?:password|secret|token|passwd)[\w-]*[\"']?\s*:\s*).*", r"\1...", text)
+    text = re.sub(r"(?i)((?:password|secret|token|passwd|key)[\w-]*[\"']?\s*:\s*).*", r"\1...", text)
     text = re.sub(r"//[^/\s]*@", "//...@", text)
     return repr(text if len(text) <= 60 else text[:57] + "...")
 

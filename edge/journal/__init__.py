@@ -1,9 +1,10 @@
 """Room 4: outcomes become durable. The write-ahead journal, its outbox, and TinyDB on top of it."""
 
 from edge.journal.database import open_database
-from edge.journal.errors import JournalError, JournalFormat, JournalLocked
+from edge.journal.errors import JournalError, JournalFormat, JournalKeyMissing, JournalLocked
 from edge.journal.files import DiskFiles, File, Files, Lock
 from edge.journal.journal import Journal, open_journal
+from edge.journal.keys import Keyring, key_id
 from edge.journal.limits import Limits
 from edge.journal.reader import JournalReader, read_journal
 from edge.journal.recovery import Damage
@@ -19,11 +20,14 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalFormat",
+    "JournalKeyMissing",
     "JournalLocked",
     "JournalReader",
+    "Keyring",
     "Limits",
     "Lock",
     "Ticket",
+    "key_id",
     "open_database",
     "open_journal",
     "read_journal",

@@ -181,7 +181,9 @@ class Committer:
         with self.books:
             self._ledger.written += written
             sequence, records, _ = group.frames[-1]
-            writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
+            begun = writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
+            if begun is not None:
+                self._ledger.announce(begun)
             if writer.stream.name == DEAD:
                 self._ledger.letters.confirm(writer.stream.segments[-1], sequence + len(records) - 1)
                 self.chores = True  # the records that they copy may be the last that somebody waited for

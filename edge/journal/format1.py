@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from edge.journal.books import Books, Stream
 from edge.journal.files import Files
+from edge.journal.frames import close
 from edge.journal.letters import Letter
 from edge.journal.marks import Marks
 from edge.journal.outbox import Outbox
 from edge.journal.rewrite import write_whole
-from edge.journal.segments import DEAD, STREAMS, Segment, file_name, kind_for
+from edge.journal.segments import DEAD, STREAMS, Segment, kind_for
 from edge.model import RecordKind, Stored
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def convert(files: Files, folder: str, ledger: Ledger, sequence: int, wall: floa
     rest = ledger.state.dead.letters(ledger.books, ledger.outbox)
     while (first := next(rest, None)) is not None:
         stream.number += 1
-        header = ledger.header(stream, stream.number, sequence + 1)
-        segment = Segment(file_name(DEAD, stream.number), header, 0, 0, last=sequence, age=header.age)
+        segment = ledger.begin(stream, stream.number, sequence + 1)
+        header = segment.header
         written: list[Letter] = []
         write_whole(files, folder, segment, _frames(segment, chain((first,), rest), written), wall)
         files.sync_folder(folder)
@@ -115,7 +116,8 @@ def _frames(segment: Segment, letters: Iterable[tuple[Letter, Stored]], written:
     for letter, stored in letters:
         segment.last += 1
         outcomes, publishes = before.outcomes + segment.outcomes, before.publishes + segment.publishes
-        yield letter.frame(stored, segment.last, outcomes, publishes, segment.seed)
+        frame = letter.frame(stored, segment.last, outcomes, publishes, segment.key.seed)
+        yield close(frame, b"", (stored.record,), segment.key)
         written.append(letter)
         if letter.kind is RecordKind.PUBLISH:
             segment.publishes += 1

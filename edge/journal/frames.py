@@ -4,8 +4,10 @@ Invariants
 - A frame is whole or it is nothing: its checksum covers every byte of it and the journal it belongs to.
 - A frame's records take consecutive sequence numbers; the frame carries the first.
 - A frame says how many outcomes and publishes its stream held before it, so a gap can be counted exactly.
+- In a file with a key, records stand in closed frames only, and what does not open is no frame. The checksum covers
+  them as they are closed: whether a frame is whole is seen without the key.
 
-Formats 1 and 2, little-endian; only format 2 has letters
+Formats 1 and 2, little-endian; only format 2 has letters and closed frames
     frame   = marker "\\xd7J" | crc u32 | count u16 | length u32 | sequence u64 | wall f64 | outcomes u32
               | publishes u32 | payload[length]
               crc: CRC-32 of payload, then of the bytes from `count` to `publishes`, begun with the journal's seed
@@ -16,6 +18,9 @@ Formats 1 and 2, little-endian; only format 2 has letters
     payload = [delivery] record*           of a note: kind u8 | body           of a letter: length u32 | head | record
     delivery= client length u8 | packet id u16 | digest u64 | client
     head    = JSON, see `edge.journal.letters`
+    closed  = marker "\\xd7S", else as above; its payload = outcomes u16 | publishes u16, in it | AES-256-GCM of the
+              payload above | tag[16]     nonce: sequence, big-endian in 12 bytes; associated data: name of the file |
+              "\\n" | the file's salt | the bytes from `count` to the frame's own counts
     record  = kind u8 | class u8 | id length u8 | id at u16 | topic length u16 | body length u32 | [id] | topic | body
               id at: where the id stands in the body, 65535 where it is written out before the topic
 """
@@ -27,9 +32,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
+from edge.journal.errors import JournalError
+from edge.journal.keys import FileKey
 from edge.model import Delivery, Record, RecordClass, RecordKind
 
-MARKER = b"\xd7J"
+MARKER, CLOSED = b"\xd7J", b"\xd7S"
 MAX_FRAME = 1 << 26
 CHUNK = 1 << 17
 
@@ -40,11 +47,14 @@ HEAD_SIZE = _HEAD.size
 _RECORD = struct.Struct("<BBBHHI")
 _DELIVERY = struct.Struct("<BHQ")
 _LENGTH = struct.Struct("<I")
+_HELD = struct.Struct("<HH")
+_TAG_SIZE = 16
 _HAS_DELIVERY = 0x8000
 _NOTE = 0x4000
 _COUNT = 0x3FFF
 _INLINE = 0xFFFF
 _WRAP = 0xFFFFFFFF
+_MARKERS = (MARKER, CLOSED)
 _CLASS_CODE = {RecordClass.ALARM: 1, RecordClass.TELEMETRY: 2, RecordClass.PUBLISH: 3}
 _CLASS_OF = {code: klass for klass, code in _CLASS_CODE.items()}
 _KIND_OF = {int(kind): kind for kind in RecordKind}
@@ -54,7 +64,11 @@ Read = Callable[[int, int], bytes]
 
 
 class Frame(NamedTuple):
-    """A frame found intact at `offset` of its file; `data[start:stop]` is its payload."""
+    """A frame found intact at `offset` of its file; `data[start:stop]` is its payload, opened.
+
+    `closed`: a closed frame as it stands in the file; empty for any other. `needs`: the id of the key that is missing
+    to open it; then it has no payload.
+    """
 
     offset: int
     end: int
@@ -66,6 +80,13 @@ class Frame(NamedTuple):
     data: bytes
     start: int
     stop: int
+    closed: bytes = b""
+    needs: str = ""
+
+    @property
+    def whole(self) -> bytes:
+        """It as it stands in the file."""
+        return self.closed or self.data[self.start - HEAD_SIZE : self.stop]
 
     @property
     def number(self) -> int:
@@ -125,10 +146,24 @@ def seal(length: int, flags: int, sequence: int, wall: float, outcomes: int, pub
     return _LEAD.pack(MARKER, crc32(tail, crc)) + tail
 
 
-def note(kind: int, body: bytes, sequence: int, wall: float, seed: int) -> bytes:
-    """A whole frame that carries one of the journal's own notes."""
+def close(frame: bytes, rest: bytes, records: Sequence[Record], key: FileKey) -> bytes:
+    """A frame that was made in two parts, of these records, as it stands in a file with that key."""
+    if key.cipher is None:
+        return frame + rest
+    _, _, flags, length, sequence, wall, outcomes, publishes = _HEAD.unpack_from(frame)
+    kinds = [record.kind for record in records]
+    tail = _TAIL.pack(flags, length + _HELD.size + _TAG_SIZE, sequence, wall, outcomes, publishes)
+    held = _HELD.pack(kinds.count(RecordKind.OUTCOME), kinds.count(RecordKind.PUBLISH))
+    secret = key.cipher.close(sequence, frame[HEAD_SIZE:] + rest, key.about + tail + held)
+    crc = crc32(tail, crc32(secret, crc32(held, key.seed)))
+    return b"".join((_LEAD.pack(CLOSED, crc), tail, held, secret))
+
+
+def note(kind: int, body: bytes, sequence: int, wall: float, key: FileKey, *, secret: bool = False) -> bytes:
+    """A whole frame that carries one of the journal's own notes; a `secret` one is closed, where there is a key."""
     payload = bytes((kind,)) + body
-    return seal(len(payload), _NOTE, sequence, wall, 0, 0, crc32(payload, seed)) + payload
+    head = seal(len(payload), _NOTE, sequence, wall, 0, 0, crc32(payload, key.seed))
+    return close(head, payload, (), key) if secret else head + payload
 
 
 def note_of(frame: Frame) -> tuple[int, bytes]:
@@ -155,9 +190,20 @@ def skim(data: bytes, at: int) -> tuple[int, int, int, int]:
     return HEAD_SIZE + length, sequence, outcomes, publishes
 
 
+def counts_of(frame: Frame) -> tuple[int, int]:
+    """How many outcomes and publishes it holds; of a closed one it says so itself."""
+    if frame.closed:
+        outcomes, publishes = _HELD.unpack_from(frame.closed, HEAD_SIZE)
+        return outcomes, publishes
+    kinds = [record.kind for record in records_of(frame)]
+    return kinds.count(RecordKind.OUTCOME), kinds.count(RecordKind.PUBLISH)
+
+
 def records_of(frame: Frame) -> list[Record]:
     """The records of an intact frame, in order; of a letter, the copy. Raises ValueError when a newer version wrote
-    them."""
+    them, `JournalError` where it is closed."""
+    if frame.needs:
+        raise JournalError(f"records of number {frame.sequence} and on are closed under key {frame.needs}")
     data, at = frame.data, frame.start
     if frame.flags & _HAS_DELIVERY:
         at += _DELIVERY.size + data[at]
@@ -195,9 +241,9 @@ def delivery_of(frame: Frame) -> Delivery | None:
 
 
 def walk(
-    read: Read, start: int, end: int, seed: int, *, after: int = -1, below: int = 1 << 63
+    read: Read, start: int, end: int, key: FileKey, *, after: int = -1, below: int = 1 << 63
 ) -> Iterator[Frame | Gap]:
-    """Frames between two offsets of a file, and the gaps between them where it is damaged.
+    """Frames between two offsets of a file with that key, and the gaps between them where it is damaged.
 
     Sequence numbers must rise and stay between `after` and `below` (both exclusive): what does not is a gap. A torn
     tail is a last gap that reaches `end`. Reads in chunks: memory does not grow with the file, except to salvage.
@@ -207,12 +253,12 @@ def walk(
         at = offset - base
         if at + _HEAD.size > len(data):
             data, base, at = read(offset, min(CHUNK, end - offset)), offset, 0
-        frame = _parse(data, at, offset, seed, after, below, end)
+        frame = _parse(data, at, offset, key, after, below, end)
         if isinstance(frame, int):
             data, base = read(offset, min(frame + CHUNK, end - offset)), offset
-            frame = _parse(data, 0, offset, seed, after, below, end)
+            frame = _parse(data, 0, offset, key, after, below, end)
         if not isinstance(frame, Frame):
-            found = _salvage(read, offset, end, seed, after, below)
+            found = _salvage(read, offset, end, key, after, below)
             yield Gap(offset, found if found is not None else end)
             if found is None:
                 return
@@ -223,29 +269,46 @@ def walk(
         offset = frame.end
 
 
-def _parse(data: bytes, at: int, offset: int, seed: int, after: int, below: int, end: int) -> Frame | int | None:
+def _parse(data: bytes, at: int, offset: int, key: FileKey, after: int, below: int, end: int) -> Frame | int | None:
     """The frame at `data[at]`; its length where the data stops short of it; None where there is none."""
     if at + _HEAD.size > len(data):
         return None
     marker, crc, flags, length, sequence, wall, outcomes, publishes = _HEAD.unpack_from(data, at)
     total = _HEAD.size + length
-    if marker != MARKER or length > MAX_FRAME or offset + total > end or not after < sequence < below:
+    if marker not in _MARKERS or length > MAX_FRAME or offset + total > end or not after < sequence < below:
         return None
     start, stop = at + _HEAD.size, at + total
     if stop > len(data):
         return int(total)
     view = memoryview(data)
-    if crc32(view[at + 6 : start], crc32(view[start:stop], seed)) != crc:
+    if crc32(view[at + 6 : start], crc32(view[start:stop], key.seed)) != crc:
         return None
-    return Frame(offset, offset + total, sequence, wall, outcomes, publishes, flags, data, start, stop)
+    frame = Frame(offset, offset + total, sequence, wall, outcomes, publishes, flags, data, start, stop)
+    if marker == CLOSED:
+        return _opened(frame, key)
+    return frame if not key.about or frame.is_note else None
 
 
-def _salvage(read: Read, offset: int, end: int, seed: int, after: int, below: int) -> int | None:
+def _opened(frame: Frame, key: FileKey) -> Frame | None:
+    """The closed frame with its payload, or without where the key for it is missing; None where it does not open."""
+    closed = frame.whole
+    if len(closed) < HEAD_SIZE + _HELD.size + _TAG_SIZE:
+        return None
+    text: bytes | None = b""
+    if key.cipher is not None:
+        body = HEAD_SIZE + _HELD.size
+        text = key.cipher.open(frame.sequence, closed[body:], key.about + closed[_LEAD.size : body])
+    if text is None or not key.about:
+        return None
+    return Frame(*frame[:7], text, 0, len(text), closed, key.needs)
+
+
+def _salvage(read: Read, offset: int, end: int, key: FileKey, after: int, below: int) -> int | None:
     """Where the next intact frame after a damaged place begins."""
     data = read(offset, end - offset)
-    at = data.find(MARKER, 1)
+    at = data.find(MARKER[:1], 1)
     while at >= 0:
-        if isinstance(_parse(data, at, offset + at, seed, after, below, end), Frame):
+        if isinstance(_parse(data, at, offset + at, key, after, below, end), Frame):
             return offset + at
-        at = data.find(MARKER, at + 1)
+        at = data.find(MARKER[:1], at + 1)
     return None

@@ -24,6 +24,7 @@ from edge.journal.errors import JournalError
 from edge.journal.files import DiskFiles, Files, Lock
 from edge.journal.frames import records_of
 from edge.journal.intake import Intake
+from edge.journal.keys import Keyring
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.marks import ranges
@@ -317,21 +318,25 @@ def open_journal(
     upstreams: Sequence[str] = (),
     limits: Limits | None = None,
     formerly: Mapping[str, str] | None = None,
+    keys: Keyring | None = None,
     on_durable: Callable[[int], None] = lambda sequence: None,
 ) -> Journal:
     """Open or create the journal in folder `path`; recovers whatever its files have been through.
 
     `upstreams` are the names that outcomes are owed to from now on; others keep what they have, until `formerly` (new
-    name -> old name) lets a new one take it over. `on_durable`: see `commit`. Raises
-    `JournalLocked` when another process has it, `JournalFormat` when a newer version wrote it, OSError when the
-    folder cannot be used. A damaged journal opens, and says so in `stats()["degraded"]`.
+    name -> old name) lets a new one take it over. `keys`: what new files are encrypted with, and what is there.
+    `on_durable`: see `commit`. Raises `JournalLocked` when another process has it, `JournalFormat` when a newer
+    version wrote it, `JournalKeyMissing` when it cannot be opened, OSError when the folder cannot be used. A damaged
+    journal opens, and says so in `stats()["degraded"]`.
     """
     files = PatientFiles(files if files is not None else DiskFiles())
     limits = limits if limits is not None else Limits()
     files.make_folder(path)
     lock = files.lock(f"{path}/lock")
     try:
-        ledger, writers, sequence = open_ledger(files, path, clock, upstreams, limits.reserve, formerly or {})
+        ledger, writers, sequence = open_ledger(
+            files, path, clock, upstreams, limits.reserve, formerly or {}, keys or Keyring()
+        )
     except BaseException:
         lock.release()
         raise

@@ -5,6 +5,8 @@ Everything here is guarded by the journal's books lock.
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -14,12 +16,14 @@ import orjson
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
+from edge.journal.frames import counts_of
+from edge.journal.keys import Keyring
 from edge.journal.letters import Letters
 from edge.journal.marks import Marks
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
-from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, kind_for
-from edge.journal.statelog import DELIVERIES, READY, SNAPSHOT, TABLE, StateLog
+from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, described, kind_for
+from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SNAPSHOT, TABLE, StateLog, log_key
 from edge.journal.writer import Group
 from edge.model import RecordKind, Stored, Verdict
 
@@ -27,9 +31,10 @@ from edge.model import RecordKind, Stored, Verdict
 class Ledger:
     """A survey that goes on living. `degraded` lists what is wrong, in words for people."""
 
-    def __init__(self, files: Files, folder: str, clock: Clock, found: Survey) -> None:
+    def __init__(self, files: Files, folder: str, clock: Clock, found: Survey, keys: Keyring) -> None:
         self._clock = clock
         self._opened = clock.monotonic()
+        self.keys = keys
         self.state = found.state
         self.books = found.books
         self.outbox = Outbox(files, folder, found.books)
@@ -49,9 +54,9 @@ class Ledger:
         """From now on the journal reports this."""
         self.degraded[reason] = None
 
-    def header(self, stream: Stream, number: int, first: int) -> Header:
-        """The header of the stream's next segment."""
-        return Header(
+    def begin(self, stream: Stream, number: int, first: int) -> Segment:
+        """The stream's next segment, with a salt of its own where it is to be encrypted."""
+        header = Header(
             seed=self.state.seed,
             stream=stream.name,
             number=number,
@@ -64,7 +69,17 @@ class Ledger:
             letters=self.letters.last,
             age=self.age(),
             wall=self._clock.wall(),
+            salt=self.keys.salt(),
+            key=self.keys.current,
         )
+        return described(self.keys, header)
+
+    def announce(self, segment: Segment) -> None:
+        """A segment has begun: its salt stands in the log too, because without it nothing in the segment opens."""
+        header = segment.header
+        if header.salt:
+            with contextlib.suppress(OSError):  # a second copy; the next checkpoint has it
+                self.note(SALT, orjson.dumps({"s": segment.name, "salt": header.salt, "key": header.key}), urgent=False)
 
     def owed(self, stream: Stream) -> tuple[str, ...]:
         """Whom outcomes of that stream are for from now on."""
@@ -99,7 +114,8 @@ class Ledger:
         return sum(segment.length for segment in self.books.segments()) + self.log.size
 
     def stats(self) -> dict[str, Any]:
-        """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were."""
+        """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were. `segments`: how many
+        are plain, and how many encrypted with each key."""
         return {
             **self.books.stats(),
             "volatile": 0,
@@ -107,6 +123,7 @@ class Ledger:
             "bytes": self.size,
             "bytes_written": self.state.written + self.written,
             "age": self.age(),
+            "segments": dict(Counter(segment.header.key or "plain" for segment in self.books.segments())),
             "degraded": list(self.degraded),
         }
 
@@ -119,9 +136,11 @@ class Ledger:
     def checkpoint(self, sequence: int) -> None:
         """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""
         self.state.sequence = sequence
-        self.written += self.log.replace(self._notes(), self._clock.wall())
+        salt, number = self.keys.salt(), self.log.number + 1
+        key = log_key(self.keys, number, salt, self.keys.current)
+        self.written += self.log.replace(number, self._notes(salt), self._clock.wall(), key)
 
-    def _notes(self) -> Iterator[tuple[int, bytes]]:
+    def _notes(self, salt: str) -> Iterator[tuple[int, bytes]]:
         state, books = self.state, self.books
         left = {name: {"dead": marks} for name, marks in state.dead.dump().items()}
         snapshot: dict[str, Any] = {
@@ -132,7 +151,8 @@ class Ledger:
             "written": state.written + self.written,
             "gone": self.gone,
             "upstreams": books.upstreams,
-            "unfinished": state.unfinished,
+            "salt": salt,
+            "key": self.keys.current,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
             "streams": {
                 name: {
@@ -146,6 +166,7 @@ class Ledger:
             "segments": {segment.name: _summary(segment) | left.get(segment.name, {}) for segment in books.segments()},
         }
         yield SNAPSHOT, orjson.dumps(snapshot)
+        yield PROMISED, orjson.dumps(state.unfinished)
         for body in state.store.dump():
             yield TABLE, body
         for body in state.deliveries.dump():
@@ -156,8 +177,9 @@ class Ledger:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""
         seen: dict[RecordKind, set[int]] = {RecordKind.OUTCOME: set(), RecordKind.PUBLISH: set()}
         for frame in self.outbox.frames(segment):
-            for _, ordinal, record in segment.entries(frame):
-                seen[record.kind].add(ordinal)
+            for kind, number in zip(seen, counts_of(frame), strict=True):
+                first = segment.ordinal(frame, kind)
+                seen[kind].update(range(first, first + number))
         lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
         for upstream in (*segment.upstreams, PUBLISHES):
             kept = seen[kind_for(upstream)]
@@ -222,6 +244,8 @@ def _summary(segment: Segment) -> dict[str, Any]:
         "before": [segment.header.outcomes, segment.header.publishes],
         "upstreams": segment.header.upstreams,
         "counts": segment.header.counts,
+        "salt": segment.header.salt,
+        "key": segment.header.key,
         "adopted": segment.adopted,
         "thinned": segment.thinned,
         "revived": {upstream: marks.dump() for upstream, marks in segment.revived.items() if marks.count},

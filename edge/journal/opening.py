@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from edge.clock import Clock
+from edge.journal.errors import JournalKeyMissing
 from edge.journal.files import Files
 from edge.journal.format1 import convert
+from edge.journal.keys import Keyring
 from edge.journal.ledger import Ledger
 from edge.journal.recovery import Damage, Survey, survey
 from edge.journal.rewrite import SUFFIX
@@ -23,15 +25,24 @@ _SIDE_FILE = 1 << 24
 
 
 def open_ledger(
-    files: Files, folder: str, clock: Clock, upstreams: Sequence[str], step: int, formerly: Mapping[str, str]
+    files: Files,
+    folder: str,
+    clock: Clock,
+    upstreams: Sequence[str],
+    step: int,
+    formerly: Mapping[str, str],
+    keys: Keyring,
 ) -> tuple[Ledger, dict[str, Writer], int]:
     """The ledger, a writer for every stream, and the last sequence number. The caller holds the lock.
     `step`: bytes of a segment to reserve at a time.
 
-    Raises `JournalFormat` for a newer format, OSError where the disk refuses.
+    Raises `JournalFormat` for a newer format, `JournalKeyMissing` where not everything can be opened, OSError where the
+    disk refuses.
     """
-    found = survey(files, folder)
-    ledger = Ledger(files, folder, clock, found)
+    found = survey(files, folder, keys)
+    if found.needs:
+        raise JournalKeyMissing(folder, found.needs, keys.names)
+    ledger = Ledger(files, folder, clock, found, keys)
     if not found.state.seed:
         found.state.seed = crc32(f"{folder} {clock.wall()!r}".encode()) or 1
     describe(found, ledger)
@@ -41,9 +52,7 @@ def open_ledger(
     ledger.balance()
     for name, former in formerly.items():
         ledger.adopt(name, former)
-    writers = {
-        name: Writer(files, folder, stream, ledger.header, step) for name, stream in ledger.books.streams.items()
-    }
+    writers = {name: Writer(files, folder, stream, ledger.begin, step) for name, stream in ledger.books.streams.items()}
     try:
         _quarantine(files, folder, found)
         for name in found.state.gone:
@@ -74,6 +83,8 @@ def describe(found: Survey, ledger: Ledger) -> None:
             ledger.degrade(f"{damage.name}: bytes {damage.offset} to {damage.end}: {damage.what}")
     for name in found.unreadable:
         ledger.degrade(f"{name} cannot be read")
+    for key, names in found.needs.items():
+        ledger.degrade(f"key {key} is not given: {len(names)} files cannot be opened, {names[0]} among them")
     for name in found.missing:
         if name not in found.unreadable:
             ledger.degrade(f"{name} is missing")
@@ -104,7 +115,7 @@ def copy_aside(files: Files, folder: str, damage: Damage) -> None:
 
 
 def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: dict[str, Writer], clock: Clock) -> None:
-    """Go on in the newest segments that are whole; end the others as they are."""
+    """Go on in the newest segments that are whole and plain; end the others as they are."""
     for segment in ledger.books.segments():
         if segment.sealed:
             continue
@@ -117,5 +128,6 @@ def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: d
         newest = segment is writer.stream.segments[-1]
         header = segment.header
         same = header.upstreams == ledger.owed(writer.stream) and header.version == VERSION
-        if not (newest and same and segment not in found.damaged):
+        plain = not header.salt and not ledger.keys.current
+        if not (newest and same and plain and segment not in found.damaged):
             writer.seal(clock.wall(), durable=True)

@@ -58,11 +58,11 @@ class Outbox:
 
         if place is not None:
             offset, sequence = place
-            found = walk(read, offset, segment.size, segment.seed, after=sequence - 1, below=below)
+            found = walk(read, offset, segment.size, segment.key, after=sequence - 1, below=below)
             first = next(found, None)
             if isinstance(first, Frame) and first.sequence == sequence:
                 return chain((first,), found)
-        return walk(read, segment.body, segment.size, segment.seed, after=after, below=below)
+        return walk(read, segment.body, segment.size, segment.key, after=after, below=below)
 
     def frame(self, segment: Segment, sequence: int) -> Frame | None:
         """The frame of a segment that holds the record of that number; None where there is none intact."""

@@ -10,9 +10,10 @@ from typing import Any
 from zlib import crc32
 
 from edge.clock import SystemClock
-from edge.journal.errors import JournalError
+from edge.journal.errors import JournalError, JournalKeyMissing
 from edge.journal.files import DiskFiles, Files
 from edge.journal.frames import Gap, walk
+from edge.journal.keys import Keyring
 from edge.journal.ledger import Ledger
 from edge.journal.opening import describe
 from edge.journal.patient import PatientFiles
@@ -24,21 +25,40 @@ _TRIES = 5
 
 
 class JournalReader:
-    """One look at a journal, as its files were when it was made. Made by `read_journal`. One thread."""
+    """One look at a journal, as its files were when it was made. Made by `read_journal`. One thread.
 
-    def __init__(self, files: Files, path: str, found: Survey) -> None:
+    Without all keys of an encrypted journal there are `stats` and `verify`; the rest raises `JournalKeyMissing`.
+    """
+
+    def __init__(self, files: Files, path: str, found: Survey, keys: Keyring) -> None:
         self.path = path
         self._files = files
         self._found = found
-        self._ledger = Ledger(files, path, SystemClock(), found)
+        self._keys = keys
+        self._ledger = Ledger(files, path, SystemClock(), found, keys)
         describe(found, self._ledger)
         for segment in dict.fromkeys(found.damaged):
             self._ledger.reckon(segment)
         self._ledger.books.upstreams = tuple(found.state.upstreams)
         self._ledger.balance()
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The ids of keys that are missing."""
+        return tuple(self._found.needs)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether anything in it is."""
+        return any(segment.header.salt for segment in self._ledger.books.segments()) or bool(self._found.state.key)
+
+    def _open(self) -> None:
+        if self._found.needs:
+            raise JournalKeyMissing(self.path, self._found.needs, self._keys.names)
+
     def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
         """Every intact record that is kept, oldest first, delivered or not; in memory that does not grow."""
+        self._open()
         return self._ledger.outbox.records(kind)
 
     def show(self, name: str) -> list[Stored]:
@@ -47,10 +67,15 @@ class JournalReader:
 
     def dead_letters(self, upstream: str) -> Iterator[tuple[Stored, str]]:
         """What `upstream` refused for good and is still kept, with the reason, in the order of refusal."""
+        self._open()
         return self._ledger.dead_letters(upstream)
 
     def pending(self, upstream: str) -> Iterator[Stored]:
         """What `upstream` has not done with, oldest first; in memory that does not grow."""
+        self._open()
+        return self._pending(upstream)
+
+    def _pending(self, upstream: str) -> Iterator[Stored]:
         after: int | None = None
         while found := self._ledger.outbox.pending(upstream, 1000, 1 << 20, after):
             yield from found
@@ -58,12 +83,14 @@ class JournalReader:
 
     def tables(self) -> dict[str, Mapping[int, Mapping[str, Any]]]:
         """The documents of every state table by id."""
+        self._open()
         store = self._found.state.store
         return {name: table.docs for name, table in store.tables.items()}
 
     def stats(self) -> dict[str, Any]:
-        """As `Journal.stats`."""
-        return self._ledger.stats()
+        """As `Journal.stats`; without all keys, what is not told in the clear is missing in it, or None."""
+        stats = self._ledger.stats()
+        return {**stats, "unfinished": None} if self._found.needs else stats
 
     def verify(self) -> list[Damage]:
         """Read every byte; what is not as it was written. A `torn` one is the end of an unconfirmed write."""
@@ -88,7 +115,7 @@ class JournalReader:
                 lambda at, length: data[at : at + length],
                 segment.body,
                 segment.size,
-                segment.seed,
+                segment.key,
                 after=segment.header.first - 1,
                 below=segment.last + 1,
             )
@@ -100,10 +127,11 @@ class JournalReader:
             yield Damage(segment.name, 0, segment.size, "the checksum of the whole does not fit its frames")
 
 
-def read_journal(path: str, *, files: Files | None = None) -> JournalReader:
-    """Look at the journal in folder `path`. Raises `JournalError` where there is none, `JournalFormat` for a newer
-    format, OSError where it cannot be read."""
+def read_journal(path: str, *, files: Files | None = None, keys: Keyring | None = None) -> JournalReader:
+    """Look at the journal in folder `path`; `keys` open what is encrypted in it. Raises `JournalError` where there is
+    none, `JournalFormat` for a newer format, OSError where it cannot be read."""
     files = PatientFiles(files if files is not None else DiskFiles())
+    keys = keys if keys is not None else Keyring()
     for _ in range(_TRIES):
         try:
             names = files.names(path)
@@ -112,7 +140,7 @@ def read_journal(path: str, *, files: Files | None = None) -> JournalReader:
         if not any(name.endswith(".log") for name in names):
             break
         try:
-            return JournalReader(files, path, survey(files, path))
+            return JournalReader(files, path, survey(files, path, keys), keys)
         except FileNotFoundError:
             continue  # a running journal made a checkpoint or deleted a segment meanwhile: look again
     raise JournalError(f"{path}: there is no journal here; is journal.path in edge.yaml right?")

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from edge.journal.files import Files
 from edge.journal.frames import Frame, walk
-from edge.journal.segments import DEAD, Header, Segment, parse_name, stream_seed
+from edge.journal.keys import FileKey, Keyring
+from edge.journal.segments import DEAD, Header, Segment, described, parse_name, stream_seed
 from edge.journal.statelog import State
 
 
 def has_frames(files: Files, folder: str, name: str, state: State) -> bool:
-    """Whether any frame of its stream is intact in the file, wherever it belongs."""
+    """Whether any frame of its stream is intact in the file, wherever it belongs and whatever opens it."""
     return _first(files, folder, name, state, -1) is not None
 
 
 def _first(files: Files, folder: str, name: str, state: State, after: int) -> Frame | None:
-    """The first intact frame behind that sequence number."""
+    """The first intact frame behind that sequence number; a closed one is not opened."""
     place, path = parse_name(name), f"{folder}/{name}"
     if place is None:
         return None
-    seed = stream_seed(state.seed, place[0])
-    found = walk(lambda at, size: files.read(path, at, size), 0, files.size(path), seed, after=after)
-    return next((frame for frame in found if isinstance(frame, Frame) and not frame.is_note), None)
+    for about in (b"", b"?"):  # as of a plain segment, then as of one whose key is missing
+        key = FileKey(stream_seed(state.seed, place[0]), about=about, needs=about.decode())
+        for found in walk(lambda at, size: files.read(path, at, size), 0, files.size(path), key, after=after):
+            if isinstance(found, Frame) and not found.is_note:
+                return found
+    return None
 
 
-def rebuild(files: Files, folder: str, name: str, state: State, previous: Segment | None) -> Segment | None:
-    """The segment with a header as it must have been; None where no intact frame is left that may stand in it.
+def rebuild(
+    files: Files, folder: str, name: str, state: State, previous: Segment | None, keys: Keyring
+) -> Segment | None:
+    """The segment with a header as it must have been; None where no intact frame is left that may stand in it, or what
+    would open them is lost.
 
     The checkpoint knows it best; else it follows the segment before it, or what the checkpoint says of the stream;
     else it begins with its first intact frame.
     """
     place = parse_name(name)
+    salt, master = state.salts.get(name, ("", ""))
     frame = _first(files, folder, name, state, previous.last if previous is not None else -1)
-    if place is None or frame is None:
+    if place is None or frame is None or (frame.closed and not salt):
         return None
     stream, number = place
     first, outcomes, publishes = frame.sequence, frame.outcomes, frame.publishes
@@ -65,7 +73,7 @@ def rebuild(files: Files, folder: str, name: str, state: State, previous: Segmen
         totals={},
         age=state.age,
         wall=frame.wall,
+        salt=salt,
+        key=master,
     )
-    return Segment(
-        name, header, frame.offset, frame.offset, files.size(f"{folder}/{name}"), last=first - 1, age=state.age
-    )
+    return described(keys, header, frame.offset, files.size(f"{folder}/{name}"))

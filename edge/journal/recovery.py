@@ -14,12 +14,13 @@ from zlib import crc32
 
 from edge.journal.books import Books
 from edge.journal.files import Files
-from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
+from edge.journal.frames import Frame, Gap, counts_of, delivery_of, records_of, walk
+from edge.journal.keys import Keyring
 from edge.journal.letters import Letter, post
 from edge.journal.marks import Marks
 from edge.journal.rebuild import has_frames, rebuild
 from edge.journal.segments import PUBLISHES, Segment, kind_for, parse_name, read_footer, read_header
-from edge.journal.statelog import Read, State, read_state, state_number
+from edge.journal.statelog import Read, State, read_state, state_name, state_number
 from edge.model import RecordKind
 
 
@@ -47,23 +48,31 @@ class Survey:
     missing: list[str] = field(default_factory=list)
     damaged: list[Segment] = field(default_factory=list)
     letters: list[tuple[int, Letter, Segment, int]] = field(default_factory=list)  # number, letter, where it stands
+    needs: dict[str, list[str]] = field(default_factory=dict)  # ids of missing keys, and what each would open
     sequence: int = 0
 
     def note(self, name: str, gap: Gap, what: str, *, torn: bool = False) -> None:
         self.damages.append(Damage(name, gap.offset, gap.end, what, torn))
 
+    def miss(self, key: str, name: str) -> None:
+        """That file needs a key which is not given, if any."""
+        if key:
+            self.needs.setdefault(key, []).append(name)
 
-def survey(files: Files, folder: str) -> Survey:
-    """Read everything. Raises `JournalFormat` for a newer format, FileNotFoundError for a missing folder."""
+
+def survey(files: Files, folder: str, keys: Keyring) -> Survey:
+    """Read everything; what a key is missing for, as far as it can be read without. Raises `JournalFormat` for a newer
+    format, FileNotFoundError for a missing folder."""
     names = files.names(folder)
-    read, skipped = _newest_state(files, folder, names)
+    read, skipped = _newest_state(files, folder, names, keys)
     found = Survey(read.state if read is not None else State(), read, Books())
     for name in skipped:
         found.damages.append(Damage(name, 0, files.size(f"{folder}/{name}"), "no whole checkpoint"))
     if read is not None:
         for gap in read.gaps:
-            found.note(f"state-{read.number:010d}.log", gap, "no note", torn=gap.offset >= read.size)
-    _find_segments(files, folder, names, found)
+            found.note(state_name(read.number), gap, "no note", torn=gap.offset >= read.size)
+        found.miss(read.needs, state_name(read.number))
+    _find_segments(files, folder, names, found, keys)
     found.books.totals = found.state.totals
     if read is None:
         _restore_totals(found)
@@ -73,21 +82,21 @@ def survey(files: Files, folder: str) -> Survey:
     return found
 
 
-def _newest_state(files: Files, folder: str, names: list[str]) -> tuple[Read | None, list[str]]:
+def _newest_state(files: Files, folder: str, names: list[str], keys: Keyring) -> tuple[Read | None, list[str]]:
     numbers = sorted((number for name in names if (number := state_number(name)) is not None), reverse=True)
     skipped: list[str] = []
     best: Read | None = None
     for number in numbers:
-        read = read_state(files, folder, number)
+        read = read_state(files, folder, number, keys)
         if read is not None and read.ready:
             return read, skipped
-        skipped.append(f"state-{number:010d}.log")
+        skipped.append(state_name(number))
         if best is None:
             best = read
     return best, skipped
 
 
-def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -> None:
+def _find_segments(files: Files, folder: str, names: list[str], found: Survey, keys: Keyring) -> None:
     present = set()
     for name in sorted(names):
         place = parse_name(name)
@@ -95,9 +104,9 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
             continue
         stream = found.books.streams[place[0]]
         stream.number = max(stream.number, place[1])
-        segment = read_header(files, folder, name)
+        segment = read_header(files, folder, name, keys)
         if segment is None:
-            segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None)
+            segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None, keys)
             if segment is None:
                 kept = name in found.state.segments or has_frames(files, folder, name, found.state)
                 (found.unreadable if kept else found.stillborn).append(name)
@@ -114,6 +123,7 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
             found.damages.append(Damage(name, 0, segment.length, "belongs to another journal"))
             found.unreadable.append(name)
             continue
+        found.miss(segment.key.needs, name)
         found.state.seed = segment.header.seed
         stream.segments.append(segment)
     found.missing = [name for name in found.state.segments if name not in present and name not in found.state.gone]
@@ -129,7 +139,7 @@ def _scan(files: Files, folder: str, found: Survey) -> None:
                 lanes.append(_frames(files, folder, segment, rest[0] if rest else None, found))
     unfinished, deliveries = found.state.unfinished, found.state.deliveries
     for frame in heapq.merge(*lanes, key=lambda frame: frame.sequence):
-        if frame.is_letter or frame.sequence <= found.state.sequence:
+        if frame.is_letter or frame.needs or frame.sequence <= found.state.sequence:
             continue
         for sequence, record in enumerate(records_of(frame), frame.sequence):
             if record.kind is RecordKind.ACCEPTED:
@@ -154,7 +164,7 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     def read(at: int, length: int) -> bytes:
         return files.read(path, at, length)
 
-    for frame in walk(read, segment.body, end, segment.seed, after=segment.header.first - 1, below=below):
+    for frame in walk(read, segment.body, end, segment.key, after=segment.header.first - 1, below=below):
         if isinstance(frame, Gap):
             tail = frame if frame.end == end else None
             if tail is None or sealed:
@@ -168,8 +178,8 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
             segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
         if found.read is None:
-            seen.update((record.kind, ordinal) for _, ordinal, record in segment.entries(frame))
-        if frame.is_letter:
+            seen.update(_places(segment, frame))
+        if frame.is_letter and not frame.needs:
             letter = Letter.of(frame)
             found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
         yield frame
@@ -190,11 +200,18 @@ def _mark_left_out(segment: Segment, seen: set[tuple[RecordKind, int]]) -> None:
         segment.marks.setdefault(upstream, Marks()).add_all(left_out)
 
 
+def _places(segment: Segment, frame: Frame) -> Iterator[tuple[RecordKind, int]]:
+    """Kind and ordinal of what the frame holds, told by its head."""
+    for kind, count in zip((RecordKind.OUTCOME, RecordKind.PUBLISH), counts_of(frame), strict=True):
+        first = segment.ordinal(frame, kind)
+        yield from ((kind, ordinal) for ordinal in range(first, first + count))
+
+
 def _count_frame(segment: Segment, frame: Frame) -> None:
     """Counts go by what the frame says stood before it, so frames lost in a gap are counted as accepted."""
-    kinds = [record.kind for record in records_of(frame)]
-    segment.outcomes = segment.ordinal(frame, RecordKind.OUTCOME) + kinds.count(RecordKind.OUTCOME)
-    segment.publishes = segment.ordinal(frame, RecordKind.PUBLISH) + kinds.count(RecordKind.PUBLISH)
+    outcomes, publishes = counts_of(frame)
+    segment.outcomes = segment.ordinal(frame, RecordKind.OUTCOME) + outcomes
+    segment.publishes = segment.ordinal(frame, RecordKind.PUBLISH) + publishes
 
 
 def _complete(segment: Segment, following: Segment | None, found: Survey) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from zlib import crc32
 
 from edge.journal.files import Files
-from edge.journal.frames import HEAD_SIZE, Frame
+from edge.journal.frames import Frame
 from edge.journal.index import Index
 from edge.journal.outbox import Outbox
 from edge.journal.segments import VERSION, Segment
@@ -26,7 +26,7 @@ def rewrite(
     """Replace the segment's file; returns the bytes written. What is left out must be settled, durably, before the
     call. Raises OSError; then the old file stands."""
     new = replace(segment)
-    kept = (frame.data[frame.start - HEAD_SIZE : frame.stop] for frame in outbox.frames(segment) if keep(frame))
+    kept = (frame.whole for frame in outbox.frames(segment) if keep(frame))
     write_whole(files, folder, new, kept, wall)
     segment.header, segment.body, segment.size, segment.length = new.header, new.body, new.size, new.length
     segment.crc, segment.index, segment.rewritten = new.crc, new.index, True

@@ -10,13 +10,17 @@ Invariants
 Format 2
     segment = magic "edge journal 2\\n" | header note (seed 0) | frame* | [footer note | footer's offset u64]
     header  = JSON {version, seed, stream, number, first, outcomes, publishes, upstreams, counts,
-              totals, letters, age, wall}       letters: number of the last dead letter that `totals` count
+              totals, letters, age, wall, salt, key}
+              letters: number of the last dead letter that `totals` count; salt: of the key that closes its frames,
+              16 random bytes as hexadecimal digits; key: id of the master key; both empty where nothing is closed
     footer  = JSON {outcomes, publishes, last, size, crc, age, index}
               crc: CRC-32 of the bytes before the footer; index: see `edge.journal.index`, [[sequence], [outcomes
               before], [publishes before], [offset]], each as a first value and the differences from there
+    key     = HKDF-SHA256(master key, salt, info "edge journal segment " | stream), 32 bytes
 Format 1 has the magic "edge journal 1\\n", and neither `letters`, `index` nor the stream `dead`: a dead letter was a
 mark on the record's own segment, see `edge.journal.format1`. Its frames are the same; a segment of format 1 is not
-written on, only written anew.
+written on, only written anew. A segment with a salt is written on by the process that began it, and by no other: what
+a power cut took from its end may have been closed under numbers that come again.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ from edge.journal.errors import JournalFormat
 from edge.journal.files import Files
 from edge.journal.frames import CHUNK, Frame, note, note_of, records_of, skim, walk
 from edge.journal.index import STEP, Index
+from edge.journal.keys import PLAIN, FileKey, Keyring
 from edge.journal.marks import Marks
 from edge.model import Record, RecordClass, RecordKind
 
@@ -69,19 +74,23 @@ class Header:
     letters: int = 0
     age: float
     wall: float
+    salt: str = ""
+    key: str = ""
 
     def dump(self) -> bytes:
         """The first bytes of the file."""
-        return _MAGICS[self.version] + note(HEADER, orjson.dumps(asdict(self)), self.first, self.wall, 0)
+        return _MAGICS[self.version] + note(HEADER, orjson.dumps(asdict(self)), self.first, self.wall, PLAIN)
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """One file. `size` is where its durable whole frames end, `length` what the file takes on disk. `marks`: what each
-    upstream has done with; `revived`: dead letters that are or were pending again, of which `marks` are a part."""
+    """One file. `key` checks its frames, and opens closed ones. `size` is where its durable whole frames end, `length`
+    what the file takes on disk. `marks`: what each upstream has done with; `revived`: dead letters that are or were
+    pending again, of which `marks` are a part."""
 
     name: str
     header: Header
+    key: FileKey
     body: int
     size: int
     length: int = 0
@@ -120,11 +129,6 @@ class Segment:
             revived |= self.revived[name].mask
         publishes = self.revived.get(PUBLISHES, Marks())
         return self.outcomes - revived.bit_count() + self.publishes - publishes.count
-
-    @property
-    def seed(self) -> int:
-        """What the checksums of its frames begin with."""
-        return stream_seed(self.header.seed, self.header.stream)
 
     def places(self, upstream: str) -> Iterable[int]:
         """Which of its records are for that upstream, by ordinal."""
@@ -213,7 +217,7 @@ class Segment:
             "index": self.index.dump(),
         }
         # A sequence number of its own keeps a footer apart from the frames before it.
-        return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.seed) + _TRAILER.pack(self.size)
+        return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.key) + _TRAILER.pack(self.size)
 
 
 def kind_for(upstream: str) -> RecordKind:
@@ -227,6 +231,14 @@ def stream_seed(seed: int, stream: str) -> int:
     return crc32(stream.encode(), seed)
 
 
+def described(keys: Keyring, header: Header, body: int = 0, length: int = 0) -> Segment:
+    """The segment with that header; of its frames, which stand from `body` on, none is read or written yet."""
+    name = file_name(header.stream, header.number)
+    seed = stream_seed(header.seed, header.stream)
+    key = keys.of_file(seed, header.salt, header.key, purpose=f"segment {header.stream}", name=name)
+    return Segment(name, header, key, body, body, length, last=header.first - 1, age=header.age)
+
+
 def file_name(stream: str, number: int) -> str:
     """`telemetry-0000000007.log`."""
     return f"{stream}-{number:010d}.log"
@@ -238,10 +250,10 @@ def parse_name(name: str) -> tuple[str, int] | None:
     stream, dash, number = stem.rpartition("-")
     if not dot or not dash or suffix != "log" or stream not in (*STREAMS, DEAD) or not number.isdecimal():
         return None
-    return stream, int(number)
+    return (stream, int(number)) if name == file_name(stream, int(number)) else None
 
 
-def read_header(files: Files, folder: str, name: str) -> Segment | None:
+def read_header(files: Files, folder: str, name: str, keys: Keyring) -> Segment | None:
     """The segment as its header tells, `size` being the body's start; None where the header is damaged.
 
     Raises `JournalFormat` for a format newer than this version.
@@ -254,7 +266,7 @@ def read_header(files: Files, folder: str, name: str) -> Segment | None:
         if begin.startswith(_MAGIC):
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None
-    frame = next(walk(lambda at, size: begin[at : at + size], len(magic), len(begin), 0), None)
+    frame = next(walk(lambda at, size: begin[at : at + size], len(magic), len(begin), PLAIN), None)
     if not isinstance(frame, Frame) or not frame.is_note:
         return None
     kind, body = note_of(frame)
@@ -264,8 +276,9 @@ def read_header(files: Files, folder: str, name: str) -> Segment | None:
     header = Header(**{**values, "upstreams": tuple(values["upstreams"])})
     if file_name(header.stream, header.number) != name:
         return None
-    crc = crc32(begin[: frame.end])
-    return Segment(name, header, frame.end, frame.end, length, last=header.first - 1, crc=crc, age=header.age)
+    segment = described(keys, header, frame.end, length)
+    segment.crc = crc32(begin[: frame.end])
+    return segment
 
 
 def read_footer(files: Files, folder: str, segment: Segment) -> bool:
@@ -277,7 +290,7 @@ def read_footer(files: Files, folder: str, segment: Segment) -> bool:
     if not segment.body <= at < segment.length - _TRAILER.size or segment.length - at > CHUNK:
         return False
     tail = files.read(path, at, segment.length - _TRAILER.size - at)
-    frame = next(walk(lambda offset, size: tail[offset : offset + size], 0, len(tail), segment.seed), None)
+    frame = next(walk(lambda offset, size: tail[offset : offset + size], 0, len(tail), segment.key), None)
     if not isinstance(frame, Frame) or not frame.is_note or frame.end != len(tail):
         return False
     kind, body = note_of(frame)

@@ -9,14 +9,20 @@ Invariants
 
 Format 2
     state-<number>.log = magic "edge state 2\\n" | note*
-    SNAPSHOT JSON: everything but the following; always the first note
+    SNAPSHOT JSON: everything but the following; always the first note. In it the salt of the log's key, and the id of
+             the master key; both empty where nothing is closed
+    PROMISED JSON: ids of the runs that were promised and have not ended, with their sequence numbers
     TABLE    JSON: a change of a state table, or a list  DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
     REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
     FORGET   JSON {client, sequence}: the session of that client is gone
+    SALT     JSON {s: segment, salt, key}: as in its header, which may be damaged
+With a salt, PROMISED, TABLE, DELIVERIES and FORGET are closed, numbered by the notes of the log, under the key
+    HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
 That a record was refused is said by its dead letter alone, see `edge.journal.letters`.
-Format 1 has the magic "edge state 1\\n"; there SETTLED said that too, and REQUEUED named the records' own segments.
+Format 1 has the magic "edge state 1\\n"; there SNAPSHOT had the promises, SETTLED said that a record was refused too,
+and REQUEUED named the records' own segments.
 """
 
 from __future__ import annotations
@@ -32,7 +38,8 @@ from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
 from edge.journal.files import File, Files
 from edge.journal.format1 import DeadMarks
-from edge.journal.frames import Gap, note, note_of, walk
+from edge.journal.frames import Frame, Gap, note, note_of, walk
+from edge.journal.keys import PLAIN, FileKey, Keyring
 from edge.journal.marks import Marks, unranged
 from edge.journal.segments import DEAD, parse_name
 from edge.journal.store import Store
@@ -40,17 +47,19 @@ from edge.model import Verdict
 
 MAGIC = b"edge state 2\n"
 _KNOWN = (b"edge state 1\n", MAGIC)
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED = range(32, 39)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT = range(32, 41)
+_SECRET = (TABLE, DELIVERIES, FORGET, PROMISED)
 
 
 @dataclass(slots=True)
 class State:
     """What the log says. `sequence`: data up to it stands in `unfinished` and `deliveries`; `letters`: dead letters up
-    to it stand in `marks` and `totals`; `dead`: what format 1 left."""
+    to it stand in `marks` and `totals`; `dead`: what format 1 left; `salts`: salt and key of encrypted segments."""
 
     sequence: int = 0
     letters: int = 0
     seed: int = 0
+    key: str = ""
     age: float = 0.0
     written: int = 0
     streams: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -64,14 +73,17 @@ class State:
     dead: DeadMarks = field(default_factory=DeadMarks)
     store: Store = field(default_factory=Store)
     deliveries: Deliveries = field(default_factory=Deliveries)
+    salts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over a snapshot note."""
-        for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams", "unfinished"):
+        for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams"):
             setattr(self, name, snapshot[name])
+        self.unfinished, self.key = snapshot.get("unfinished", {}), snapshot.get("key", "")
         self.letters = snapshot.get("letters", 0)
         self.restore_totals(snapshot["totals"])
         for name, segment in self.segments.items():
+            self.salts[name] = segment.get("salt", ""), segment.get("key", "")
             self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
             self.revived[name] = {upstream: Marks.load(data) for upstream, data in segment.get("revived", {}).items()}
         self.dead = DeadMarks({name: segment["dead"] for name, segment in self.segments.items() if "dead" in segment})
@@ -123,6 +135,11 @@ class State:
         elif kind == FORGET:
             values = orjson.loads(body)
             self.deliveries.forget(values["client"], values["sequence"])
+        elif kind == PROMISED:
+            self.unfinished = orjson.loads(body)
+        elif kind == SALT:
+            values = orjson.loads(body)
+            self.salts[values["s"]] = values["salt"], values["key"]
         elif kind == SNAPSHOT:
             self.restore(orjson.loads(body))
 
@@ -143,9 +160,15 @@ def state_number(name: str) -> int | None:
     return int(number) if name == f"state-{number}.log" and number.isdecimal() else None
 
 
+def log_key(keys: Keyring, number: int, salt: str, master: str) -> FileKey:
+    """What opens the closed notes of the log of that number."""
+    return keys.of_file(0, salt, master, purpose="state", name=state_name(number))
+
+
 @dataclass(slots=True)
 class Read:
-    """A state log read back: where its whole notes end, and what was wrong with it."""
+    """A state log read back: where its whole notes end, and what was wrong with it. `needs`: the id of the key that is
+    missing to open all of them."""
 
     state: State
     number: int
@@ -153,35 +176,57 @@ class Read:
     notes: int
     gaps: list[Gap]
     ready: bool
+    needs: str = ""
 
 
-def read_state(files: Files, folder: str, number: int) -> Read | None:
+def read_state(files: Files, folder: str, number: int, keys: Keyring) -> Read | None:
     """The state log of that number, as far as it is intact; None where not even its beginning is.
 
     Raises `JournalFormat` for a format newer than this version.
     """
     path = f"{folder}/{state_name(number)}"
-    length = files.size(path)
     begin = files.read(path, 0, len(MAGIC))
     if begin not in _KNOWN:
         if begin.startswith(b"edge state "):
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None
     read = Read(State(), number, len(MAGIC), 0, [], ready=False)
-    for found in walk(lambda at, size: files.read(path, at, size), len(MAGIC), length, 0):
+    for found in _notes(files, path, number, keys):
         if isinstance(found, Gap):
             read.gaps.append(found)
             continue
-        kind, body = note_of(found)
-        if read.notes == 0 and kind != SNAPSHOT:
-            return None
-        try:
-            read.state.apply(kind, body)
-        except (ValueError, KeyError, TypeError):
-            read.gaps.append(Gap(found.offset, found.end))
-        read.ready = read.ready or kind == READY
-        read.size, read.notes = found.end, int(found.sequence) + 1
+        read.size, read.notes, read.needs = found.end, int(found.sequence) + 1, read.needs or found.needs
+        if not found.needs:
+            kind, body = note_of(found)
+            try:
+                read.state.apply(kind, body)
+            except (ValueError, KeyError, TypeError):
+                read.gaps.append(Gap(found.offset, found.end))
+            read.ready = read.ready or kind == READY
     return read if read.notes else None
+
+
+def _notes(files: Files, path: str, number: int, keys: Keyring) -> Iterator[Frame | Gap]:
+    """The notes of a log, opened, and the gaps between them; nothing where the first one is no snapshot."""
+    length = files.size(path)
+
+    def get(at: int, size: int) -> bytes:
+        return files.read(path, at, size)
+
+    first = next((found for found in walk(get, len(MAGIC), length, PLAIN) if isinstance(found, Frame)), None)
+    kind, body = note_of(first) if first is not None else (READY, b"")
+    if first is None or kind != SNAPSHOT:
+        return
+    if first.offset > len(MAGIC):
+        yield Gap(len(MAGIC), first.offset)
+    yield first
+    snapshot = orjson.loads(body)
+    key = log_key(keys, number, snapshot.get("salt", ""), snapshot.get("key", ""))
+    for found in walk(get, first.end, length, key, after=first.sequence):
+        if isinstance(found, Frame) and key.about and not found.closed and note_of(found)[0] in _SECRET:
+            yield Gap(found.offset, found.end)  # not of our making: anybody can compute a checksum
+        else:
+            yield found
 
 
 class StateLog:
@@ -192,6 +237,7 @@ class StateLog:
         self._folder = folder
         self._file: File | None = None
         self.number = 0
+        self._key = PLAIN
         self._notes = 0
         self.size = 0
         self.checkpoint_size = 0
@@ -203,13 +249,14 @@ class StateLog:
         """Write one note at once; it is durable after the next `sync`. Returns its bytes. Raises OSError."""
         if self._file is None:
             raise JournalError(f"{self._folder}: the state log cannot be written yet; the disk refused a checkpoint")
-        data = note(kind, body, self._notes, wall, 0)
+        number = self._notes
+        self._notes += 1  # also of a note that is not written whole: what is closed under a number may be on the disk
+        data = note(kind, body, number, wall, self._key, secret=kind in _SECRET)
         try:
             self._file.write(data)
         except OSError:
             self._files.truncate(f"{self._folder}/{state_name(self.number)}", self.size)
             raise
-        self._notes += 1
         self.size += len(data)
         self.dirty = True
         return len(data)
@@ -224,9 +271,9 @@ class StateLog:
                 self.lost = True
                 raise
 
-    def replace(self, notes: Iterator[tuple[int, bytes]], wall: float) -> int:
-        """Begin a new log with a checkpoint, durably, and remove the older. Returns its bytes. Raises OSError."""
-        number = self.number + 1
+    def replace(self, number: int, notes: Iterator[tuple[int, bytes]], wall: float, key: FileKey) -> int:
+        """Begin a new log with a checkpoint, durably, and remove the older. `key` was never used before. Returns its
+        bytes. Raises OSError."""
         aside, path = f"{self._folder}/state.tmp", f"{self._folder}/{state_name(number)}"
         count, size = 0, len(MAGIC)
         if "state.tmp" in self._files.names(self._folder):
@@ -235,7 +282,7 @@ class StateLog:
         try:
             file.write(MAGIC)
             for kind, body in notes:
-                data = note(kind, body, count, wall, 0)
+                data = note(kind, body, count, wall, key, secret=kind in _SECRET)
                 file.write(data)
                 count += 1
                 size += len(data)
@@ -255,7 +302,7 @@ class StateLog:
             self._file.close()
         self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
         self.urgent = self.lost = False
-        self.number = number
+        self.number, self._key = number, key
         self.tidy()
         return size
 

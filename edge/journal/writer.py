@@ -4,6 +4,7 @@ Invariants
 - A group goes into one segment with one write; nothing of it counts before its sync has returned.
 - After a failed write or sync the file is never written again: the group goes, whole, to a new segment.
 - A new segment counts only when its folder is synced too.
+- Frames are closed here, once for every file that they go to: what moves to a new segment is closed under its key.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from zlib import crc32
 
 from edge.journal.books import Stream
 from edge.journal.files import File, Files
-from edge.journal.segments import Header, Segment, file_name
+from edge.journal.frames import close
+from edge.journal.keys import FileKey
+from edge.journal.segments import Segment
 from edge.model import Delivery, Record, RecordKind
 
 
@@ -32,6 +35,13 @@ class Group:
     outcomes: int = 0
     publishes: int = 0
     plain: bool = True  # nothing promised in it, nothing delivered: only outcomes and publishes
+
+    def stored(self, key: FileKey) -> bytes:
+        """Its frames as they stand in a file with that key."""
+        if key.cipher is None:
+            return b"".join(self.pieces)
+        halves = zip(self.pieces[::2], self.pieces[1::2], self.frames, strict=True)
+        return b"".join(close(front, body, records, key) for front, body, (_, records, _) in halves)
 
     def split(self, size: int) -> tuple[Group, Group | None]:
         """A part of about that size from the front, and the rest."""
@@ -66,12 +76,12 @@ class Writer:
     """One stream's newest segment. Only the committing thread calls, one at a time."""
 
     def __init__(
-        self, files: Files, folder: str, stream: Stream, header: Callable[[Stream, int, int], Header], step: int
+        self, files: Files, folder: str, stream: Stream, begin: Callable[[Stream, int, int], Segment], step: int
     ) -> None:
         """`step`: bytes of the file to reserve at a time."""
         self._files = files
         self._folder = folder
-        self._header = header
+        self._new = begin
         self._file: File | None = None
         self._fresh = False
         self._chunk = b""
@@ -88,12 +98,12 @@ class Writer:
 
     def write(self, group: Group) -> int:
         """Hand the group to the operating system; returns the bytes. Raises OSError: then `abandon`."""
-        self._chunk = b"".join(group.pieces)
         if self._file is None or self.segment is None:
             self._begin(group.frames[0][0])
         file, segment = self._file, self.segment
         assert file is not None
         assert segment is not None
+        self._chunk = group.stored(segment.key)
         begin = segment.header.dump() if self._fresh else b""
         self._reserve(file, segment.size + len(begin) + len(self._chunk))
         file.write(begin + self._chunk if begin else self._chunk)
@@ -115,10 +125,9 @@ class Writer:
 
     def _begin(self, first: int) -> None:
         self.stream.number += 1
-        header = self._header(self.stream, self.stream.number, first)
-        name = file_name(self.stream.name, self.stream.number)
-        self._file = self._files.append(f"{self._folder}/{name}")
-        self.segment = Segment(name, header, 0, 0, last=first - 1, age=header.age)
+        segment = self._new(self.stream, self.stream.number, first)
+        self._file = self._files.append(f"{self._folder}/{segment.name}")
+        self.segment = segment
         self._fresh = True
         self._reserved = 0
 
@@ -130,11 +139,11 @@ class Writer:
             if self._fresh:
                 self._files.sync_folder(self._folder)
 
-    def confirm(self, group: Group, last: int, age: float) -> None:
-        """The group is as durable as it was asked to be: count it."""
-        segment = self.segment
+    def confirm(self, group: Group, last: int, age: float) -> Segment | None:
+        """The group is as durable as it was asked to be: count it. Returns the segment if that began with it."""
+        segment, fresh = self.segment, self._fresh
         assert segment is not None
-        if self._fresh:
+        if fresh:
             self.stream.segments.append(segment)
             self._fresh = False
         segment.crc = crc32(self._chunk, segment.crc)
@@ -144,6 +153,7 @@ class Writer:
         segment.last, segment.age = last, age
         self.stream.count(segment, group.outcomes, group.publishes)
         self._chunk = b""
+        return segment if fresh else None
 
     def full(self, size: int) -> bool:
         """Whether the segment has reached that size."""

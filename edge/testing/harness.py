@@ -29,7 +29,7 @@ from edge.config import Config, load
 from edge.config.models import Broker
 from edge.config.units import parse_duration, show_duration
 from edge.devices import Wires
-from edge.journal import Journal, read_journal
+from edge.journal import Journal, Keyring, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
 from edge.model import Outcome
@@ -101,7 +101,7 @@ class Harness:
     @property
     def outcomes(self) -> list[Outcome]:
         """Every outcome in the journal, oldest first; delivered ones stay for `journal.keep_delivered`."""
-        reader = read_journal(_JOURNAL, files=self.files)
+        reader = read_journal(_JOURNAL, files=self.files, keys=Keyring(*self.config.journal.keys))
         return [Outcome.from_envelope(orjson.loads(stored.record.body)) for stored in reader.records()]
 
     @property

@@ -14,6 +14,8 @@ from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles, PowerCut
 
+from .rings import both, ring
+
 FOLDER = "/journal"
 LIMITS = Limits(max_size=10_000_000, segment=16_384, keep_delivered=0)
 TIGHT = Limits(max_size=120_000, segment=16_384, keep_delivered=0)
@@ -23,11 +25,12 @@ THIN = Limits(max_size=120_000, segment=16_384, keep_delivered=0, when_full="thi
 class World:
     """A journal under random use, and what it has promised: the model."""
 
-    def __init__(self, seed: int, limits: Limits = LIMITS) -> None:
+    def __init__(self, seed: int, limits: Limits = LIMITS, *, encrypted: bool = False) -> None:
         self.dice = random.Random(seed)
         self.files = MemoryFiles()
         self.clock = VirtualClock()
         self.limits = limits
+        self.keys = ring(encrypted, seed)
         self.names = 0
         self.appended: dict[int, list[tuple[int, Record]]] = {}  # last sequence of a frame -> its records
         self.confirmed: dict[int, Record] = {}
@@ -46,6 +49,7 @@ class World:
             files=self.files,
             upstreams=("cloud",),
             limits=self.limits,
+            keys=self.keys,
             on_durable=self.on_durable,
         )
 
@@ -196,13 +200,14 @@ def live(world: World, steps: int) -> bool:
     return True
 
 
+@both
 @pytest.mark.parametrize("use", range(3))
-def test_a_power_cut_at_any_call_loses_nothing_that_was_confirmed(use: int) -> None:
-    whole = World(use)
+def test_a_power_cut_at_any_call_loses_nothing_that_was_confirmed(use: int, encrypted: bool) -> None:
+    whole = World(use, encrypted=encrypted)
     whole.begin()
     live(whole, 60)
     for cut in range(whole.files.steps):
-        world = World(use)
+        world = World(use, encrypted=encrypted)
         world.files.cut_at = cut
         with contextlib.suppress(PowerCut):
             world.begin()
@@ -210,10 +215,13 @@ def test_a_power_cut_at_any_call_loses_nothing_that_was_confirmed(use: int) -> N
         world.crash(seed=cut)
 
 
+@both
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 60), min_size=1, max_size=6))
-def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(seed: int, cuts: list[int]) -> None:
-    world = World(seed)
+def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(
+    seed: int, cuts: list[int], encrypted: bool
+) -> None:
+    world = World(seed, encrypted=encrypted)
     world.begin()
     for cut in cuts:
         world.files.cut_at = world.files.steps + cut
@@ -221,6 +229,7 @@ def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(seed: int,
         world.crash(seed=seed + cut)
 
 
+@both
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -228,9 +237,9 @@ def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(seed: int,
     cuts=st.lists(st.integers(0, 400), min_size=1, max_size=6),
 )
 def test_power_cuts_while_space_is_short_lose_no_more_than_is_counted(
-    seed: int, limits: Limits, cuts: list[int]
+    seed: int, limits: Limits, cuts: list[int], encrypted: bool
 ) -> None:
-    world = World(seed, limits)
+    world = World(seed, limits, encrypted=encrypted)
     world.begin()
     for cut in cuts:
         world.files.cut_at = world.files.steps + cut
@@ -238,11 +247,12 @@ def test_power_cuts_while_space_is_short_lose_no_more_than_is_counted(
         world.crash(seed=seed + cut)
 
 
+@both
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 200), min_size=1, max_size=3))
-def test_a_killed_process_forgets_no_acknowledgement_at_all(seed: int, cuts: list[int]) -> None:
+def test_a_killed_process_forgets_no_acknowledgement_at_all(seed: int, cuts: list[int], encrypted: bool) -> None:
     """What was written stays when only the process dies: acknowledgements are written at once."""
-    world = World(seed)
+    world = World(seed, encrypted=encrypted)
     world.begin()
     for steps in cuts:
         live(world, steps)

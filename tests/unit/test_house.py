@@ -26,6 +26,7 @@ HOMES = {
     "apscheduler": "edge/links/calendar.py",
     "httpx": "edge/links/http.py",
     "tinydb": "edge/journal/",
+    "cryptography": "edge/journal/cipher.py",
     "ruamel": "edge/config/",
     "gpiozero": "drivers/gpio.py",
     "smbus2": "drivers/bus.py",

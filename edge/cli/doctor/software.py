@@ -13,7 +13,18 @@ from edge.cli.doctor.findings import Finding
 
 DISTRIBUTION = "edge-runtime"
 NAMES = ("edge", "drivers", "tasks")
-_LIBRARIES = ("paho-mqtt", "pydantic", "APScheduler", "tinydb", "gpiozero", "smbus2", "orjson", "ruamel.yaml", "lgpio")
+_LIBRARIES = (
+    "paho-mqtt",
+    "pydantic",
+    "APScheduler",
+    "tinydb",
+    "gpiozero",
+    "smbus2",
+    "orjson",
+    "ruamel.yaml",
+    "lgpio",
+    "cryptography",
+)
 
 
 def examine_software() -> Iterator[Finding]:

@@ -267,4 +267,20 @@ LINKS = [
             "mqtt.password", "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LINKS]
+KEY = "a" * 64
+
+JOURNAL = [
+    Mistake("encryption without a key", HEAD + "journal: {encrypt: {}} # <-\n", "journal.encrypt", "needs a key",
+            "head -c 32 /dev/urandom"),
+    Mistake("key that is a word", HEAD + "journal: {encrypt: {key: my-dog}} # <-\n", "journal.encrypt.key",
+            "neither base64 nor 64 hexadecimal digits", "makes a key"),
+    Mistake("short key", HEAD + "journal: {encrypt: {key: c2hvcnQ=}} # <-\n", "journal.encrypt.key", "5 bytes; it"),
+    Mistake("one old key", HEAD + f"journal: {{encrypt: {{old_keys: {KEY}}}}} # <-\n", "journal.encrypt.old_keys",
+            "must be a list", "[!secret name]"),
+    Mistake("key twice", HEAD + f"journal: {{encrypt: {{key: {KEY}, old_keys: [{KEY.upper()}]}}}} # <-\n",
+            "journal.encrypt.old_keys", "named twice"),
+    Mistake("missing key", HEAD + "journal: {encrypt: {key: !secret nobody}} # <-\n", "journal.encrypt.key",
+            "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
+]  # fmt: skip
+
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LINKS, *JOURNAL]

@@ -244,6 +244,10 @@ def test_a_simulation_needs_no_secret_and_no_certificate(write: Write) -> None:
         "edge: {id: !secret mqtt-password}\n",
         HEAD + "tasks: {a: {when: {source: !secret mqtt-password, equals: !secret mqtt-password}}}\n",
         HEAD + "metrics: {listen: !secret mqtt-password}\n",
+        HEAD + "journal: {encrypt: {key: !secret mqtt-password}}\n",
+        HEAD + "journal: {encrypt: {old_keys: [hunter2]}}\n",
+        HEAD + "journal: {encrypt: {old_keys: hunter2}}\n",
+        HEAD + "journal:\n  encrypt:\n    key: hunter2: x\n",
     ],
 )
 def test_no_secret_is_ever_shown(write: Write, text: str) -> None:
@@ -254,6 +258,32 @@ def test_no_secret_is_ever_shown(write: Write, text: str) -> None:
         shown += [repr(examined.config), str(examined.config), examined.config.model_dump_json()]
     assert shown
     assert "hunter2" not in "".join(shown)
+
+
+# -- keys of the journal ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["00ff" * 16, "AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=", " " + "00FF" * 16 + "\n"]
+)
+def test_a_key_is_32_bytes_in_base64_or_hexadecimal_digits(write: Write, text: str) -> None:
+    path = write(HEAD + "journal: {encrypt: {key: !secret journal_key}}\n")
+
+    journal = load(path, environ={"EDGE_SECRET_JOURNAL_KEY": text}).journal
+
+    assert journal.keys == (b"\x00\xff" * 16, ())
+
+
+def test_old_keys_alone_mean_that_new_files_are_plain(write: Write) -> None:
+    path = write(HEAD + "journal: {encrypt: {old_keys: [!secret old]}}\n")
+
+    assert load(path, environ={"EDGE_SECRET_OLD": "00ff" * 16}).journal.keys == (None, (b"\x00\xff" * 16,))
+
+
+def test_who_may_not_read_a_key_has_none_and_never_a_stand_in(write: Write) -> None:
+    path = write(HEAD + "journal: {encrypt: {key: !secret nobody, old_keys: [!secret nobody_else]}}\n")
+
+    assert load(path, environ={}, simulated=True).journal.keys == (None, ())
 
 
 # -- anything at all --------------------------------------------------------------------------------------------------

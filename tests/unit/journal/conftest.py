@@ -47,6 +47,7 @@ def opened(files: MemoryFiles, clock: VirtualClock) -> Opener:
         upstreams = settings.pop("upstreams", ("cloud",))
         on_durable = settings.pop("on_durable", lambda sequence: None)
         formerly = settings.pop("formerly", {})
+        keys = settings.pop("keys", None)
         return open_journal(
             FOLDER,
             clock=clock,
@@ -54,6 +55,7 @@ def opened(files: MemoryFiles, clock: VirtualClock) -> Opener:
             upstreams=upstreams,
             limits=Limits(**settings),
             formerly=formerly,
+            keys=keys,
             on_durable=on_durable,
         )
 

@@ -1,6 +1,6 @@
 """Every version of the format stays readable: the folder `format-1` was written by the first version and never changes.
 
-`write` made it, and makes the folder of the next version.
+`write` made it, and makes the folder of the next version; with `KEYS` that of an encrypted journal.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.journal import PUBLISHES, Journal, JournalReader, Limits, open_journal, read_journal
+from edge.journal import PUBLISHES, Journal, JournalReader, Keyring, Limits, open_journal, read_journal
 from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
 
@@ -19,11 +19,12 @@ from .conftest import record
 FIXTURES = Path(__file__).parent
 VERSIONS = sorted(path.name for path in FIXTURES.glob("format-*"))
 LIMITS = Limits(segment=1 << 14)
+KEYS = Keyring(bytes(range(32)))
 
 
-def write(path: str) -> None:
+def write(path: str, keys: Keyring | None = None) -> None:
     """A journal with one of everything, as a killed process leaves it."""
-    journal = open_journal(path, clock=VirtualClock(), upstreams=("cloud", "plant"), limits=LIMITS)
+    journal = open_journal(path, clock=VirtualClock(), upstreams=("cloud", "plant"), limits=LIMITS, keys=keys)
     for number in range(60):
         klass = RecordClass.ALARM if number % 10 == 0 else RecordClass.TELEMETRY
         records = [record(number, klass=klass, size=300)]
@@ -57,6 +58,7 @@ PLANT = {
         "counts": {"delivered": 1, "dead": 1, "pending": 59},
     },
 }
+PLANT["format-2-encrypted"] = PLANT["format-2"]
 
 
 def letters(journal: Journal | JournalReader, upstream: str) -> list[tuple[Record, str]]:
@@ -64,14 +66,14 @@ def letters(journal: Journal | JournalReader, upstream: str) -> list[tuple[Recor
 
 
 def test_there_is_a_fixture_of_the_version_that_is_written() -> None:
-    assert VERSIONS == ["format-1", "format-2"]
+    assert VERSIONS == ["format-1", "format-2", "format-2-encrypted"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_journal_of_every_version_is_read(version: str, tmp_path: Path) -> None:
     path = tmp_path / "journal"
     shutil.copytree(FIXTURES / version, path)
-    reader = read_journal(str(path))
+    reader = read_journal(str(path), keys=KEYS)
     assert len(list(reader.records())) == 61
     assert reader.verify() == []
     assert letters(reader, "cloud") == [
@@ -80,7 +82,8 @@ def test_a_journal_of_every_version_is_read(version: str, tmp_path: Path) -> Non
     ]
     assert letters(reader, "plant") == PLANT[version]["dead"]
 
-    journal = open_journal(str(path), clock=VirtualClock(), upstreams=("cloud", "plant"), limits=LIMITS)
+    keys = KEYS if "encrypted" in version else None
+    journal = open_journal(str(path), clock=VirtualClock(), upstreams=("cloud", "plant"), limits=LIMITS, keys=keys)
     stats = journal.stats()
     cloud = stats["upstreams"]["cloud"]
 

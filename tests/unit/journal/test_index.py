@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edge.journal import Journal
 from edge.journal.frames import HEAD_SIZE, note
 from edge.journal.index import Index
+from edge.journal.keys import FileKey
 from edge.journal.segments import FOOTER, stream_seed
 from edge.model import RecordKind, Verdict
 from edge.testing.files import MemoryFiles
@@ -136,7 +137,7 @@ def rewrite_index(files: MemoryFiles, wrong: str) -> None:
         }[wrong]
     state = next(name for name in files.names(FOLDER) if name.startswith("state"))
     seed = orjson.loads(files.read(f"{FOLDER}/{state}", 13 + HEAD_SIZE + 1, 10_000).partition(b"\xd7J")[0])["seed"]
-    data = note(FOOTER, orjson.dumps(footer), footer["last"] + 1, 0.0, stream_seed(seed, "telemetry"))
+    data = note(FOOTER, orjson.dumps(footer), footer["last"] + 1, 0.0, FileKey(stream_seed(seed, "telemetry")))
     files.truncate(SEGMENT, at)
     file = files.append(SEGMENT)
     file.write(data + struct.pack("<Q", at))
