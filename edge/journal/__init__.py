@@ -9,6 +9,7 @@ from edge.journal.limits import Limits
 from edge.journal.reader import JournalReader, read_journal
 from edge.journal.recovery import Damage
 from edge.journal.segments import PUBLISHES
+from edge.journal.tickets import Ticket
 
 __all__ = [
     "PUBLISHES",
@@ -25,6 +26,7 @@ __all__ = [
     "Keyring",
     "Limits",
     "Lock",
+    "Ticket",
     "key_id",
     "open_database",
     "open_journal",

@@ -97,7 +97,7 @@ class Committer:
         try:
             self.commit()
             with self._committing:
-                self._checkpoint()
+                self._checkpoint_or_sync()
         except OSError as error:
             raise self._refused(error) from error
         finally:
@@ -121,7 +121,7 @@ class Committer:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
             dirty = self._state_due()
-        if not groups and not dirty:
+        if not groups and not dirty and target == self.durable:  # else the state log failed after the last group
             return False
         began = self._clock.monotonic()
         self._crowd = sum(len(group.frames) for group in groups.values())
@@ -211,6 +211,16 @@ class Committer:
     def _checkpoint(self) -> None:
         with self.books:
             self._ledger.checkpoint(self.durable)
+
+    def _checkpoint_or_sync(self) -> None:
+        """A checkpoint spares the next start work; on a full disk the log as it is says as much."""
+        log = self._ledger.log
+        try:
+            self._checkpoint()
+        except OSError as error:
+            if error.errno not in _FULL or log.lost:
+                raise
+            log.sync()
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
