@@ -16,7 +16,6 @@ import orjson
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
-from edge.journal.frames import counts_of
 from edge.journal.keys import Keyring
 from edge.journal.letters import Letters
 from edge.journal.marks import Marks
@@ -177,9 +176,8 @@ class Ledger:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""
         seen: dict[RecordKind, set[int]] = {RecordKind.OUTCOME: set(), RecordKind.PUBLISH: set()}
         for frame in self.outbox.frames(segment):
-            for kind, number in zip(seen, counts_of(frame), strict=True):
-                first = segment.ordinal(frame, kind)
-                seen[kind].update(range(first, first + number))
+            for kind, ordinal in segment.ordinals(frame):
+                seen[kind].add(ordinal)
         lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
         for upstream in (*segment.upstreams, PUBLISHES):
             kept = seen[kind_for(upstream)]

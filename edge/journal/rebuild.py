@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.journal.files import Files
 from edge.journal.frames import Frame, walk
 from edge.journal.keys import FileKey, Keyring
@@ -36,8 +38,7 @@ def rebuild(
     The checkpoint knows it best; else it follows the segment before it, or what the checkpoint says of the stream;
     else it begins with its first intact frame.
     """
-    place = parse_name(name)
-    salt, master = state.salts.get(name, ("", ""))
+    place, (salt, master) = parse_name(name), state.salts.get(name, ("", ""))
     frame = _first(files, folder, name, state, previous.last if previous is not None else -1)
     if place is None or frame is None or (frame.closed and not salt):
         return None
@@ -76,4 +77,5 @@ def rebuild(
         salt=salt,
         key=master,
     )
-    return described(keys, header, frame.offset, files.size(f"{folder}/{name}"))
+    # The file's own name, which may be spelt otherwise than ours are.
+    return replace(described(keys, header, frame.offset, files.size(f"{folder}/{name}")), name=name)

@@ -178,7 +178,7 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
             segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
         if found.read is None:
-            seen.update(_places(segment, frame))
+            seen.update(segment.ordinals(frame))
         if frame.is_letter and not frame.needs:
             letter = Letter.of(frame)
             found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
@@ -198,13 +198,6 @@ def _mark_left_out(segment: Segment, seen: set[tuple[RecordKind, int]]) -> None:
     for upstream in (*segment.upstreams, PUBLISHES):
         left_out = [one for one in segment.places(upstream) if (kind_for(upstream), one) not in seen]
         segment.marks.setdefault(upstream, Marks()).add_all(left_out)
-
-
-def _places(segment: Segment, frame: Frame) -> Iterator[tuple[RecordKind, int]]:
-    """Kind and ordinal of what the frame holds, told by its head."""
-    for kind, count in zip((RecordKind.OUTCOME, RecordKind.PUBLISH), counts_of(frame), strict=True):
-        first = segment.ordinal(frame, kind)
-        yield from ((kind, ordinal) for ordinal in range(first, first + count))
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:

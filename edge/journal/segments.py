@@ -35,7 +35,7 @@ import orjson
 
 from edge.journal.errors import JournalFormat
 from edge.journal.files import Files
-from edge.journal.frames import CHUNK, Frame, note, note_of, records_of, skim, walk
+from edge.journal.frames import CHUNK, Frame, counts_of, note, note_of, records_of, skim, walk
 from edge.journal.index import STEP, Index
 from edge.journal.keys import PLAIN, FileKey, Keyring
 from edge.journal.marks import Marks
@@ -197,6 +197,12 @@ class Segment:
             return (frame.publishes - self.header.publishes) & 0xFFFFFFFF
         return (frame.outcomes - self.header.outcomes) & 0xFFFFFFFF
 
+    def ordinals(self, frame: Frame) -> Iterator[tuple[RecordKind, int]]:
+        """Kinds and places of the outcomes and publishes of a frame of it, which need not be open."""
+        for kind, count in zip((RecordKind.OUTCOME, RecordKind.PUBLISH), counts_of(frame), strict=True):
+            first = self.ordinal(frame, kind)
+            yield from ((kind, ordinal) for ordinal in range(first, first + count))
+
     def entries(self, frame: Frame) -> Iterator[tuple[int, int, Record]]:
         """Outcomes and publishes of a frame of it: sequence number, place among their kind in this segment, record."""
         ordinals = {kind: self.ordinal(frame, kind) for kind in (RecordKind.OUTCOME, RecordKind.PUBLISH)}
@@ -250,7 +256,7 @@ def parse_name(name: str) -> tuple[str, int] | None:
     stream, dash, number = stem.rpartition("-")
     if not dot or not dash or suffix != "log" or stream not in (*STREAMS, DEAD) or not number.isdecimal():
         return None
-    return (stream, int(number)) if name == file_name(stream, int(number)) else None
+    return stream, int(number)
 
 
 def read_header(files: Files, folder: str, name: str, keys: Keyring) -> Segment | None:

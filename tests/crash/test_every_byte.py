@@ -13,17 +13,19 @@ import random
 import pytest
 
 from edge.journal import Journal, JournalError, JournalFormat, Limits, open_journal, read_journal
+from edge.journal.frames import records_of
 from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
-from edge.testing.files import MemoryFiles
+
+from .rings import KeyedFiles, both
 
 FOLDER = "/journal"
-LIMITS = Limits(segment=900, keep_delivered=1e9)
+LIMITS = Limits(segment=1100, keep_delivered=1e9)
 SETTLED = range(6)
 WORK = 150  # times the journal's size: what one look at it may read at most
 
 
-class Counting(MemoryFiles):
+class Counting(KeyedFiles):
     """Files that know how much was read."""
 
     amount = 0
@@ -40,14 +42,14 @@ def record(number: int) -> Record:
     return Record(RecordKind.OUTCOME, klass, name, b'{"id":"' + name.encode() + b'"}')
 
 
-def open_it(files: MemoryFiles) -> Journal:
-    return open_journal(FOLDER, clock=VirtualClock(), files=files, upstreams=("cloud",), limits=LIMITS)
+def open_it(files: Counting) -> Journal:
+    return open_journal(FOLDER, clock=VirtualClock(), files=files, upstreams=("cloud",), limits=LIMITS, keys=files.keys)
 
 
 @functools.cache
-def small() -> Counting:
+def small(encrypted: bool) -> Counting:
     """Sealed and unsealed segments of two streams, dead letters, and changes in the state log behind its checkpoint."""
-    files = Counting()
+    files = Counting(encrypted=encrypted)
     journal = open_it(files)
     for number in range(24):
         journal.append([record(number)], Delivery("paho", 1, 7) if number == 3 else None)
@@ -61,20 +63,21 @@ def small() -> Counting:
 
 
 @functools.cache
-def inside() -> dict[str, set[Record]]:
+def inside(encrypted: bool) -> dict[str, set[Record]]:
     """Which records stand in which file."""
-    files = small()
+    files = small(encrypted)
+    ledger = read_journal(FOLDER, files=files, keys=files.keys)._ledger
     return {
-        name: {record(number) for number in range(24) if record(number).body in content(files, name)}
-        for name in files.names(FOLDER)
+        segment.name: {one for frame in ledger.outbox.frames(segment) for one in records_of(frame)}
+        for segment in ledger.books.segments()
     }
 
 
-def content(files: MemoryFiles, name: str) -> bytes:
+def content(files: Counting, name: str) -> bytes:
     return files.read(f"{FOLDER}/{name}", 0, 1 << 20)
 
 
-def replace(files: MemoryFiles, name: str, data: bytes) -> None:
+def replace(files: Counting, name: str, data: bytes) -> None:
     """The file is what somebody else wrote there."""
     files.append(f"{FOLDER}/{name}")
     files.truncate(f"{FOLDER}/{name}", 0)
@@ -86,7 +89,7 @@ def check(files: Counting, *hit: str, lost: int | None = None) -> None:
     before = {name: content(files, name) for name in files.names(FOLDER)}
     files.amount = 0
     try:
-        reader = read_journal(FOLDER, files=files)
+        reader = read_journal(FOLDER, files=files, keys=files.keys)
         reader.verify()
         seen = {stored.record for stored in reader.records(None)}
         seen |= {stored.record for stored, _ in reader.dead_letters("cloud")}
@@ -104,7 +107,7 @@ def check(files: Counting, *hit: str, lost: int | None = None) -> None:
     found = {stored.record for stored in journal.records(None)}
     found |= {stored.record for stored, _ in journal.dead_letters("cloud")}
     everything = {record(number) for number in range(24)}
-    safe = set().union(*(records for name, records in inside().items() if name not in hit))
+    safe = set().union(*(records for name, records in inside(files.encrypted).items() if name not in hit))
     assert seen <= everything
     assert found <= everything, "invented"
     assert safe <= found, "lost from an undamaged file"
@@ -120,111 +123,123 @@ def check(files: Counting, *hit: str, lost: int | None = None) -> None:
     journal.commit()
     assert record(100) in {stored.record for stored in journal.pending("cloud", limit=100)}
     journal.close()
-    assert read_journal(FOLDER, files=files).stats()["accepted"] == journal.stats()["accepted"]
+    assert read_journal(FOLDER, files=files, keys=files.keys).stats()["accepted"] == journal.stats()["accepted"]
 
 
-def flip(name: str, at: int, bit: int) -> None:
-    files = copy.deepcopy(small())
+def flip(encrypted: bool, name: str, at: int, bit: int) -> None:
+    files = copy.deepcopy(small(encrypted))
     (byte,) = files.read(f"{FOLDER}/{name}", at, 1)
     files.damage(f"{FOLDER}/{name}", at, bytes((byte ^ 1 << bit,)))
     check(files, name, lost=1)
 
 
-def cut(name: str, size: int) -> None:
-    files = copy.deepcopy(small())
+def cut(encrypted: bool, name: str, size: int) -> None:
+    files = copy.deepcopy(small(encrypted))
     files.truncate(f"{FOLDER}/{name}", size)
     check(files, name)
 
 
-def places(stride: int) -> list[tuple[str, int]]:
-    files = small()
+def places(encrypted: bool, stride: int) -> list[tuple[str, int]]:
+    files = small(encrypted)
     every = [(name, at) for name in files.names(FOLDER) for at in range(files.size(f"{FOLDER}/{name}"))]
     return every[::stride]
 
 
-def test_the_small_journal_has_every_kind_of_file() -> None:
-    names = small().names(FOLDER)
+@both
+def test_the_small_journal_has_every_kind_of_file(encrypted: bool) -> None:
+    files, records = small(encrypted), inside(encrypted)
+    names = files.names(FOLDER)
     assert {name.partition("-")[0] for name in names} == {"alarm", "telemetry", "dead", "state", "lock"}
-    sealed = {segment for segment, records in inside().items() if records and b'"crc":' in content(small(), segment)}
-    unsealed = {segment for segment, records in inside().items() if records} - sealed
-    assert len(sealed) == 4
-    assert len(unsealed) == 2
+    sealed = {segment for segment in records if b'"crc":' in content(files, segment)}
+    assert len(sealed) == 3
+    assert len(records) - len(sealed) == 2
+    assert any(record(23).body in content(files, name) for name in names) is not encrypted
 
 
-def test_a_sample_of_the_bytes_flipped() -> None:
-    for name, at in places(41):
-        flip(name, at, at % 8)
+@both
+def test_a_sample_of_the_bytes_flipped(encrypted: bool) -> None:
+    for name, at in places(encrypted, 41):
+        flip(encrypted, name, at, at % 8)
 
 
-def test_a_sample_of_the_lengths() -> None:
-    for name, at in places(41):
-        cut(name, at)
+@both
+def test_a_sample_of_the_lengths(encrypted: bool) -> None:
+    for name, at in places(encrypted, 41):
+        cut(encrypted, name, at)
 
 
+@both
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_byte_flipped() -> None:
+def test_every_byte_flipped(encrypted: bool) -> None:
     dice = random.Random(8)
-    for name, at in places(1):
-        flip(name, at, dice.randrange(8))
+    for name, at in places(encrypted, 1):
+        flip(encrypted, name, at, dice.randrange(8))
 
 
+@both
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_every_length() -> None:
-    for name, at in places(1):
-        cut(name, at)
+def test_every_length(encrypted: bool) -> None:
+    for name, at in places(encrypted, 1):
+        cut(encrypted, name, at)
 
 
-def logs() -> list[str]:
-    return [name for name in small().names(FOLDER) if name.endswith(".log")]
+def logs(encrypted: bool) -> list[str]:
+    return [name for name in small(encrypted).names(FOLDER) if name.endswith(".log")]
 
 
-@pytest.mark.parametrize("name", logs())
-def test_a_file_is_missing(name: str) -> None:
-    files = copy.deepcopy(small())
-    files.remove(f"{FOLDER}/{name}")
-    check(files, name)
+each = pytest.mark.parametrize(
+    ("encrypted", "one"),
+    [pytest.param(kind, name, id=f"{kind}-{name}") for kind in (False, True) for name in logs(kind)],
+)
 
 
-@pytest.mark.parametrize("name", logs())
+@each
+def test_a_file_is_missing(encrypted: bool, one: str) -> None:
+    files = copy.deepcopy(small(encrypted))
+    files.remove(f"{FOLDER}/{one}")
+    check(files, one)
+
+
+@each
 @pytest.mark.parametrize(
     "what", [b"", b"\0" * 4096, b"\xff" * 4096, b"\xd7J" * 2048], ids=["empty", "0", "ff", "heads"]
 )
-def test_a_file_holds_something_else(name: str, what: bytes) -> None:
-    files = copy.deepcopy(small())
-    replace(files, name, what)
-    check(files, name)
+def test_a_file_holds_something_else(encrypted: bool, one: str, what: bytes) -> None:
+    files = copy.deepcopy(small(encrypted))
+    replace(files, one, what)
+    check(files, one)
 
 
-@pytest.mark.parametrize("source", logs())
-def test_a_file_appears_again_under_every_other_name(source: str) -> None:
-    data = content(small(), source)
+@each
+def test_a_file_appears_again_under_every_other_name(encrypted: bool, one: str) -> None:
+    data = content(small(encrypted), one)
     others = ["telemetry-0000000009.log", "alarm-0000000009.log", "publish-0000000001.log", "telemetry-0.log"]
-    for name in [*others, *(name for name in logs() if name != source)]:
-        files = copy.deepcopy(small())
+    for name in [*others, *(name for name in logs(encrypted) if name != one)]:
+        files = copy.deepcopy(small(encrypted))
         replace(files, name, data)
         check(files, name)
 
 
-@pytest.mark.parametrize("one", logs())
-def test_two_files_have_changed_places(one: str) -> None:
-    for other in logs():
+@each
+def test_two_files_have_changed_places(encrypted: bool, one: str) -> None:
+    for other in logs(encrypted):
         if other < one:
-            files = copy.deepcopy(small())
+            files = copy.deepcopy(small(encrypted))
             data = content(files, one), content(files, other)
             replace(files, other, data[0])
             replace(files, one, data[1])
             check(files, one, other)
 
 
-@pytest.mark.parametrize("source", logs())
-def test_a_part_of_one_file_stands_in_another(source: str) -> None:
-    dice = random.Random(source)
-    for target in logs():
+@each
+def test_a_part_of_one_file_stands_in_another(encrypted: bool, one: str) -> None:
+    dice = random.Random(one)
+    for target in logs(encrypted):
         for _ in range(3):
-            files = copy.deepcopy(small())
-            data = content(files, source)
+            files = copy.deepcopy(small(encrypted))
+            data = content(files, one)
             begin = dice.randrange(len(data))
             part = data[begin : begin + dice.randrange(1, 900)]
             files.damage(f"{FOLDER}/{target}", dice.randrange(files.size(f"{FOLDER}/{target}")), part)

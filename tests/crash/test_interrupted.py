@@ -10,15 +10,16 @@ import pytest
 
 from edge.journal import Journal, JournalError, read_journal
 from edge.model import Record
-from edge.testing.files import MemoryFiles, PowerCut
+from edge.testing.files import PowerCut
+from tests.crash.rings import KeyedFiles, both
 from tests.crash.test_rot import AGAIN, FOLDER, drain, made, open_it, record
 
 OWED = {record(number) for number in range(60, 200) if number not in AGAIN}
 
 
-def crashed(seed: int) -> MemoryFiles:
+def crashed(seed: int, encrypted: bool) -> KeyedFiles:
     """A journal that the power left in the middle of a group, with acknowledgements on their way."""
-    files = made()
+    files = made(encrypted)
     journal = open_it(files)
     for number in range(200, 240):
         journal.append([record(number)])
@@ -34,17 +35,15 @@ def crashed(seed: int) -> MemoryFiles:
     return files
 
 
-def rotten() -> MemoryFiles:
-    """A journal with flipped bytes in two places of a sealed segment, where records are waited for."""
-    files = made()
-    path = f"{FOLDER}/telemetry-0000000002.log"
-    data = files.read(path, 0, files.size(path))
+def rotten(encrypted: bool) -> KeyedFiles:
+    """A journal with flipped bytes in two places of sealed segments, where records are waited for."""
+    files = made(encrypted)
     for number in (165, 185):
-        files.damage(path, data.index(record(number).body), b"rotten")
+        files.damage(*files.place(FOLDER, record(number)), b"rotten")
     return files
 
 
-def opened_after(files: MemoryFiles, cut: int, seed: int) -> MemoryFiles:
+def opened_after(files: KeyedFiles, cut: int, seed: int) -> KeyedFiles:
     """The files as a recovery leaves them that was cut off at its call number `cut`."""
     files = copy.deepcopy(files)
     files.cut_at = files.steps + cut
@@ -54,7 +53,7 @@ def opened_after(files: MemoryFiles, cut: int, seed: int) -> MemoryFiles:
     return files
 
 
-def calls(files: MemoryFiles) -> int:
+def calls(files: KeyedFiles) -> int:
     """How many calls that change a file a recovery makes."""
     files = copy.deepcopy(files)
     before = files.steps
@@ -68,7 +67,7 @@ def waiting(journal: Journal) -> tuple[list[Record], list[Record]]:
     return pending, [stored.record for stored, _ in journal.dead_letters("cloud")]
 
 
-def left_of(files: MemoryFiles) -> set[Record]:
+def left_of(files: KeyedFiles) -> set[Record]:
     """What a look at a copy of the files finds."""
     pending, letters = waiting(open_it(copy.deepcopy(files)))
     return {*pending, *letters}
@@ -86,7 +85,7 @@ def check(journal: Journal, owed: set[Record]) -> None:
     assert {"n": 1} in journal.table("memory").all()
 
 
-def interrupt(files: MemoryFiles, owed: set[Record], *, stride: int) -> None:
+def interrupt(files: KeyedFiles, owed: set[Record], *, stride: int) -> None:
     """Cut the recovery at every call; then the second one at every `stride`th, and a third one in its middle."""
     for first in range(calls(files)):
         once = opened_after(files, first, first)
@@ -96,9 +95,9 @@ def interrupt(files: MemoryFiles, owed: set[Record], *, stride: int) -> None:
             check(open_it(twice), owed)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_recovery_that_is_cut_off_anywhere_loses_nothing(seed: int) -> None:
-    files = crashed(seed)
+@pytest.mark.parametrize(("seed", "encrypted"), [(0, False), (1, False), (2, False), (0, True)])
+def test_a_recovery_that_is_cut_off_anywhere_loses_nothing(seed: int, encrypted: bool) -> None:
+    files = crashed(seed, encrypted)
     owed = OWED | {record(number) for number in range(200, 240)}
     check(open_it(copy.deepcopy(files)), owed)
     interrupt(files, owed, stride=2)
@@ -106,30 +105,32 @@ def test_a_recovery_that_is_cut_off_anywhere_loses_nothing(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@both
 @pytest.mark.parametrize("seed", range(12))
-def test_two_recoveries_that_are_cut_off_anywhere_lose_nothing(seed: int) -> None:
-    interrupt(crashed(seed), OWED, stride=1)
+def test_two_recoveries_that_are_cut_off_anywhere_lose_nothing(seed: int, encrypted: bool) -> None:
+    interrupt(crashed(seed, encrypted), OWED, stride=1)
 
 
-def test_a_recovery_of_rotten_files_that_is_cut_off_anywhere_loses_no_more() -> None:
-    files = rotten()
+@both
+def test_a_recovery_of_rotten_files_that_is_cut_off_anywhere_loses_no_more(encrypted: bool) -> None:
+    files = rotten(encrypted)
     left = left_of(files)
     assert len(OWED - left) == 2
     interrupt(files, left, stride=5)
 
 
-def mend(files: MemoryFiles) -> int:
-    damages = read_journal(FOLDER, files=files).verify()
+def mend(files: KeyedFiles) -> int:
+    damages = read_journal(FOLDER, files=files, keys=files.keys).verify()
     with open_it(files) as journal:
         return journal.mend(damages)
 
 
-def interrupt_repair(*, stride: int) -> None:
-    whole = rotten()
+def interrupt_repair(encrypted: bool, *, stride: int) -> None:
+    whole = rotten(encrypted)
     before = copy.deepcopy(whole)
     left = left_of(whole)
     mend(whole)
-    assert read_journal(FOLDER, files=whole).verify() == []
+    assert read_journal(FOLDER, files=whole, keys=whole.keys).verify() == []
     dice = random.Random(1)
     for cut in range(0, whole.steps - before.steps, stride):
         files = copy.deepcopy(before)
@@ -145,17 +146,19 @@ def interrupt_repair(*, stride: int) -> None:
         for one in (files, again):
             check(open_it(copy.deepcopy(one)), left)
             mend(one)
-            assert read_journal(FOLDER, files=one).verify() == []
+            assert read_journal(FOLDER, files=one, keys=one.keys).verify() == []
             with open_it(one) as journal:
                 check(journal, left)
                 assert sum(journal.stats()["upstreams"]["cloud"]["dropped"].values()) == 2
 
 
-def test_a_repair_that_is_cut_off_can_be_done_again() -> None:
-    interrupt_repair(stride=7)
+@both
+def test_a_repair_that_is_cut_off_can_be_done_again(encrypted: bool) -> None:
+    interrupt_repair(encrypted, stride=7)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_repair_that_is_cut_off_anywhere_can_be_done_again() -> None:
-    interrupt_repair(stride=1)
+@both
+def test_a_repair_that_is_cut_off_anywhere_can_be_done_again(encrypted: bool) -> None:
+    interrupt_repair(encrypted, stride=1)

@@ -15,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from edge.journal import PUBLISHES, Journal, JournalError, Limits, open_journal
 from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
-from edge.testing.files import MemoryFiles, PowerCut
+from edge.testing.files import PowerCut
+
+from .rings import KeyedFiles
 
 FOLDER, CLIENT = "/journal", "paho"
 AMPLE = Limits(max_size=10_000_000, segment=1 << 14, keep_delivered=0)
@@ -72,9 +74,9 @@ class Machine(RuleBasedStateMachine):
 
     journal: Journal
 
-    @initialize(limits=st.sampled_from((AMPLE, AMPLE, TIGHT, THIN)))
-    def begin(self, limits: Limits) -> None:
-        self.files, self.clock, self.model = MemoryFiles(), VirtualClock(), Model()
+    @initialize(limits=st.sampled_from((AMPLE, AMPLE, TIGHT, THIN)), encrypted=st.booleans())
+    def begin(self, limits: Limits, encrypted: bool) -> None:
+        self.files, self.clock, self.model = KeyedFiles(encrypted=encrypted), VirtualClock(), Model()
         self.limits = limits
         self.upstreams, self.formerly = ["plant", "cloud"], {}
         self.names = 0
@@ -92,6 +94,7 @@ class Machine(RuleBasedStateMachine):
             upstreams=self.upstreams,
             limits=self.limits,
             formerly=self.formerly,
+            keys=self.files.keys,
             on_durable=self.confirm,
         )
 

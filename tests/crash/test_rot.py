@@ -10,12 +10,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.journal import Journal, JournalError, JournalFormat, Keyring, Limits, open_journal, read_journal
+from edge.journal import Journal, JournalError, JournalFormat, Limits, open_journal, read_journal
 from edge.model import Delivery, Record, RecordClass, RecordKind, Stored, Verdict
 from edge.testing.clock import VirtualClock
-from edge.testing.files import MemoryFiles
 
-from .rings import both, ring
+from .rings import KeyedFiles, both
 
 FOLDER = "/journal"
 LIMITS = Limits(segment=1 << 14)
@@ -28,20 +27,20 @@ def record(number: int) -> Record:
     return Record(RecordKind.OUTCOME, klass, name, b'{"id":"' + name.encode() + b'"}' + bytes(number % 400))
 
 
-def open_it(files: MemoryFiles, keys: Keyring | None = None) -> Journal:
-    return open_journal(FOLDER, clock=VirtualClock(), files=files, upstreams=("cloud",), limits=LIMITS, keys=keys)
+def open_it(files: KeyedFiles) -> Journal:
+    return open_journal(FOLDER, clock=VirtualClock(), files=files, upstreams=("cloud",), limits=LIMITS, keys=files.keys)
 
 
-def made(*, encrypted: bool = False) -> MemoryFiles:
+def made(encrypted: bool) -> KeyedFiles:
     return copy.deepcopy(_made(encrypted))
 
 
 @functools.cache
-def _made(encrypted: bool) -> MemoryFiles:
+def _made(encrypted: bool) -> KeyedFiles:
     """Seven segments, four of them sealed: two delivered in part, two of dead letters, some of those requeued, half of
     them before the checkpoint."""
-    files, keys = MemoryFiles(), ring(encrypted)
-    journal = open_it(files, keys)
+    files = KeyedFiles(encrypted=encrypted)
+    journal = open_it(files)
     for number in range(200):
         journal.append([record(number)], Delivery("paho", number + 1, number + 1))
         if number % 10 == 9:
@@ -50,7 +49,7 @@ def _made(encrypted: bool) -> MemoryFiles:
     journal.settle("cloud", delivered, Verdict.DELIVERED)
     refuse(journal, 40)
     journal.close()
-    journal = open_it(files, keys)
+    journal = open_it(files)
     refuse(journal, 60)
     journal.table("memory").insert({"n": 1})
     journal.commit()
@@ -76,15 +75,14 @@ def drain(journal: Journal) -> list[Stored]:
     return found
 
 
-def check(files: MemoryFiles, hit: str, encrypted: bool) -> None:
-    keys = ring(encrypted, 1)
+def check(files: KeyedFiles, hit: str) -> None:
     before = {name: files.read(f"{FOLDER}/{name}", 0, 10**7) for name in files.names(FOLDER)}
     try:
-        reader = read_journal(FOLDER, files=files, keys=keys)
+        reader = read_journal(FOLDER, files=files, keys=files.keys)
         reader.verify()
         list(reader.records(None))
         reader.stats()
-        journal = open_it(files, keys)
+        journal = open_it(files)
     except JournalFormat:
         assert hit.endswith(".log")  # a flipped version: refused, nothing touched
         assert before == {name: files.read(f"{FOLDER}/{name}", 0, 10**7) for name in files.names(FOLDER)}
@@ -114,10 +112,10 @@ def check(files: MemoryFiles, hit: str, encrypted: bool) -> None:
     assert journal.durable >= sequence
     assert record(500) in {stored.record for stored in drain(journal)}
     journal.close()
-    assert read_journal(FOLDER, files=files, keys=keys).stats()["accepted"] == stats["accepted"] + 1
+    assert read_journal(FOLDER, files=files, keys=files.keys).stats()["accepted"] == stats["accepted"] + 1
 
 
-def logs(files: MemoryFiles) -> list[str]:
+def logs(files: KeyedFiles) -> list[str]:
     return [name for name in files.names(FOLDER) if name.endswith(".log")]
 
 
@@ -126,14 +124,14 @@ def logs(files: MemoryFiles) -> list[str]:
 @given(seed=st.integers(0, 2**32))
 def test_a_flipped_byte_anywhere_costs_at_most_its_frame(seed: int, encrypted: bool) -> None:
     dice = random.Random(seed)
-    files = made(encrypted=encrypted)
+    files = made(encrypted)
     name = dice.choice(logs(files))
     at = dice.randrange(files.size(f"{FOLDER}/{name}"))
     if dice.random() < 0.3:
         at = dice.randrange(min(600, files.size(f"{FOLDER}/{name}")))  # headers are where it hurts
     byte = files.read(f"{FOLDER}/{name}", at, 1)[0]
     files.damage(f"{FOLDER}/{name}", at, bytes((byte ^ (1 << dice.randrange(8)),)))
-    check(files, name, encrypted)
+    check(files, name)
 
 
 @both
@@ -141,10 +139,10 @@ def test_a_flipped_byte_anywhere_costs_at_most_its_frame(seed: int, encrypted: b
 @given(seed=st.integers(0, 2**32))
 def test_a_file_cut_short_anywhere_opens(seed: int, encrypted: bool) -> None:
     dice = random.Random(seed)
-    files = made(encrypted=encrypted)
+    files = made(encrypted)
     name = dice.choice(logs(files))
     files.truncate(f"{FOLDER}/{name}", dice.randrange(files.size(f"{FOLDER}/{name}")))
-    check(files, name, encrypted)
+    check(files, name)
 
 
 @both
@@ -152,9 +150,9 @@ def test_a_file_cut_short_anywhere_opens(seed: int, encrypted: bool) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_bytes_of_one_segment_in_another_are_never_taken_for_its_own(seed: int, encrypted: bool) -> None:
     dice = random.Random(seed)
-    files = made(encrypted=encrypted)
+    files = made(encrypted)
     source, target = dice.choice(logs(files)), dice.choice(logs(files))
     at = dice.randrange(files.size(f"{FOLDER}/{source}"))
     data = files.read(f"{FOLDER}/{source}", at, dice.randrange(1, 4000))
     files.damage(f"{FOLDER}/{target}", dice.randrange(files.size(f"{FOLDER}/{target}")), data)
-    check(files, target, encrypted)
+    check(files, target)
