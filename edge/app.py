@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,7 @@ class Runtime:
             files=self.outside.files,
             upstreams=tuple(self.config.upstream),
             formerly={name: upstream.formerly for name, upstream in self.config.upstream.items() if upstream.formerly},
-            limits=Limits(
-                max_size=settings.max_size,
-                keep_delivered=settings.keep_delivered,
-                when_full=settings.when_full,
-                durability=settings.durability.model_dump(),
-            ),
+            limits=Limits.of(settings),
             on_durable=self._on_durable,
         )
 
@@ -211,20 +206,30 @@ class Runtime:
         pause = threading.Event()
         while not self._stopping:
             self.journal.wait(_LOOK)
-            try:
-                self.journal.commit()  # also when there is nothing to write: it keeps house
-                if self._journal_error:
-                    log.info("the disk takes what waited again", extra={"action": "journal_back"})
-                self._journal_error = ""
-            except JournalError as error:  # the frames stay: nothing is acknowledged until the disk takes them
-                if not self._journal_error:
-                    log.error("the disk refuses: %s", error, extra={"action": "journal_refused"})
-                self._journal_error = str(error)
+            if not self.commit():
                 pause.wait(_LOOK)
 
+    def commit(self) -> bool:
+        """One turn of the journal's writer, also when there is nothing to write: it keeps house. False where the disk
+        refuses: the frames stay, and nothing is acknowledged until it takes them."""
+        try:
+            self.journal.commit()
+        except JournalError as error:
+            if not self._journal_error:
+                log.error("the disk refuses: %s", error, extra={"action": "journal_refused"})
+            self._journal_error = str(error)
+            return False
+        if self._journal_error:
+            log.info("the disk takes what waited again", extra={"action": "journal_back"})
+        self._journal_error = ""
+        return True
+
     def _wait_for_work(self) -> None:
-        due = until(self.clock, self.pipeline.deadline)
-        self.inbox.wait(min(due, _LOOK))
+        due = min(until(self.clock, self.pipeline.deadline), _LOOK)
+        if self.pipeline.held_up:
+            self.inbox.rest(due)
+        else:
+            self.inbox.wait(due)
 
     def wait(self, timeout: float) -> bool:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
@@ -264,8 +269,9 @@ class Runtime:
             if self.clock.monotonic() > deadline - grace / 2:
                 self.pipeline.cancel(grace_over=False)
             pause.wait(_STEP)
-        self.pipeline.cancel(grace_over=True)
-        self.journal.commit()
+        with self._last_words():
+            self.pipeline.cancel(grace_over=True)
+            self.journal.commit()
         self._stopping = True
         self.crew.stop()
         for wake in (self.inbox.wake, *(part.wake for part in self.parts)):
@@ -277,9 +283,21 @@ class Runtime:
     def close(self) -> None:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
-            stack.callback(self.journal.close)
+            stack.callback(self._close_journal)
             stack.callback(self.traffic.close)
             stack.callback(self.instruments.close)
+
+    def _close_journal(self) -> None:
+        with self._last_words():
+            self.journal.close()
+
+    @contextmanager
+    def _last_words(self) -> Iterator[None]:
+        """A disk that refuses must not keep the rest from stopping in good order."""
+        try:
+            yield
+        except JournalError as error:
+            log.error("what was not confirmed is lost: %s", error, extra={"action": "journal_lost"})
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
         """Wait until `answered`, or for `timeout` seconds. Tests, which have no threads, put their pump here."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from edge.journal.marks import Marks
 from edge.journal.segments import PUBLISHES, STREAMS, Segment
-from edge.model import Verdict
+from edge.journal.tombstones import Tombstone, Tombstones
+from edge.journal.voids import Void
+from edge.model import RecordClass, RecordKind, Verdict
 
 _HANDED = 1 << 17
 
@@ -88,6 +90,7 @@ class Books:
     def __init__(self) -> None:
         self.streams = {name: Stream(name) for name in STREAMS}
         self.totals: dict[str, Totals] = {}
+        self.tombstones = Tombstones()
         self.upstreams: tuple[str, ...] = ()
         self._handed: dict[str, dict[int, tuple[Segment, int]]] = {}
 
@@ -144,6 +147,23 @@ class Books:
         marks.add_all(ordinals)
         return marks.count - before
 
+    def lose(self, tombstone: Tombstone, *, joins: bool = False) -> None:
+        """Count what it stands for as dropped, for each of its upstreams. `joins`: see `Tombstones.add`."""
+        for upstream in tombstone.upstreams:
+            self.of(upstream).add(Verdict.DROPPED, tombstone.count, tombstone.reason, tombstone.klass)
+        self.tombstones.add(tombstone, joins=joins)
+
+    def leave_out(self, segment: Segment, void: Void, time: float, *, joins: bool = False) -> None:
+        """A void is durable in the segment: what it stands for is dropped. Twice is as good as once."""
+        ordinals = void.ordinals(RecordKind.OUTCOME, segment.header.outcomes)
+        missed = tuple(name for name in segment.upstreams if self.mark(name, segment, ordinals))
+        published = self.mark(PUBLISHES, segment, void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
+        lost = [(klass, missed, count) for klass, count in void.classes.items() if missed]
+        lost.append((RecordClass.PUBLISH.value, (PUBLISHES,), published))
+        for klass, upstreams, count in lost:
+            if count:
+                self.lose(Tombstone(void.first, void.last, klass, "full", upstreams, count, time), joins=joins)
+
     def stats(self) -> dict[str, Any]:
         """Accepted and, for every upstream, what became of it; publishes have counts of their own."""
         accepted = self.accepted
@@ -159,4 +179,5 @@ class Books:
             "accepted": accepted,
             "upstreams": upstreams,
             "publishes": {**publishes, **self.of(PUBLISHES).stats()},
+            "tombstones": self.tombstones.stats(),
         }

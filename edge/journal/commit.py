@@ -4,29 +4,31 @@ Invariants
 - One thread commits at a time; who comes meanwhile waits and finds its frames done.
 - A group that could not be written is put back before what came since: order holds, nothing is skipped.
 - A failed sync is never tried again on the same file. The frames go to a new segment; recovery keeps one of each.
+- What is said to be wrong is wrong now: it is taken back once the disk has taken what waited.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import threading
 from collections.abc import Callable, Collection
 
 from edge.clock import Clock
 from edge.journal.errors import JournalError
+from edge.journal.expiry import Expiry
 from edge.journal.files import Files
+from edge.journal.husks import left_out
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.segments import STREAMS, Segment
-from edge.journal.space import Space
+from edge.journal.room import FULL, Room
+from edge.journal.segments import PUBLISHES, STREAMS, stream_seed
+from edge.journal.voids import Void
 from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
 _STATE_SIZE = 1 << 20
 _STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Committer:
@@ -57,11 +59,23 @@ class Committer:
         self._limits = limits
         self._fsync = any(limits.syncs(name) for name in STREAMS)
         self._on_durable = on_durable
-        self._space = Space(files, folder, ledger, limits)
+        self.expiry = Expiry(ledger, limits)
+        self.room = Room(
+            files,
+            folder,
+            ledger,
+            writers,
+            intake,
+            books=self.books,
+            clock=clock,
+            limits=limits,
+            checkpoint=self._checkpoint,
+        )
+        self.refusing = False  # what was appended waits in memory, because the disk takes nothing
+        self._erred_at = clock.monotonic()
+        self._dropping: set[str] = set()  # streams that wrote nothing but voids since the last frame
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._synced_at = clock.monotonic()
-        self._refusal: str | None = None
-        self._carried: set[str] = set()
 
     def commit(self) -> int:
         """See `Journal.commit`."""
@@ -69,9 +83,14 @@ class Committer:
             moved = self._flush()
         if moved:
             self._on_durable(self.durable)
-        if self.chores or self._clock.monotonic() >= self._sweep_at:
+        due = self.chores or self.room.chores or self._clock.monotonic() >= self._sweep_at
+        if due or self.room.keeping:
             with self._committing:
-                self._tidy()
+                if due:
+                    self._tidy()
+                opened = self.room.assess()
+            if opened:
+                self._on_durable(self.durable)
         return self.durable
 
     def close(self) -> None:
@@ -94,7 +113,7 @@ class Committer:
             lost = sum(self._ledger.reckon(segment) for segment in damaged)
             self._checkpoint()
             for segment in damaged:  # what is left out of them is settled durably, by the checkpoint just made
-                self._space.rewrite(segment, lambda frame: True, self._clock.wall())
+                self.room.space.rewrite(segment, lambda frame: True, self._clock.wall())
             return lost
 
     # -- under the committing lock --------------------------------------------------------------------------------
@@ -102,6 +121,8 @@ class Committer:
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
+            if groups and not self.refusing:
+                self.expiry.tick(self.durable)
             dirty = self._state_due()
         if not groups and not dirty:
             return False
@@ -113,9 +134,8 @@ class Committer:
             self._intake.put_back(groups)
             raise self._refused(error) from error
         self.durable = target
-        if self._refusal is not None:
-            self._ledger.degraded.pop(self._refusal, None)
-            self._refusal = None
+        self.refusing = False
+        self._ledger.well("disk")
         return True
 
     def _state_due(self) -> bool:
@@ -132,36 +152,65 @@ class Committer:
             rest: Group | None = groups[name]
             while rest is not None:
                 part, rest = rest.split(self._limits.segment_size)
-                self._make_room(part.size)
-                self._write(self._writers[name], part)
+                fits = self.room.make(name, part.size) or self._limits.policy(name) != "drop_newest"
+                self._write(self._writers[name], part, fits=fits)
                 if rest is None:
                     del groups[name]
                 else:
                     groups[name] = rest
                     with self.books:
-                        self._seal(self._writers[name])
+                        self.room.seal(self._writers[name])
 
-    def _write(self, writer: Writer, group: Group) -> None:
-        """One group, durably, in the segment at hand or else in a new one."""
+    def _write(self, writer: Writer, group: Group, *, fits: bool) -> None:
+        """One group, durably, in the segment at hand or else in a new one; what does not fit is counted instead."""
+        voids: list[Void] = []
         for attempt in range(3):
+            if not fits and not voids:
+                group, voids = self._leave_out(writer, group)
             try:
                 written = writer.write(group)
                 writer.sync(durable=self._limits.syncs(writer.stream.name))
                 break
             except OSError as error:
-                self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
-                full = error.errno in _FULL
-                freed = full and self._free_one()  # before the segment at hand becomes one that may go
+                self._err(writer, error)
+                full = error.errno in FULL
+                # Before the segment at hand becomes one that may go.
+                freed = full and self.room.free_one(writer.stream.name, met=writer)
                 writer.abandon()
-                if attempt == 2 or (full and not freed):
+                if full and not freed and fits and self._limits.policy(writer.stream.name) == "drop_newest":
+                    fits = False
+                elif attempt == 2 or (full and not freed):
                     raise
         with self.books:
             self._ledger.written += written
             sequence, records, _ = group.frames[-1]
             writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
+            self._count(writer, voids)
             self._ledger.follow(group)
         if writer.full(self._limits.segment_size):
             self.chores = True
+
+    def _leave_out(self, writer: Writer, group: Group) -> tuple[Group, list[Void]]:
+        """What is written where the group finds no room."""
+        stream, state = writer.stream, self._ledger.state
+        seed, wall = stream_seed(state.seed, stream.name), self._clock.wall()
+        return left_out(group.frames, (stream.outcomes, stream.publishes), state.unfinished, seed, wall)
+
+    def _count(self, writer: Writer, voids: list[Void]) -> None:
+        """The voids are durable: what they stand for is dropped."""
+        name, segment = writer.stream.name, writer.segment
+        assert segment is not None
+        for void in voids:
+            self._ledger.books.leave_out(segment, void, self._clock.wall(), joins=name in self._dropping)
+            self._dropping.add(name)
+        if not voids:
+            self._dropping.discard(name)
+
+    def _err(self, writer: Writer, error: OSError) -> None:
+        """Say that the disk met an error; `_recover` takes it back."""
+        self._erred_at = self._clock.monotonic()
+        name = f"stream {writer.stream.name}"
+        self._ledger.trouble(name, f"{name} met a disk error: {error.strerror or error}")
 
     def _sync_state(self) -> None:
         log = self._ledger.log
@@ -185,83 +234,46 @@ class Committer:
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
-        self._refusal = f"the disk refuses: {reason}"
-        self._ledger.degrade(self._refusal)
+        self.refusing = True
+        self._ledger.trouble("disk", f"the disk refuses: {reason}")
         return JournalError(
             f"{self._folder}: cannot write the journal ({reason}); what is not on disk was not confirmed and waits "
             "in memory. Free space or replace the disk"
         )
 
-    # -- room and order -------------------------------------------------------------------------------------------
-
-    def _make_room(self, size: int) -> None:
-        while self._tight(size):
-            if not self._free_one():
-                if self._limits.when_full == "block":
-                    raise OSError(errno.ENOSPC, f"max_size of {self._limits.max_size} bytes is reached")
-                return  # the segments at hand and the state log alone are larger: nothing more may go
-
-    def _tight(self, size: int) -> bool:
-        if self._ledger.size + size > self._limits.max_size:
-            return True
-        return bool(self._limits.min_free) and self._files.free(self._folder) - size < self._limits.min_free
-
-    def _free_one(self) -> bool:
-        """Delete or thin the segment that is worth least; False where none may go."""
-        with self.books:
-            for segment in self._space.victims():
-                if self._space.may_thin(segment):
-                    keep = self._space.thin(segment)
-                    self._checkpoint()
-                    self._space.rewrite(segment, keep, self._clock.wall())
-                    return True
-                if not self._carry(segment):
-                    self._space.drop(segment, "full")
-                    self._remove([segment])
-                    return True
-        return False
-
-    def _carry(self, segment: Segment) -> bool:
-        """Promises in a segment that is to go are written again; True while they are not durable yet."""
-        promises = self._space.promises(segment)
-        if promises and segment.name not in self._carried:
-            self._carried.add(segment.name)
-            self._intake.append(promises)
-            self.chores = True
-        return bool(promises)
-
-    def _remove(self, segments: list[Segment]) -> None:
-        self._space.strike(segments)
-        self._carried.difference_update(segment.name for segment in segments)
-        try:
-            self._checkpoint()
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            # No room even for a checkpoint: make some first. A crash right here finds the files missing and counts
-            # what was pending in them as dropped all the same, only under another reason.
-            self._space.delete()
-            self._checkpoint()
-        self._space.delete()
-
-    def _seal(self, writer: Writer) -> None:
-        if writer.segment is not None:
-            self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
+    # -- order -----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
-        """End full segments, make a checkpoint, delete what is spent. What fails is tried again later."""
-        self.chores = False
+        """End full segments, give up what is too old, make a checkpoint, delete what is spent. What fails is tried
+        again later."""
+        self.chores = self.room.chores = False
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
         try:
             with self.books:
+                self._keep_ages()
                 full = [writer for writer in self._writers.values() if writer.full(self._limits.segment_size)]
                 for writer in full:
-                    self._seal(writer)
-                spent = [segment for segment in self._space.spent() if not self._carry(segment)]
-                sparse = self._space.sparse()
+                    self.room.seal(writer)
+                spent = self.room.spent()
+                sparse = self.room.space.sparse()
                 if full or spent or sparse or self._log_is_long():
-                    self._remove(spent)
+                    self.room.remove(spent)
                 for segment in sparse:  # what is left out of them is settled durably, by the checkpoint just made
-                    self._space.rewrite(segment, self._space.lives(segment), self._clock.wall())
+                    self.room.space.rewrite(segment, self.room.space.lives(segment), self._clock.wall())
         except OSError as error:
-            self._ledger.degrade(f"housekeeping failed: {error.strerror or error}")
+            self._ledger.trouble("housekeeping", f"housekeeping failed: {error.strerror or error}")
+        else:
+            self._ledger.well("housekeeping")
+        self._recover()
+
+    def _keep_ages(self) -> None:
+        books = self._ledger.books
+        if not self.refusing and any(books.backlog(name) for name in (*books.names(), PUBLISHES)):
+            self.expiry.tick(self.durable)
+        self.expiry.sweep()
+
+    def _recover(self) -> None:
+        """A disk that erred is well again when it has had time to err, and room."""
+        if self._clock.monotonic() - self._erred_at >= _SWEEP_EVERY and self.room.has_air():
+            for name in self._writers:
+                self._ledger.well(f"stream {name}")

@@ -5,7 +5,8 @@ Everything here is guarded by the journal's books lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,18 +15,23 @@ import orjson
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
-from edge.journal.frames import records_of
-from edge.journal.marks import Marks
+from edge.journal.frames import note_of, records_of
+from edge.journal.marks import Marks, mark_dead, ranges
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
 from edge.journal.segments import PUBLISHES, Header, Segment
-from edge.journal.statelog import DELIVERIES, READY, SNAPSHOT, TABLE, StateLog
+from edge.journal.statelog import DELIVERIES, READY, SETTLED, SNAPSHOT, TABLE, StateLog
+from edge.journal.tombstones import Tombstone
+from edge.journal.voids import VOID, Void
 from edge.journal.writer import Group
 from edge.model import RecordKind, Verdict
 
+log = logging.getLogger(__name__)
+
 
 class Ledger:
-    """A survey that goes on living. `degraded` lists what is wrong, in words for people."""
+    """A survey that goes on living. `degraded` lists what was found or went wrong and stays so until the next start, in
+    words for people; `troubles` what is wrong only now."""
 
     def __init__(self, files: Files, folder: str, clock: Clock, found: Survey) -> None:
         self._clock = clock
@@ -37,16 +43,35 @@ class Ledger:
         if found.read is not None:
             self.log.number, self.log.size = found.read.number, found.read.size
         self.degraded: dict[str, None] = {}
+        self.troubles: dict[str, str] = {}
+        newest = (segment.age for segment in found.books.segments())
+        self._age = max(found.state.age, found.state.ages.latest, *newest, 0.0)
         self.gone: list[str] = []
         self.written = 0
 
     def age(self) -> float:
         """The journal's own clock: seconds it was open, over all boots. A wall clock that steps does not move it."""
-        return self.state.age + self._clock.monotonic() - self._opened
+        return self._age + self._clock.monotonic() - self._opened
+
+    def wall(self) -> float:
+        """The wall clock: data, nothing hangs on it."""
+        return self._clock.wall()
 
     def degrade(self, reason: str) -> None:
         """From now on the journal reports this."""
         self.degraded[reason] = None
+
+    def trouble(self, name: str, reason: str) -> None:
+        """Until `well` the journal reports this."""
+        if self.troubles.get(name) != reason:
+            log.warning("journal: %s", reason, extra={"action": "journal_trouble"})
+        self.troubles[name] = reason
+
+    def well(self, name: str) -> None:
+        """That trouble is over."""
+        reason = self.troubles.pop(name, None)
+        if reason is not None:
+            log.info("journal: over: %s", reason, extra={"action": "journal_well"})
 
     def header(self, stream: Stream, number: int, first: int) -> Header:
         """The header of the stream's next segment."""
@@ -93,7 +118,7 @@ class Ledger:
             "bytes": self.size,
             "bytes_written": self.state.written + self.written,
             "age": self.age(),
-            "degraded": list(self.degraded),
+            "degraded": [*self.degraded, *self.troubles.values()],
         }
 
     def note(self, kind: int, body: bytes, *, urgent: bool) -> None:
@@ -101,6 +126,30 @@ class Ledger:
         change must not be made."""
         self.written += self.log.write(kind, body, self._clock.wall())
         self.log.urgent = self.log.urgent or urgent
+
+    def settle(
+        self,
+        upstream: str,
+        places: Mapping[str, tuple[Segment, Collection[int]]],
+        verdict: Verdict,
+        reason: str = "",
+    ) -> None:
+        """`upstream` has done with these ordinals of segments, by the segment's name; written at once. Raises OSError;
+        then nothing changed."""
+        classes: dict[str, int] = {}
+        for segment, ordinals in places.values():
+            stream = segment.header.stream
+            classes[stream] = classes.get(stream, 0) + len(ordinals)
+        marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
+        body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
+        self.note(SETTLED, orjson.dumps(body), urgent=False)
+        totals = self.books.of(upstream)
+        for klass, number in classes.items():
+            totals.add(verdict, number, reason, klass)
+        for segment, ordinals in places.values():
+            self.books.mark(upstream, segment, ordinals)
+            if verdict is Verdict.DEAD:
+                mark_dead(segment.dead, upstream, reason, ordinals)
 
     def checkpoint(self, sequence: int) -> None:
         """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""
@@ -118,6 +167,8 @@ class Ledger:
             "upstreams": books.upstreams,
             "unfinished": state.unfinished,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
+            "tombstones": books.tombstones.dump(),
+            "ages": state.ages.dump(),
             "streams": {
                 name: {
                     "number": stream.number,
@@ -140,6 +191,10 @@ class Ledger:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""
         seen: dict[RecordKind, set[int]] = {RecordKind.OUTCOME: set(), RecordKind.PUBLISH: set()}
         for frame in self.outbox.frames(segment):
+            if frame.is_note and note_of(frame)[0] == VOID:
+                void = Void.load(note_of(frame)[1])
+                seen[RecordKind.OUTCOME].update(void.ordinals(RecordKind.OUTCOME, segment.header.outcomes))
+                seen[RecordKind.PUBLISH].update(void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
             ordinals = {kind: segment.ordinal(frame, kind) for kind in seen}
             for record in records_of(frame):
                 if record.kind in seen:
@@ -150,7 +205,7 @@ class Ledger:
             kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
             missing = [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in seen[kind]]
             count = self.books.mark(upstream, segment, missing)
-            self._drop_damaged(upstream, count, segment.header.stream)
+            self._drop_damaged(upstream, count, segment.header.stream, segment.header.first, segment.last)
         if lost:
             self.degrade(f"{segment.name} is damaged: {lost} records lost")
         if segment in self.outbox.damaged:
@@ -163,7 +218,7 @@ class Ledger:
             pending = sum(segment.pending(upstream) for segment in self.books.segments())
             lost = self.books.backlog(upstream) - pending
             if lost > 0:
-                self._drop_damaged(upstream, lost, "unknown")
+                self._drop_damaged(upstream, lost, "unknown", 1, self.state.sequence)
                 self.degrade(f"{lost} records for {upstream} were lost with their files")
             elif lost < 0:
                 # Their acknowledgements are lost: they are sent again, so they are not delivered yet.
@@ -184,9 +239,9 @@ class Ledger:
                 stream.counts[upstream] = stream.counts.get(upstream, 0) + pending
                 self.books.of(former).add(Verdict.DROPPED, pending, f"moved to {upstream}", stream.name)
 
-    def _drop_damaged(self, upstream: str, count: int, klass: str) -> None:
+    def _drop_damaged(self, upstream: str, count: int, klass: str, first: int, last: int) -> None:
         if count:
-            self.books.of(upstream).add(Verdict.DROPPED, count, "damaged", klass)
+            self.books.lose(Tombstone(first, max(first, last), klass, "damaged", (upstream,), count, self.wall()))
 
 
 def _summary(segment: Segment) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from itertools import takewhile
 
 from edge.journal.books import Books, Stream
 from edge.journal.files import Files
@@ -103,6 +104,14 @@ class Outbox:
                 ordinal += 1
             if prefix:
                 marks.start = frame.end
+
+    def until(self, upstream: str, segment: Segment, sequence: int) -> list[int]:
+        """Ordinals of what waits for `upstream` in the segment, up to that sequence number."""
+        if segment.last <= sequence:
+            marks = segment.marks.get(upstream, Marks())
+            return [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in marks]
+        found = self._unsettled(upstream, segment, 0, -1)
+        return [ordinal for _, _, ordinal, _, _ in takewhile(lambda one: one[0] <= sequence, found)]
 
     def dead(self, upstream: str) -> Iterator[tuple[Stored, str, Segment, int]]:
         """Every record kept that `upstream` refused for good, the reason, and where it stands."""

@@ -13,10 +13,11 @@ from zlib import crc32
 
 from edge.journal.books import Books
 from edge.journal.files import Files
-from edge.journal.frames import Frame, Gap, delivery_of, records_of, walk
+from edge.journal.frames import Frame, Gap, delivery_of, note_of, records_of, walk
 from edge.journal.rebuild import rebuild
 from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
+from edge.journal.voids import VOID, Void
 from edge.model import RecordKind
 
 
@@ -43,6 +44,7 @@ class Survey:
     stillborn: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     damaged: list[Segment] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)  # promised runs whose outcome found no room
     sequence: int = 0
 
     def note(self, name: str, gap: Gap, what: str, *, torn: bool = False) -> None:
@@ -54,6 +56,7 @@ def survey(files: Files, folder: str) -> Survey:
     names = files.names(folder)
     read, skipped = _newest_state(files, folder, names)
     found = Survey(read.state if read is not None else State(), read, Books())
+    found.books.totals, found.books.tombstones = found.state.totals, found.state.tombstones
     for name in skipped:
         found.damages.append(Damage(name, 0, files.size(f"{folder}/{name}"), "no whole checkpoint"))
     if read is not None:
@@ -130,6 +133,8 @@ def _scan(files: Files, folder: str, found: Survey) -> None:
         delivery = delivery_of(frame)
         if delivery is not None:
             deliveries.note(delivery, frame.sequence + frame.number - 1)
+    for name in found.ended:  # last: the promise may lie in another stream
+        unfinished.pop(name, None)
 
 
 def _frames(files: Files, folder: str, segment: Segment, following: Segment | None, found: Survey) -> Iterator[Frame]:
@@ -151,8 +156,12 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
                 found.note(segment.name, frame, "no frame")
                 found.damaged.append(segment)
             continue
-        if frame.is_note:  # a footer whose end was lost: all before it is whole
-            break
+        if frame.is_note:
+            kind, body = note_of(frame)
+            if kind != VOID:  # a footer whose end was lost: all before it is whole
+                break
+            _leave_out(segment, frame, Void.load(body), found, count=not sealed)
+            continue
         if not sealed:
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
             _count_frame(segment, frame)
@@ -163,6 +172,17 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     if tail is not None and not sealed and files.read(path, tail.offset, end - tail.offset).strip(b"\0"):
         lost = following is not None and segment in found.damaged
         found.note(segment.name, tail, "an unfinished write", torn=not lost)
+
+
+def _leave_out(segment: Segment, frame: Frame, void: Void, found: Survey, *, count: bool) -> None:
+    """Records that stand for nothing but themselves: accepted, and dropped."""
+    if count:
+        segment.size, segment.last = frame.end, void.last
+        segment.outcomes = void.outcomes + void.left_out - segment.header.outcomes
+        segment.publishes = void.publishes + void.published - segment.header.publishes
+    if void.last > found.state.sequence:
+        found.books.leave_out(segment, void, frame.wall)
+        found.ended += void.ended
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:
@@ -209,4 +229,3 @@ def _count(found: Survey) -> None:
         if known is not None:
             stream.number = max(stream.number, known["number"])
             stream.raise_to(known["outcomes"], known["publishes"], known["counts"])
-    found.books.totals = found.state.totals

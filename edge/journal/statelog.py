@@ -15,16 +15,19 @@ Format 1
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
     REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
     FORGET   JSON {client, sequence}: the session of that client is gone
+    AGED     JSON {a: age, q: sequence}: what has a higher number was appended at that age of the journal or later
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from edge.journal.ages import Ages
 from edge.journal.books import Totals
 from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
@@ -32,10 +35,12 @@ from edge.journal.files import File, Files
 from edge.journal.frames import Gap, note, note_of, walk
 from edge.journal.marks import Marks, mark_dead, revive, unranged
 from edge.journal.store import Change, Store
+from edge.journal.tombstones import Tombstones
 from edge.model import Verdict
 
 MAGIC = b"edge state 1\n"
 SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED = range(32, 39)
+AGED = 48
 
 
 @dataclass(slots=True)
@@ -56,12 +61,16 @@ class State:
     dead: dict[str, dict[str, dict[str, Marks]]] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
     deliveries: Deliveries = field(default_factory=Deliveries)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    ages: Ages = field(default_factory=Ages)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over a snapshot note."""
         for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams", "unfinished"):
             setattr(self, name, snapshot[name])
         self.restore_totals(snapshot["totals"])
+        self.tombstones.load(snapshot.get("tombstones", []))
+        self.ages.load(snapshot.get("ages", []))
         for name, segment in self.segments.items():
             self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
             self.dead[name] = {
@@ -109,6 +118,9 @@ class State:
         elif kind == FORGET:
             values = orjson.loads(body)
             self.deliveries.forget(values["client"], values["sequence"])
+        elif kind == AGED:
+            values = orjson.loads(body)
+            self.ages.tick(values["a"], values["q"], 0.0)
         elif kind == SNAPSHOT:
             self.restore(orjson.loads(body))
 
@@ -224,6 +236,8 @@ class StateLog:
             self._files.rename(aside, path)
         except OSError:
             file.close()
+            with contextlib.suppress(OSError):  # on a full disk a half checkpoint takes what others need
+                self._files.remove(aside)
             raise
         try:
             self._files.sync_folder(self._folder)

@@ -1,0 +1,82 @@
+"""What is written instead of frames for which there is no room: see `edge.journal.voids`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from zlib import crc32
+
+from edge.journal.frames import encode, note, seal
+from edge.journal.voids import VOID, Void
+from edge.journal.writer import Group
+from edge.model import Delivery, Record, RecordKind
+
+
+class _Husks:
+    """Builds the group that is written instead."""
+
+    def __init__(self, outcomes: int, publishes: int, promised: Mapping[str, int], seed: int, wall: float) -> None:
+        self.group = Group(plain=False)
+        self.voids: list[Void] = []
+        self._before = outcomes, publishes
+        self._promised = promised
+        self._here: set[str] = set()  # promised in these frames
+        self._seed = seed
+        self._wall = wall
+        self._open: Void | None = None
+        self._records: list[Record] = []
+
+    def put(self, sequence: int, record: Record, delivery: Delivery | None) -> bool:
+        """One record of the original; whether it was written, and the delivery with it."""
+        if record.kind is RecordKind.ACCEPTED:
+            self.close()
+            self._here.add(record.id)
+            payload, flags = encode([record], delivery)
+            head = seal(payload, flags, sequence, self._wall, *self._total(), crc32(payload, self._seed))
+            self.group.pieces += (head, payload)
+            self.group.frames.append((sequence, [record], delivery))
+            return True
+        if self._open is None:
+            outcomes, publishes = self._total()
+            self._open = Void(first=sequence, last=sequence, outcomes=outcomes, publishes=publishes)
+        void, self._open.last = self._open, sequence
+        self._records.append(record)
+        if record.kind is RecordKind.OUTCOME:
+            self.group.outcomes += 1
+            void.classes[record.klass.value] = void.classes.get(record.klass.value, 0) + 1
+            if record.id in self._promised or record.id in self._here:
+                void.ended.append(record.id)
+        else:
+            self.group.publishes += 1
+            void.published += 1
+        return False
+
+    def close(self) -> None:
+        """No more records in the void at hand."""
+        if self._open is None:
+            return
+        data = note(VOID, self._open.dump(), self._open.last, self._wall, self._seed)
+        self.group.pieces += (b"", data)
+        self.group.frames.append((self._open.first, self._records, None))
+        self.voids.append(self._open)
+        self._open, self._records = None, []
+
+    def _total(self) -> tuple[int, int]:
+        return self._before[0] + self.group.outcomes, self._before[1] + self.group.publishes
+
+
+def left_out(
+    frames: Sequence[tuple[int, Sequence[Record], Delivery | None]],
+    before: tuple[int, int],
+    promised: Mapping[str, int],
+    seed: int,
+    wall: float,
+) -> tuple[Group, list[Void]]:
+    """What is written instead of these frames, and its voids. `before`: outcomes and publishes in the stream before
+    them; `promised`: runs without an outcome by id; `seed`: the stream's."""
+    husks = _Husks(*before, promised, seed, wall)
+    for first, records, delivery in frames:
+        for sequence, record in enumerate(records, first):
+            if husks.put(sequence, record, delivery):
+                delivery = None
+    husks.close()
+    return husks.group, husks.voids

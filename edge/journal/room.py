@@ -1,0 +1,175 @@
+"""Making room for the next group, and saying where there is none: the order is `edge.journal.space`'s.
+
+What is deleted is first counted in a checkpoint, so a crash between the two finds both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from collections.abc import Callable, Mapping
+
+from edge.clock import Clock
+from edge.journal.files import Files
+from edge.journal.intake import Intake
+from edge.journal.ledger import Ledger
+from edge.journal.limits import Limits
+from edge.journal.segments import Segment
+from edge.journal.space import Space
+from edge.journal.writer import Writer
+from edge.model import RecordClass
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_SAYS = {
+    "block": "the journal is full: no more {} until some is delivered (when_full: block)",
+    "drop_newest": "the journal is full: new {} is dropped until some is delivered (when_full: drop_newest)",
+}
+
+
+class Room:
+    """Only the committing thread calls, except `takes`. `chores`: housekeeping is due after the next commit."""
+
+    def __init__(
+        self,
+        files: Files,
+        folder: str,
+        ledger: Ledger,
+        writers: Mapping[str, Writer],
+        intake: Intake,
+        *,
+        books: threading.RLock,
+        clock: Clock,
+        limits: Limits,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        self.chores = False
+        self.keeping = limits.keeping
+        self.space = Space(files, folder, ledger, limits)
+        self._files = files
+        self._folder = folder
+        self._ledger = ledger
+        self._writers = writers
+        self._intake = intake
+        self._books = books
+        self._clock = clock
+        self._limits = limits
+        self._checkpoint = checkpoint
+        self._carried: set[str] = set()
+        self._full: frozenset[str] = frozenset()
+
+    def takes(self, klass: RecordClass) -> bool:
+        """See `Journal.takes`. Any thread."""
+        return klass not in self._full or self._limits.policy(klass) != "block"
+
+    def make(self, stream: str, size: int) -> bool:
+        """Free what may go until `size` bytes for that stream fit; False where it does not fit, and only a delivery
+        or retention can change that."""
+        while self._tight(stream, size):
+            if not self.free_one(stream):
+                with self._books:
+                    return not any(not segment.settled for segment in self._ledger.books.segments())
+        return True
+
+    def free_one(self, stream: str, *, met: Writer | None = None) -> bool:
+        """Make the state log short, or delete or thin the segment that is worth least; False where none may go.
+        `met`: the writer that just failed, whose segment at hand is not whole."""
+        with self._books:
+            if self._log_is_loose():
+                self._checkpoint()
+                return True
+            for segment in self.space.victims(stream):
+                if self.space.may_thin(segment):
+                    keep = self.space.thin(segment)
+                    self._checkpoint()
+                    self.space.rewrite(segment, keep, self._clock.wall())
+                    return True
+                if not self._carry(segment):
+                    self.space.drop(segment, "full")
+                    self.remove([segment])
+                    return True
+            return self._end_settled(met)
+
+    def _end_settled(self, met: Writer | None) -> bool:
+        """A segment at hand that nobody waits for is ended, so that it can go."""
+        for writer in self._writers.values():
+            if writer is not met and _ends(writer):
+                with contextlib.suppress(OSError):  # then it is abandoned, which ends it too
+                    self.seal(writer)
+                return True
+        return False
+
+    def assess(self) -> bool:
+        """Look which streams that keep what they have are full now; whether one has room again."""
+        before, self._full = self._full, frozenset(filter(self._is_full, self.keeping))
+        for policy, says in _SAYS.items():
+            full = [stream for stream in self.keeping if stream in self._full and self._limits.policy(stream) == policy]
+            if full:
+                self._ledger.trouble(f"full {policy}", says.format(" and ".join(full)))
+            else:
+                self._ledger.well(f"full {policy}")
+        return bool(before - self._full)
+
+    def _is_full(self, stream: str) -> bool:
+        with self._books:
+            return (
+                self._tight(stream, 0)
+                and any(not segment.settled for segment in self._ledger.books.segments())
+                and not self.space.victims(stream)
+                and not self._log_is_loose()
+                and not any(map(_ends, self._writers.values()))
+            )
+
+    def has_air(self) -> bool:
+        """Whether the disk has room for another segment, the floor left alone."""
+        return self._files.free(self._folder) >= self._limits.min_free + self._limits.segment_size
+
+    def _tight(self, stream: str, size: int) -> bool:
+        size += self._limits.margin(stream)
+        if self._ledger.size + size > self._limits.max_size:
+            return True
+        return bool(self._limits.min_free) and self._files.free(self._folder) - size < self._limits.min_free
+
+    def _log_is_loose(self) -> bool:
+        """Whether a checkpoint would give back as much as a small segment."""
+        log = self._ledger.log
+        return log.size - log.checkpoint_size > self._limits.segment_size // 2
+
+    def _carry(self, segment: Segment) -> bool:
+        """Promises in a segment that is to go are written again; True while they are not durable yet."""
+        promises = self.space.promises(segment)
+        if promises and segment.name not in self._carried:
+            self._carried.add(segment.name)
+            self._intake.append(promises)
+            self.chores = True
+        return bool(promises)
+
+    def spent(self) -> list[Segment]:
+        """What retention lets go, and nothing promised stands in."""
+        return [segment for segment in self.space.spent() if not self._carry(segment)]
+
+    def remove(self, segments: list[Segment]) -> None:
+        """Delete them; also makes a checkpoint. Raises OSError."""
+        self.space.strike(segments)
+        self._carried.difference_update(segment.name for segment in segments)
+        try:
+            self._checkpoint()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            # No room even for a checkpoint: make some first. A crash right here finds the files missing and counts
+            # what was pending in them as dropped all the same, only under another reason.
+            self.space.delete()
+            self._checkpoint()
+        self.space.delete()
+
+    def seal(self, writer: Writer) -> None:
+        """End the writer's segment. Raises OSError."""
+        if writer.segment is not None:
+            self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
+
+
+def _ends(writer: Writer) -> bool:
+    """Whether there is something at hand, and nobody waits for it."""
+    segment = writer.segment
+    return segment is not None and segment.settled and segment.outcomes + segment.publishes > 0
