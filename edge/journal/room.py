@@ -56,6 +56,7 @@ class Room:
         self._limits = limits
         self._checkpoint = checkpoint
         self._carried: set[str] = set()
+        self._wanted: dict[str, int] = {}  # bytes for which a stream found no room the last time
         self._full: frozenset[str] = frozenset()
 
     def takes(self, klass: RecordClass) -> bool:
@@ -65,11 +66,16 @@ class Room:
     def make(self, stream: str, size: int) -> bool:
         """Free what may go until `size` bytes for that stream fit; False where it does not fit, and only a delivery
         or retention can change that."""
+        self._wanted.pop(stream, None)
         while self._tight(stream, size):
             if not self.free_one(stream):
-                with self._books:
-                    return not any(not segment.settled for segment in self._ledger.books.segments())
+                self._wanted[stream] = size
+                return not self._someone_waits()
         return True
+
+    def _someone_waits(self) -> bool:
+        with self._books:
+            return any(not segment.settled for segment in self._ledger.books.segments())
 
     def free_one(self, stream: str, *, met: Writer | None = None) -> bool:
         """Make the state log short, or delete or thin the segment that is worth least; False where none may go.
@@ -93,11 +99,17 @@ class Room:
     def _end_settled(self, met: Writer | None) -> bool:
         """A segment at hand that nobody waits for is ended, so that it can go."""
         for writer in self._writers.values():
-            if writer is not met and _ends(writer):
+            if writer is not met and self._ends(writer):
                 with contextlib.suppress(OSError):  # then it is abandoned, which ends it too
                     self.seal(writer)
                 return True
         return False
+
+    def _ends(self, writer: Writer) -> bool:
+        """Whether there is enough at hand to be worth a checkpoint, and nobody waits for it."""
+        segment = writer.segment
+        enough = self._limits.segment_size // 4
+        return segment is not None and segment.settled and segment.size - segment.body >= enough
 
     def assess(self) -> bool:
         """Look which streams that keep what they have are full now; whether one has room again."""
@@ -113,11 +125,11 @@ class Room:
     def _is_full(self, stream: str) -> bool:
         with self._books:
             return (
-                self._tight(stream, 0)
-                and any(not segment.settled for segment in self._ledger.books.segments())
+                self._tight(stream, self._wanted.get(stream, 0))
+                and self._someone_waits()
                 and not self.space.victims(stream)
                 and not self._log_is_loose()
-                and not any(map(_ends, self._writers.values()))
+                and not any(map(self._ends, self._writers.values()))
             )
 
     def has_air(self) -> bool:
@@ -167,9 +179,3 @@ class Room:
         """End the writer's segment. Raises OSError."""
         if writer.segment is not None:
             self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
-
-
-def _ends(writer: Writer) -> bool:
-    """Whether there is something at hand, and nobody waits for it."""
-    segment = writer.segment
-    return segment is not None and segment.settled and segment.outcomes + segment.publishes > 0
