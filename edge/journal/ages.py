@@ -5,6 +5,7 @@ A list of ticks for all streams together, finer for what is young: a record's ag
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from itertools import pairwise
 
@@ -21,8 +22,8 @@ class Ages:
 
     @property
     def latest(self) -> float:
-        """The age of the last tick."""
-        return self._ages[-1] if self._ages else 0.0
+        """The age of the last tick; less than any where there is none."""
+        return self._ages[-1] if self._ages else -math.inf
 
     def tick(self, age: float, sequence: int, step: float) -> bool:
         """Remember this moment, if the last one is `step` seconds past."""

@@ -22,7 +22,7 @@ from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.room import FULL, Room
-from edge.journal.segments import PUBLISHES, STREAMS, stream_seed
+from edge.journal.segments import STREAMS, stream_seed
 from edge.journal.voids import Void
 from edge.journal.writer import Group, Writer
 
@@ -121,8 +121,8 @@ class Committer:
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
-            if groups and not self.refusing:
-                self.expiry.tick(self.durable)
+            if not self.refusing:
+                self.expiry.tick(self.durable, idle=not groups)
             dirty = self._state_due()
         if not groups and not dirty:
             return False
@@ -250,7 +250,7 @@ class Committer:
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
         try:
             with self.books:
-                self._keep_ages()
+                self.expiry.sweep()
                 full = [writer for writer in self._writers.values() if writer.full(self._limits.segment_size)]
                 for writer in full:
                     self.room.seal(writer)
@@ -265,12 +265,6 @@ class Committer:
         else:
             self._ledger.well("housekeeping")
         self._recover()
-
-    def _keep_ages(self) -> None:
-        books = self._ledger.books
-        if not self.refusing and any(books.backlog(name) for name in (*books.names(), PUBLISHES)):
-            self.expiry.tick(self.durable)
-        self.expiry.sweep()
 
     def _recover(self) -> None:
         """A disk that erred is well again when it has had time to err, and room."""

@@ -20,6 +20,7 @@ from edge.journal.statelog import AGED
 from edge.model import RecordClass, Verdict
 
 _PART = 16
+_LONGEST = _PART * 3600.0  # seconds: a power cut forgets an hour of waiting at most
 
 
 class Expiry:
@@ -29,20 +30,29 @@ class Expiry:
         self._ledger = ledger
         self._limits = limits
         lives = [seconds for klass in WORTH if (seconds := limits.time_to_live(klass)) is not None]
-        self._step = min(lives) / _PART if lives else None
+        self._step = min(*lives, _LONGEST) / _PART if lives else None
         self._done: dict[tuple[str, str], int] = {}
         self._ages = ledger.state.ages
         for segment in sorted(ledger.books.segments(), key=lambda segment: segment.header.first):
             if segment.header.age > self._ages.latest:  # from a time without ticks
                 self._ages.tick(segment.header.age, segment.header.first - 1, 0.0)
 
-    def tick(self, sequence: int) -> None:
-        """Records up to `sequence` were appended before now, those to come are not. Call before they are written."""
+    def tick(self, sequence: int, *, idle: bool) -> None:
+        """Records up to `sequence` were appended before now, those to come are not. Call before they are written, and
+        when there are none (`idle`): so a power cut forgets little of the time that what waits has waited."""
+        if self._step is None:
+            return
         age = self._ledger.age()
-        if self._step is not None and self._ages.tick(age, sequence, self._step):
+        if age - self._ages.latest < self._step or (idle and not self._anything_waits()):
+            return
+        if self._ages.tick(age, sequence, self._step):
             body = orjson.dumps({"a": age, "q": sequence})
             with contextlib.suppress(OSError):  # it stands in memory, and in the next checkpoint
                 self._ledger.note(AGED, body, urgent=True)
+
+    def _anything_waits(self) -> bool:
+        books = self._ledger.books
+        return any(books.backlog(name) for name in (*books.names(), PUBLISHES))
 
     def sweep(self) -> None:
         """Give up all that is too old, for everyone. Raises OSError; then the rest is tried the next time."""
