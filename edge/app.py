@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,6 @@ class Runtime:
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
-        self._journal_error = ""
         self._progress = -1
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
@@ -214,14 +213,8 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
-        except JournalError as error:
-            if not self._journal_error:
-                log.error("the disk refuses: %s", error, extra={"action": "journal_refused"})
-            self._journal_error = str(error)
+        except JournalError:  # the journal says so itself, in the log and in its stats
             return False
-        if self._journal_error:
-            log.info("the disk takes what waited again", extra={"action": "journal_back"})
-        self._journal_error = ""
         return True
 
     def _wait_for_work(self) -> None:
@@ -269,7 +262,7 @@ class Runtime:
             if self.clock.monotonic() > deadline - grace / 2:
                 self.pipeline.cancel(grace_over=False)
             pause.wait(_STEP)
-        with self._last_words():
+        with suppress(JournalError):  # closing tries once more, and says it
             self.pipeline.cancel(grace_over=True)
             self.journal.commit()
         self._stopping = True
@@ -288,15 +281,9 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
-        with self._last_words():
-            self.journal.close()
-
-    @contextmanager
-    def _last_words(self) -> Iterator[None]:
-        """A disk that refuses must not keep the rest from stopping in good order."""
         try:
-            yield
-        except JournalError as error:
+            self.journal.close()
+        except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order
             log.error("what was not confirmed is lost: %s", error, extra={"action": "journal_lost"})
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
@@ -314,7 +301,7 @@ class Runtime:
         return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
-        faults = [*map(str, self.journal.stats()["degraded"]), *filter(None, [self._journal_error])]
+        faults = self.journal.stats()["degraded"]
         yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
         stuck = self.pipeline.stuck
         error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""

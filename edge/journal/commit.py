@@ -27,6 +27,7 @@ from edge.journal.voids import Void
 from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
+_TRIES = 3
 _STATE_SIZE = 1 << 20
 _STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
 
@@ -99,6 +100,8 @@ class Committer:
             self.commit()
             with self._committing:
                 self._checkpoint()
+        except JournalError:
+            raise
         except OSError as error:
             raise self._refused(error) from error
         finally:
@@ -164,7 +167,8 @@ class Committer:
     def _write(self, writer: Writer, group: Group, *, fits: bool) -> None:
         """One group, durably, in the segment at hand or else in a new one; what does not fit is counted instead."""
         voids: list[Void] = []
-        for attempt in range(3):
+        tries = _TRIES
+        while True:
             if not fits and not voids:
                 group, voids = self._leave_out(writer, group)
             try:
@@ -177,9 +181,10 @@ class Committer:
                 # Before the segment at hand becomes one that may go.
                 freed = full and self.room.free_one(writer.stream.name, met=writer)
                 writer.abandon()
+                tries -= 1
                 if full and not freed and fits and self._limits.policy(writer.stream.name) == "drop_newest":
-                    fits = False
-                elif attempt == 2 or (full and not freed):
+                    fits, tries = False, _TRIES
+                elif not tries or (full and not freed):
                     raise
         with self.books:
             self._ledger.written += written
@@ -235,7 +240,7 @@ class Committer:
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
         self.refusing = True
-        self._ledger.trouble("disk", f"the disk refuses: {reason}")
+        self._ledger.trouble("disk", f"the disk refuses: {reason}; free some space or replace it")
         return JournalError(
             f"{self._folder}: cannot write the journal ({reason}); what is not on disk was not confirmed and waits "
             "in memory. Free space or replace the disk"

@@ -134,13 +134,19 @@ class Room:
 
     def has_air(self) -> bool:
         """Whether the disk has room for another segment, the floor left alone."""
-        return self._files.free(self._folder) >= self._limits.min_free + self._limits.segment_size
+        return self._free() >= self._limits.min_free + self._limits.segment_size
 
     def _tight(self, stream: str, size: int) -> bool:
         size += self._limits.margin(stream)
         if self._ledger.size + size > self._limits.max_size:
             return True
-        return bool(self._limits.min_free) and self._files.free(self._folder) - size < self._limits.min_free
+        return bool(self._limits.min_free) and self._free() - size < self._limits.min_free
+
+    def _free(self) -> int:
+        try:
+            return self._files.free(self._folder)
+        except OSError:  # a disk that does not even say that takes nothing either
+            return 0
 
     def _log_is_loose(self) -> bool:
         """Whether a checkpoint would give back as much as a small segment."""
