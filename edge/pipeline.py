@@ -40,6 +40,12 @@ PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs,
 SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
 
 
+class Ticket(Protocol):
+    @property
+    def due(self) -> int:
+        """The receipt is good when the journal's `durable` reaches this."""
+
+
 class Journal(Protocol):
     """What the pipeline needs of the journal. Any thread."""
 
@@ -53,7 +59,7 @@ class Journal(Protocol):
     def takes(self, klass: RecordClass) -> bool:
         """Whether a run of that class may be begun. `on_durable` is called when it turns true."""
 
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int: ...
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
 
     def unfinished(self) -> Iterable[Stored]: ...
 
@@ -127,8 +133,7 @@ class Pipeline:
         if self._ready and self.slots_free:
             self._start_promised(self._ready.popleft())
             return True
-        freed = self._admission.freed()
-        if freed is not None:
+        if (freed := self._admission.freed()) is not None:
             self._begin(*freed)
             return True
         now = self._clock.monotonic()
@@ -137,23 +142,19 @@ class Pipeline:
             for start in self._triggers.due():
                 self._offer(None, self._admission.admit((start,), start.event))
             return True
-        minute = self._admission.deadline
-        if minute is not None and minute <= now:
+        if (minute := self._admission.deadline) is not None and minute <= now:
             self._record_refusals(all=False)
             return True
         incoming = None if self.held_up else self._inbox.take()
-        if incoming is None:
-            return False
-        self._dispatch(incoming)
-        return True
+        if incoming is not None:
+            self._dispatch(incoming)
+        return incoming is not None
 
     @property
     def deadline(self) -> float | None:
         """Monotonic time of the next thing that time alone makes due."""
-        if self._journal.stalled:
-            return None
         times = [time for time in (self._triggers.deadline, self._admission.deadline) if time is not None]
-        return min(times, default=None)
+        return None if self._journal.stalled else min(times, default=None)
 
     @property
     def held_up(self) -> bool:
@@ -258,10 +259,10 @@ class Pipeline:
         if not dispatch.records:
             return
         delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
-        sequence = self._journal.append(dispatch.records, delivery)
-        self._awaiting.append((sequence, dispatch.incoming, dispatch.promised))
+        due = self._journal.append(dispatch.records, delivery).due
+        self._awaiting.append((due, dispatch.incoming, dispatch.promised))
         durable = self._journal.durable
-        if durable >= sequence:  # the writer was faster than this line
+        if durable >= due:  # the writer was faster than this line
             self.on_durable(durable)
 
     def _write(self, run: Run, ending: Ending) -> None:

@@ -131,7 +131,7 @@ def _crowd(folder: Path, records: int) -> float:
 
         def produce(mine: list[Record]) -> None:
             for record in mine:
-                last = opened.append([record])
+                last = opened.append([record]).sequence
                 if last - opened.durable >= _OUTSTANDING:
                     with moved:
                         while last - opened.durable >= _OUTSTANDING:

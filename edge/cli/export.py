@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -98,8 +99,7 @@ def _tinydb(chosen: Iterable[Stored], reader: JournalReader, out: TextIO) -> int
         out.write(f'{comma}"{stored.sequence}": {stored.record.body.decode()}')
     out.write("}")
     for name, documents in reader.tables().items():
-        body = orjson.dumps(documents, option=orjson.OPT_NON_STR_KEYS)
-        out.write(f", {orjson.dumps(name).decode()}: {body.decode()}")
+        out.write(f", {json.dumps(name)}: {json.dumps(documents)}")  # whatever numbers and text a table can hold
     out.write("}\n")
     return number
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -151,19 +152,24 @@ def _read(name: str, kind: str, klass: RecordClass) -> Iterator[Record]:
                     if line.strip():
                         yield _record(line.strip(), f"{name}:{number}", klass)
                 return
-            found = _parsed(file.read(), name)
+            found = _parsed(file.read(), name, json.loads)  # which reads every number that tables may hold
     except OSError as error:
         raise Stop(f"{name} cannot be read: {error.strerror}") from error
     outcomes = found.get("outcomes") if isinstance(found, dict) else None
     if not isinstance(outcomes, dict):
         raise Stop(f"{name} is no TinyDB file with a table `outcomes`")
     for number, envelope in outcomes.items():
-        yield _record(orjson.dumps(envelope), f"{name}: document {number}", klass)
+        place = f"{name}: document {number}"
+        try:
+            body = orjson.dumps(envelope)
+        except TypeError as error:
+            raise Stop(f"{place}: not an outcome, it cannot be sent ({error})") from error
+        yield _record(body, place, klass)
 
 
-def _parsed(data: bytes, place: str) -> Any:
+def _parsed(data: bytes, place: str, parse: Callable[[bytes], Any] = orjson.loads) -> Any:
     try:
-        return orjson.loads(data)
+        return parse(data)
     except ValueError as error:
         raise Stop(f"{place}: not JSON ({error})") from error
 

@@ -28,7 +28,7 @@ from edge.config.units import Duration, LongerThanZero, Size, parse_duration
 NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Backend = Literal["real", "sim"]
-Durability = Literal["fsync", "written"]
+Durability = Literal["fsync", "written", "memory"]
 Policy = Literal["drop_oldest", "drop_newest", "block"]
 TelemetryPolicy = Literal["drop_oldest", "drop_newest", "block", "thin"]
 
@@ -309,7 +309,7 @@ class JournalSection(Section):
         DurabilityByClass, BeforeValidator(_durability, json_schema_input_type=Durability | DurabilityByClass)
     ] = Field(
         default=DurabilityByClass(),
-        description="`fsync` (the default) survives a power cut, `written` a crash; or a mapping by class",
+        description="`fsync` (the default) survives a power cut, `written` a crash, `memory` neither; or by class",
     )
     keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
     keep_delivered_count: Annotated[int, Field(ge=1)] | None = Field(

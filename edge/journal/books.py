@@ -2,7 +2,8 @@
 
 The law, for every upstream and at any instant:
     accepted = local + delivered + pending + dropped{reason} + expired + dead
-`local` are outcomes accepted while that upstream was not configured: kept by retention, owed to nobody.
+`local` are outcomes accepted while that upstream was not configured: kept by retention, owed to nobody. The stream of
+dead letters holds copies: nothing in it is accepted, and what is requeued from it is pending instead of dead.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.journal.marks import Marks
-from edge.journal.segments import PUBLISHES, STREAMS, Segment
+from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Segment, parse_name
 from edge.journal.tombstones import Tombstone, Tombstones
 from edge.journal.voids import Void
 from edge.model import RecordClass, RecordKind, Verdict
@@ -88,7 +89,7 @@ class Books:
     """All streams and totals. Not thread-safe: the journal's books lock guards it."""
 
     def __init__(self) -> None:
-        self.streams = {name: Stream(name) for name in STREAMS}
+        self.streams = {name: Stream(name) for name in (*STREAMS, DEAD)}
         self.totals: dict[str, Totals] = {}
         self.tombstones = Tombstones()
         self.upstreams: tuple[str, ...] = ()
@@ -98,6 +99,12 @@ class Books:
         """Every segment there is."""
         for stream in self.streams.values():
             yield from stream.segments
+
+    def find(self, name: str) -> Segment | None:
+        """The segment of that file name, if there is one."""
+        place = parse_name(name)
+        segments = self.streams[place[0]].segments if place is not None else []
+        return next((segment for segment in segments if segment.name == name), None)
 
     def names(self) -> list[str]:
         """Every upstream that is configured or was and has counts."""
@@ -111,12 +118,12 @@ class Books:
 
     @property
     def accepted(self) -> int:
-        return sum(stream.outcomes for stream in self.streams.values())
+        return sum(self.streams[name].outcomes for name in STREAMS)
 
     def owed(self, upstream: str) -> int:
         """How many records were ever for that upstream."""
         if upstream == PUBLISHES:
-            return sum(stream.publishes for stream in self.streams.values())
+            return sum(self.streams[name].publishes for name in STREAMS)
         return sum(stream.counts.get(upstream, 0) for stream in self.streams.values())
 
     def backlog(self, upstream: str) -> int:
@@ -142,10 +149,9 @@ class Books:
 
     def mark(self, upstream: str, segment: Segment, ordinals: Iterable[int]) -> int:
         """`upstream` has done with these records of the segment; how many of them it had not."""
-        marks = segment.marks.setdefault(upstream, Marks())
-        before = marks.count
-        marks.add_all(ordinals)
-        return marks.count - before
+        if segment.is_dead:  # a letter that is settled was requeued, also where the note that says so is lost
+            self.of(upstream).dead -= segment.revive(upstream, ordinals)
+        return segment.marks.setdefault(upstream, Marks()).add_all(ordinals)
 
     def lose(self, tombstone: Tombstone, *, joins: bool = False) -> None:
         """Count what it stands for as dropped, for each of its upstreams. `joins`: see `Tombstones.add`."""
@@ -153,11 +159,15 @@ class Books:
             self.of(upstream).add(Verdict.DROPPED, tombstone.count, tombstone.reason, tombstone.klass)
         self.tombstones.add(tombstone, joins=joins)
 
-    def leave_out(self, segment: Segment, void: Void, time: float, *, joins: bool = False) -> None:
-        """A void is durable in the segment: what it stands for is dropped. Twice is as good as once."""
+    def pass_over(self, segment: Segment, void: Void) -> tuple[tuple[str, ...], int]:
+        """Nobody waits for what the void stands for; who did until now, and for how many publishes."""
         ordinals = void.ordinals(RecordKind.OUTCOME, segment.header.outcomes)
         missed = tuple(name for name in segment.upstreams if self.mark(name, segment, ordinals))
-        published = self.mark(PUBLISHES, segment, void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
+        return missed, self.mark(PUBLISHES, segment, void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
+
+    def leave_out(self, segment: Segment, void: Void, time: float, *, joins: bool = False) -> None:
+        """A void is durable in the segment: what it stands for is dropped. Twice is as good as once."""
+        missed, published = self.pass_over(segment, void)
         lost = [(klass, missed, count) for klass, count in void.classes.items() if missed]
         lost.append((RecordClass.PUBLISH.value, (PUBLISHES,), published))
         for klass, upstreams, count in lost:

@@ -2,6 +2,8 @@
 
 Invariants
 - One thread commits at a time; who comes meanwhile waits and finds its frames done.
+- The writer lingers for a fuller group only where the last one was much fuller, and never longer than half of what
+  the disk takes for one, nor `_LINGER`: a lone record is written at once, a crowd shares syncs.
 - A group that could not be written is put back before what came since: order holds, nothing is skipped.
 - A failed sync is never tried again on the same file. The frames go to a new segment; recovery keeps one of each.
 - What is said to be wrong is wrong now: it is taken back once the disk has taken what waited.
@@ -22,7 +24,8 @@ from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.room import FULL, Room
-from edge.journal.segments import STREAMS, stream_seed
+from edge.journal.segments import DEAD, STREAMS, stream_seed
+from edge.journal.tickets import Progress
 from edge.journal.voids import Void
 from edge.journal.writer import Group, Writer
 
@@ -30,6 +33,7 @@ _SWEEP_EVERY = 60.0
 _TRIES = 3
 _STATE_SIZE = 1 << 20
 _STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
+_LINGER = 0.005  # seconds that the writer waits at most for a fuller group
 
 
 class Committer:
@@ -42,13 +46,14 @@ class Committer:
         ledger: Ledger,
         writers: dict[str, Writer],
         intake: Intake,
+        progress: Progress,
         *,
         clock: Clock,
         limits: Limits,
         on_durable: Callable[[int], None],
     ) -> None:
         self.books = threading.RLock()
-        self.durable = intake.sequence
+        self.progress = progress
         self.chores = False
         self._committing = threading.Lock()
         self._files = files
@@ -58,7 +63,7 @@ class Committer:
         self._intake = intake
         self._clock = clock
         self._limits = limits
-        self._fsync = any(limits.syncs(name) for name in STREAMS)
+        self._fsync = any(limits.syncs(name) for name in (*STREAMS, DEAD))
         self._on_durable = on_durable
         self.expiry = Expiry(ledger, limits)
         self.room = Room(
@@ -77,6 +82,15 @@ class Committer:
         self._dropping: set[str] = set()  # streams that wrote nothing but voids since the last frame
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._synced_at = clock.monotonic()
+        self._crowd = 0  # frames in the last group
+        self._takes = 0.0  # seconds that the disk took for a group of late
+
+    def wait(self, timeout: float) -> bool:
+        """See `Journal.wait`."""
+        gathered = self._intake.wait(timeout)
+        if 0 < self._intake.waiting < self._crowd // 2:
+            self._intake.wait(min(self._takes / 2, _LINGER), frames=self._crowd // 2)
+        return gathered or self._ledger.log.dirty
 
     def commit(self) -> int:
         """See `Journal.commit`."""
@@ -93,6 +107,10 @@ class Committer:
             if opened:
                 self._on_durable(self.durable)
         return self.durable
+
+    @property
+    def durable(self) -> int:
+        return self.progress.durable
 
     def close(self) -> None:
         """Write what is left, make a checkpoint, close the files."""
@@ -129,6 +147,8 @@ class Committer:
             dirty = self._state_due()
         if not groups and not dirty:
             return False
+        began = self._clock.monotonic()
+        self._crowd = sum(len(group.frames) for group in groups.values())
         try:
             self._write_all(groups)
             if dirty:
@@ -136,7 +156,8 @@ class Committer:
         except OSError as error:
             self._intake.put_back(groups)
             raise self._refused(error) from error
-        self.durable = target
+        self._takes += (self._clock.monotonic() - began - self._takes) / 8
+        self.progress.reach(target)
         self.refusing = False
         self._ledger.well("disk")
         return True
@@ -155,7 +176,7 @@ class Committer:
             rest: Group | None = groups[name]
             while rest is not None:
                 part, rest = rest.split(self._limits.segment_size)
-                fits = self.room.make(name, part.size) or self._limits.policy(name) != "drop_newest"
+                fits = self.room.make(name, part) or self._limits.policy(name) != "drop_newest"
                 self._write(self._writers[name], part, fits=fits)
                 if rest is None:
                     del groups[name]
@@ -190,8 +211,12 @@ class Committer:
             self._ledger.written += written
             sequence, records, _ = group.frames[-1]
             writer.confirm(group, sequence + len(records) - 1, self._ledger.age())
-            self._count(writer, voids)
-            self._ledger.follow(group)
+            if writer.stream.name == DEAD:
+                self._ledger.letters.confirm(writer.stream.segments[-1], sequence + len(records) - 1)
+                self.chores = True  # the records that they copy may be the last that somebody waited for
+            else:
+                self._count(writer, voids)
+                self._ledger.follow(group)
         if writer.full(self._limits.segment_size):
             self.chores = True
 
@@ -256,7 +281,8 @@ class Committer:
         try:
             with self.books:
                 self.expiry.sweep()
-                full = [writer for writer in self._writers.values() if writer.full(self._limits.segment_size)]
+                size, stale = self._limits.segment_size, self.room.space.stale
+                full = [one for one in self._writers.values() if one.full(size) or stale(one.segment)]
                 for writer in full:
                     self.room.seal(writer)
                 spent = self.room.spent()

@@ -2,7 +2,8 @@
 
 Age is the journal's own: seconds it was open, so neither a wall clock that steps nor a time without power lets
 anything expire. A record expires when its time is over or up to a sixteenth of it earlier, before anyone reads it.
-A publish has the time of its class wherever it lies; an outcome that of the stream its frame lies in.
+A publish has the time of its class wherever it lies; an outcome that of the stream its frame lies in. Dead letters
+that were requeued never expire: someone wants them sent.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from edge.journal.ages import EVER
 from edge.journal.books import Stream
 from edge.journal.ledger import Ledger
 from edge.journal.limits import WORTH, Limits
-from edge.journal.segments import PUBLISHES, Segment
+from edge.journal.segments import PUBLISHES, STREAMS, Segment
 from edge.journal.statelog import AGED
 from edge.model import RecordClass, Verdict
 
@@ -65,7 +66,7 @@ class Expiry:
             return
         places: dict[str, tuple[Segment, list[int]]] = {}
         done: dict[tuple[str, str], int] = {}
-        for stream in self._ledger.books.streams.values():
+        for stream in map(self._ledger.books.streams.__getitem__, STREAMS):
             boundary = self._boundary(upstream, stream)
             if boundary <= self._done.get((upstream, stream.name), 0):
                 continue

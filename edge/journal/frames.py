@@ -1,18 +1,21 @@
-"""Frames: the unit of atomicity and of checksumming.
+"""Frames: the unit of atomicity and of checksumming. `edge.journal.segments` describes the files they stand in.
 
 Invariants
 - A frame is whole or it is nothing: its checksum covers every byte of it and the journal it belongs to.
 - A frame's records take consecutive sequence numbers; the frame carries the first.
 - A frame says how many outcomes and publishes its stream held before it, so a gap can be counted exactly.
 
-Format 1, little-endian
+Formats 1 and 2, little-endian; only format 2 has letters
     frame   = marker "\\xd7J" | crc u32 | count u16 | length u32 | sequence u64 | wall f64 | outcomes u32
               | publishes u32 | payload[length]
               crc: CRC-32 of payload, then of the bytes from `count` to `publishes`, begun with the journal's seed
-              count: number of records; bit 15: a delivery comes first; bit 14: the payload is a note
+              count: number of records; bit 15: a delivery comes first; bit 14: the payload is a note, or with a
+              count of 1 a letter
+              wall: when it was appended; of a letter, when the record that it copies was
               outcomes, publishes: in the stream before this frame, modulo 2**32
-    payload = [delivery] record*                      or, for a note, kind u8 | body
+    payload = [delivery] record*           of a note: kind u8 | body           of a letter: length u32 | head | record
     delivery= client length u8 | packet id u16 | digest u64 | client
+    head    = JSON, see `edge.journal.letters`
     record  = kind u8 | class u8 | id length u8 | id at u16 | topic length u16 | body length u32 | [id] | topic | body
               id at: where the id stands in the body, 65535 where it is written out before the topic
 """
@@ -36,6 +39,7 @@ _HEAD = struct.Struct("<2sIHIQdII")
 HEAD_SIZE = _HEAD.size
 _RECORD = struct.Struct("<BBBHHI")
 _DELIVERY = struct.Struct("<BHQ")
+_LENGTH = struct.Struct("<I")
 _HAS_DELIVERY = 0x8000
 _NOTE = 0x4000
 _COUNT = 0x3FFF
@@ -70,7 +74,11 @@ class Frame(NamedTuple):
 
     @property
     def is_note(self) -> bool:
-        return bool(self.flags & _NOTE)
+        return self.flags & (_NOTE | _COUNT) == _NOTE
+
+    @property
+    def is_letter(self) -> bool:
+        return bool(self.flags & _NOTE and self.flags & _COUNT)
 
 
 class Gap(NamedTuple):
@@ -80,45 +88,49 @@ class Gap(NamedTuple):
     end: int
 
 
-def encode(records: Sequence[Record], delivery: Delivery | None) -> tuple[bytes, int]:
-    """The payload and the flags of a frame. Raises ValueError for what the format cannot hold."""
-    parts: list[bytes] = []
+def encode(records: Sequence[Record], delivery: Delivery | None) -> tuple[bytes, bytes, int]:
+    """The payload of a frame in two parts, so that a lone record's body need not be copied, and the flags. Raises
+    ValueError for what the format cannot hold."""
+    if delivery is None and len(records) == 1:  # nearly every frame of a busy gateway
+        return _lead_of(records[0]), records[0].body, 1
     flags = len(records)
     if flags > _COUNT:
         raise ValueError(f"a frame holds at most {_COUNT} records, not {flags}")
+    parts: list[bytes] = []
     if delivery is not None:
         client = delivery.client.encode()
-        parts.append(_DELIVERY.pack(len(client), delivery.packet_id, delivery.digest))
-        parts.append(client)
+        parts += (_DELIVERY.pack(len(client), delivery.packet_id, delivery.digest), client)
         flags |= _HAS_DELIVERY
     for record in records:
-        name = record.id.encode()
-        body = record.body
-        at = body.find(name, 0, 256) if name else -1
-        topic = record.topic.encode()
-        try:
-            head = _RECORD.pack(
-                record.kind, _CLASS_CODE[record.klass], len(name), at if at >= 0 else _INLINE, len(topic), len(body)
-            )
-        except struct.error as error:
-            raise ValueError(f"record {record.id[:40]!r} cannot be stored: {error}") from None
-        if at >= 0:
-            parts += (head, topic, body) if topic else (head, body)
-        else:
-            parts += (head, name, topic, body)
-    return b"".join(parts), flags
+        parts += (_lead_of(record), record.body)
+    return b"".join(parts), b"", flags
 
 
-def seal(payload: bytes, flags: int, sequence: int, wall: float, outcomes: int, publishes: int, crc: int) -> bytes:
-    """The 36 bytes before a payload. `crc` is `crc32(payload, seed)`: the dear part, done outside any lock."""
-    tail = _TAIL.pack(flags, len(payload), sequence, wall, outcomes & _WRAP, publishes & _WRAP)
+def _lead_of(record: Record) -> bytes:
+    """What stands before a record's body."""
+    kind, klass, ident, body, text = record
+    name, topic = ident.encode(), text.encode()
+    at = body.find(name, 0, 256) if name else -1
+    try:
+        head = _RECORD.pack(kind, _CLASS_CODE[klass], len(name), at if at >= 0 else _INLINE, len(topic), len(body))
+    except struct.error as error:
+        raise ValueError(f"record {ident[:40]!r} cannot be stored: {error}") from None
+    return head + topic if at >= 0 else head + name + topic
+
+
+def seal(length: int, flags: int, sequence: int, wall: float, outcomes: int, publishes: int, crc: int) -> bytes:
+    """The 36 bytes before a payload of `length`. `crc` is the payload's, begun with the seed: the dear part, done
+    outside any lock."""
+    tail = _TAIL.pack(flags, length, sequence, wall, outcomes & _WRAP, publishes & _WRAP)
     return _LEAD.pack(MARKER, crc32(tail, crc)) + tail
 
 
-def note(kind: int, body: bytes, sequence: int, wall: float, seed: int) -> bytes:
+def note(
+    kind: int, body: bytes, sequence: int, wall: float, seed: int, *, outcomes: int = 0, publishes: int = 0
+) -> bytes:
     """A whole frame that carries one of the journal's own notes."""
     payload = bytes((kind,)) + body
-    return seal(payload, _NOTE, sequence, wall, 0, 0, crc32(payload, seed)) + payload
+    return seal(len(payload), _NOTE, sequence, wall, outcomes, publishes, crc32(payload, seed)) + payload
 
 
 def note_of(frame: Frame) -> tuple[int, bytes]:
@@ -126,11 +138,33 @@ def note_of(frame: Frame) -> tuple[int, bytes]:
     return frame.data[frame.start], frame.data[frame.start + 1 : frame.stop]
 
 
+def enclose(head: bytes, record: Record, sequence: int, wall: float, outcomes: int, publishes: int, seed: int) -> bytes:
+    """A whole frame that carries a copy of a record, and what is to be said of it."""
+    *parts, flags = encode([record], None)
+    payload = b"".join((_LENGTH.pack(len(head)), head, *parts))
+    return seal(len(payload), flags | _NOTE, sequence, wall, outcomes, publishes, crc32(payload, seed)) + payload
+
+
+def head_of(frame: Frame) -> bytes:
+    """What a letter says of its record."""
+    start = frame.start + _LENGTH.size
+    return frame.data[start : start + _LENGTH.unpack_from(frame.data, frame.start)[0]]
+
+
+def skim(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Length, sequence, outcomes and publishes of the whole frame at `data[at]`, which is not checked."""
+    _, _, _, length, sequence, _, outcomes, publishes = _HEAD.unpack_from(data, at)
+    return HEAD_SIZE + length, sequence, outcomes, publishes
+
+
 def records_of(frame: Frame) -> list[Record]:
-    """The records of an intact frame, in order. Raises ValueError when written by a newer version."""
+    """The records of an intact frame, in order; of a letter, the copy. Raises ValueError when a newer version wrote
+    them."""
     data, at = frame.data, frame.start
     if frame.flags & _HAS_DELIVERY:
         at += _DELIVERY.size + data[at]
+    elif frame.flags & _NOTE:
+        at += _LENGTH.size + _LENGTH.unpack_from(data, at)[0]
     found: list[Record] = []
     for _ in range(frame.flags & _COUNT):
         kind, klass, id_length, id_at, topic_length, body_length = _RECORD.unpack_from(data, at)

@@ -30,10 +30,10 @@ class _Husks:
         if record.kind is RecordKind.ACCEPTED:
             self.close()
             self._here.add(record.id)
-            payload, flags = encode([record], delivery)
-            head = seal(payload, flags, sequence, self._wall, *self._total(), crc32(payload, self._seed))
-            self.group.pieces += (head, payload)
-            self.group.frames.append((sequence, [record], delivery))
+            front, body, flags = encode([record], delivery)
+            crc = crc32(body, crc32(front, self._seed))
+            head = seal(len(front) + len(body), flags, sequence, self._wall, *self._total(), crc)
+            self._put(sequence, [record], delivery, head + front, body)
             return True
         if self._open is None:
             outcomes, publishes = self._total()
@@ -54,11 +54,16 @@ class _Husks:
         """No more records in the void at hand."""
         if self._open is None:
             return
-        data = note(VOID, self._open.dump(), self._open.last, self._wall, self._seed)
-        self.group.pieces += (b"", data)
-        self.group.frames.append((self._open.first, self._records, None))
+        before = {"outcomes": self._open.outcomes, "publishes": self._open.publishes}
+        data = note(VOID, self._open.dump(), self._open.last, self._wall, self._seed, **before)
+        self._put(self._open.first, self._records, None, data, b"")
         self.voids.append(self._open)
         self._open, self._records = None, []
+
+    def _put(self, first: int, records: Sequence[Record], delivery: Delivery | None, head: bytes, body: bytes) -> None:
+        self.group.pieces += (head, body)
+        self.group.size += len(head) + len(body)
+        self.group.frames.append((first, records, delivery))
 
     def _total(self) -> tuple[int, int]:
         return self._before[0] + self.group.outcomes, self._before[1] + self.group.publishes

@@ -2,9 +2,10 @@
 
 Invariants
 - `append` costs microseconds; `commit` makes everything appended so far durable with one write and one sync a stream.
+- Every frame has a ticket; what its class asks for (`memory`, `written`, `fsync`) has happened when that resolves.
 - `durable` only grows, and only after the sync of every byte up to it, and of a new file's folder, has returned.
 - `unfinished`, deliveries and counts change when a frame is durable, never before.
-- Locks, in this order: committing, books, short. The short one is never held while a file is touched.
+- Locks, in this order: tables, committing, books, short. The short ones are never held while a file is touched.
 
 Nothing here starts a thread or reads a clock: production runs `wait` and `commit` on a writer thread of the app's,
 tests call `commit`.
@@ -13,7 +14,6 @@ tests call `commit`.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,14 @@ from edge.journal.frames import records_of
 from edge.journal.intake import Intake
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.marks import ranges, revive
+from edge.journal.marks import ranges
 from edge.journal.opening import copy_aside, open_ledger
 from edge.journal.patient import PatientFiles
 from edge.journal.recovery import Damage
 from edge.journal.segments import Segment
 from edge.journal.statelog import FORGET, REQUEUED, TABLE
 from edge.journal.store import Change, Store
+from edge.journal.tickets import Progress, Ticket
 from edge.model import Delivery, Record, RecordClass, RecordKind, Stored, Verdict
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Journal:
         self._limits = limits
         self._lock = lock
         self._books = committer.books
+        self._progress = committer.progress
         self._database: Any = None
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -69,27 +71,25 @@ class Journal:
     @property
     def durable(self) -> int:
         """The last sequence number that is durable, with all before it."""
-        return self._committer.durable
+        return self._progress.durable
 
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int:
-        """Put one frame, all or nothing, into the next group; returns the sequence number of its last record.
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket:
+        """Put one frame, all or nothing, into the next group; the ticket resolves when it is durable.
 
-        Durable when `durable` reaches that number. With more than `Limits.buffer` bytes waiting the caller writes
-        the group itself: that is the back-pressure. While the disk refuses, the group waits in memory; ask `takes` and
-        `stalled` before you begin what ends in a record. Raises `JournalError`, and takes nothing, when twice that
-        much waits or the journal is closed; ValueError for a record that the format cannot hold.
+        With more than `Limits.buffer` bytes waiting the caller writes the group itself: that is the back-pressure.
+        While the disk refuses, the group waits in memory; ask `takes` and `stalled` before you begin what ends in a
+        record. Raises `JournalError`, and takes nothing, when twice that much waits or the journal is closed;
+        ValueError for a record that the format cannot hold.
         """
         if not records:
             raise ValueError("a frame needs a record")
-        if self._intake.closed:
-            raise JournalError(f"{self.path}: the journal is closed")
         if self._intake.buffered > 2 * self._limits.buffer and self._committer.refusing:
             self.commit()  # raises while the disk goes on refusing
-        last = self._intake.append(records, delivery)
+        ticket = self._intake.append(records, delivery)
         if self._intake.buffered > self._limits.buffer and not self._committer.refusing:
             with contextlib.suppress(JournalError):  # the record is taken; `stalled` and `stats` say what is wrong
                 self.commit()
-        return last
+        return ticket
 
     @property
     def stalled(self) -> bool:
@@ -110,8 +110,9 @@ class Journal:
         return self._committer.commit()
 
     def wait(self, timeout: float) -> bool:
-        """For the writer thread: block until something is appended or `timeout` seconds pass; whether to commit."""
-        return self._intake.wait(timeout) or self._ledger.log.dirty
+        """For the writer thread: block until something is appended or `timeout` seconds pass; whether to commit.
+        In a crowd it lingers a little, so that more frames share a sync."""
+        return self._committer.wait(timeout)
 
     # -- what was promised and not yet done -----------------------------------------------------------------------
 
@@ -166,18 +167,18 @@ class Journal:
         """`upstream` has done with these records, in any order; returns how many were pending until now.
 
         Written at once, so a killed process forgets none; durable with a commit within a second or so, because a
-        power cut that forgets one only makes it be sent again. Repeats and numbers that are not pending count nothing.
-        Raises OSError when it cannot be written; then nothing changed.
+        power cut that forgets one only makes it be sent again. What is `DEAD` is copied to the dead letters, and
+        committed before this returns. Repeats and numbers that are not pending count nothing. Raises OSError when it
+        cannot be written; then nothing changed, but dead letters that wait for the disk are written once it takes them.
         """
+        if verdict is Verdict.DEAD:
+            return self._refuse(upstream, sequences, reason)
         with self._books:
             places: dict[str, tuple[Segment, dict[int, None]]] = {}
             for sequence in sequences:
-                place = self._ledger.books.take(upstream, sequence) or self._ledger.outbox.find(upstream, sequence)
-                if place is None:
-                    continue
-                segment, ordinal = place
-                marks = segment.marks.get(upstream)
-                if marks is None or ordinal not in marks:
+                place = self._ledger.outbox.waiting(upstream, sequence)
+                if place is not None:
+                    segment, ordinal = place
                     places.setdefault(segment.name, (segment, {}))[1][ordinal] = None
             count = sum(len(ordinals) for _, ordinals in places.values())
             if count:
@@ -187,16 +188,37 @@ class Journal:
                     self._committer.chores = self._committer.chores or done
             return count
 
+    def _refuse(self, upstream: str, sequences: Iterable[int], reason: str) -> int:
+        count = 0
+        with self._books:
+            letters = self._ledger.letters
+            for sequence in sequences:
+                found = letters.write(upstream, sequence, reason, self._intake.clock.wall())
+                if found is not None:
+                    letters.send(self._intake.enclose(*found), found[0])
+                    count += 1
+            under_way = letters.under_way
+        if under_way:
+            self.commit()
+        return count
+
     def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
-        """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow."""
+        """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow. A dead
+        letter outlives the record that it copies, and is told by `dead_letters` alone."""
         with self._books:
             return self._ledger.outbox.records(kind)
 
-    def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
-        """What `upstream` refused for good and is still kept, oldest first, with the reason."""
+    def record(self, sequence: int) -> Stored | None:
+        """The durable record of that number; None where there is none, or it is not kept any more. Costs the same
+        whatever is kept. Raises OSError where it cannot be read."""
         with self._books:
-            found = [(stored, reason) for stored, reason, _, _ in self._ledger.outbox.dead(upstream)]
-        return sorted(found, key=lambda letter: letter[0].sequence)
+            return self._ledger.outbox.record(sequence)
+
+    def dead_letters(self, upstream: str) -> list[tuple[Stored, str]]:
+        """What `upstream` refused for good and is still kept, in the order of refusal, with the reason. Letters have
+        sequence numbers of their own, by which they are requeued and then pending; `accepted` is the record's."""
+        with self._books:
+            return list(self._ledger.dead_letters(upstream))
 
     def requeue(self, upstream: str, sequences: Iterable[int] | None = None) -> int:
         """Dead letters of `upstream`, all or those, are pending again; returns how many. Written at once. They come
@@ -204,16 +226,14 @@ class Journal:
         with self._books:
             wanted = None if sequences is None else set(sequences)
             places: dict[str, tuple[Segment, list[int]]] = {}
-            for stored, _, segment, ordinal in self._ledger.outbox.dead(upstream):
+            for stored, _, segment, ordinal in self._ledger.letters.dead(upstream):
                 if wanted is None or stored.sequence in wanted:
                     places.setdefault(segment.name, (segment, []))[1].append(ordinal)
             if not places:
                 return 0
             marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
             self._ledger.note(REQUEUED, orjson.dumps({"u": upstream, "s": marked}), urgent=True)
-            count = 0
-            for segment, ordinals in places.values():
-                count += revive(segment.marks[upstream], segment.dead[upstream], ordinals)
+            count = sum(segment.revive(upstream, ordinals) for segment, ordinals in places.values())
             self._ledger.books.of(upstream).dead -= count
             return count
 
@@ -225,7 +245,7 @@ class Journal:
     def stats(self) -> dict[str, Any]:
         """Counts that add up: `accepted = local + delivered + pending + dropped + expired + dead` everywhere."""
         with self._books:
-            return self._ledger.stats()
+            return {**self._ledger.stats(), "volatile": self._intake.volatile}
 
     def mend(self, damages: Iterable[Damage]) -> int:
         """Write damaged segments anew with all that is intact in them; returns the records that are lost, which count
@@ -244,27 +264,34 @@ class Journal:
         if self._database is None:
             from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
-            self._database = RuntimeDB(self)
+            with self._books:
+                self._database = self._database or RuntimeDB(self)
         table: Table = self._database.table(name)
         return table
 
     @property
     def store(self) -> Store:
-        """The documents themselves. Hold `reading` while looking."""
+        """The documents themselves. Hold its `lock` while looking."""
         return self._ledger.state.store
 
-    @property
-    def reading(self) -> threading.RLock:
-        """The lock that keeps the documents still."""
-        return self._books
-
-    def change(self, change: Change) -> None:
-        """Make one change of a state table; durable with the next commit. Raises TypeError for what is not JSON,
-        OSError; then nothing changed."""
+    def change(self, *changes: Change) -> None:
+        """Make changes of state tables, one a table, all or none; durable with the next commit. One thread at a time,
+        which the tables see to. Raises TypeError or ValueError for what is not JSON, `JournalError` where limits or
+        the disk refuse; then nothing changed."""
+        if self._intake.closed:
+            raise JournalError(f"{self.path}: the journal is closed")
+        note, admitted = self.store.admit(changes, self._limits)
         with self._books:
-            body = change.dump()
-            self._ledger.note(TABLE, body, urgent=True)
-            self.store.apply(Change.load(body))
+            try:
+                self._ledger.note(TABLE, note, urgent=True)
+            except JournalError:
+                raise
+            except OSError as error:
+                raise JournalError(
+                    f"{self.path}: table {changes[0].table!r} cannot be changed ({error.strerror or error}); nothing "
+                    "of the change was kept. Free space or replace the disk"
+                ) from error
+            self.store.apply(admitted)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -310,6 +337,9 @@ def open_journal(
     except BaseException:
         lock.release()
         raise
-    intake = Intake(clock, ledger.state.seed, sequence, ledger.books.streams)
-    committer = Committer(files, path, ledger, writers, intake, clock=clock, limits=limits, on_durable=on_durable)
+    progress = Progress(sequence)
+    intake = Intake(clock, ledger.state.seed, progress, ledger.books.streams, limits, path=path)
+    committer = Committer(
+        files, path, ledger, writers, intake, progress, clock=clock, limits=limits, on_durable=on_durable
+    )
     return Journal(path, committer, ledger, intake, files=files, limits=limits, lock=lock)

@@ -15,16 +15,17 @@ import orjson
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
-from edge.journal.frames import note_of, records_of
-from edge.journal.marks import Marks, mark_dead, ranges
+from edge.journal.frames import note_of
+from edge.journal.letters import Letters
+from edge.journal.marks import Marks, ranges
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
-from edge.journal.segments import PUBLISHES, Header, Segment
+from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, kind_for
 from edge.journal.statelog import DELIVERIES, READY, SETTLED, SNAPSHOT, TABLE, StateLog
 from edge.journal.tombstones import Tombstone
 from edge.journal.voids import VOID, Void
 from edge.journal.writer import Group
-from edge.model import RecordKind, Verdict
+from edge.model import RecordKind, Stored, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Ledger:
         self.state = found.state
         self.books = found.books
         self.outbox = Outbox(files, folder, found.books)
+        self.letters = Letters(found.books, self.outbox, found.state.letters)
         self.log = StateLog(files, folder)
         if found.read is not None:
             self.log.number, self.log.size = found.read.number, found.read.size
@@ -82,12 +84,17 @@ class Ledger:
             first=first,
             outcomes=stream.outcomes,
             publishes=stream.publishes,
-            upstreams=self.books.upstreams,
+            upstreams=self.owed(stream),
             counts=dict(stream.counts),
             totals={name: asdict(totals) for name, totals in self.books.totals.items()},
+            letters=self.letters.last,
             age=self.age(),
             wall=self._clock.wall(),
         )
+
+    def owed(self, stream: Stream) -> tuple[str, ...]:
+        """Whom outcomes of that stream are for from now on."""
+        return () if stream.name == DEAD else self.books.upstreams
 
     def follow(self, group: Group) -> None:
         """The group is durable: what it promises, ends and delivers counts now."""
@@ -103,6 +110,14 @@ class Ledger:
                     unfinished[record.id] = last
             if delivery is not None:
                 deliveries.note(delivery, last)
+
+    def dead_letters(self, upstream: str) -> Iterator[tuple[Stored, str]]:
+        """See `Journal.dead_letters`; also those of format 1 that are no letters yet."""
+        for letter, stored in self.state.dead.letters(self.books, self.outbox):
+            if letter.upstream == upstream:
+                yield stored, letter.reason
+        for stored, reason, _, _ in self.letters.dead(upstream):
+            yield stored, reason
 
     @property
     def size(self) -> int:
@@ -128,11 +143,7 @@ class Ledger:
         self.log.urgent = self.log.urgent or urgent
 
     def settle(
-        self,
-        upstream: str,
-        places: Mapping[str, tuple[Segment, Collection[int]]],
-        verdict: Verdict,
-        reason: str = "",
+        self, upstream: str, places: Mapping[str, tuple[Segment, Collection[int]]], verdict: Verdict, reason: str = ""
     ) -> None:
         """`upstream` has done with these ordinals of segments, by the segment's name; written at once. Raises OSError;
         then nothing changed."""
@@ -148,8 +159,6 @@ class Ledger:
             totals.add(verdict, number, reason, klass)
         for segment, ordinals in places.values():
             self.books.mark(upstream, segment, ordinals)
-            if verdict is Verdict.DEAD:
-                mark_dead(segment.dead, upstream, reason, ordinals)
 
     def checkpoint(self, sequence: int) -> None:
         """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""
@@ -158,8 +167,10 @@ class Ledger:
 
     def _notes(self) -> Iterator[tuple[int, bytes]]:
         state, books = self.state, self.books
+        left = {name: {"dead": marks} for name, marks in state.dead.dump().items()}
         snapshot: dict[str, Any] = {
             "sequence": state.sequence,
+            "letters": self.letters.last,
             "seed": state.seed,
             "age": self.age(),
             "written": state.written + self.written,
@@ -178,7 +189,7 @@ class Ledger:
                 }
                 for name, stream in books.streams.items()
             },
-            "segments": {segment.name: _summary(segment) for segment in books.segments()},
+            "segments": {segment.name: _summary(segment) | left.get(segment.name, {}) for segment in books.segments()},
         }
         yield SNAPSHOT, orjson.dumps(snapshot)
         for body in state.store.dump():
@@ -191,23 +202,19 @@ class Ledger:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""
         seen: dict[RecordKind, set[int]] = {RecordKind.OUTCOME: set(), RecordKind.PUBLISH: set()}
         for frame in self.outbox.frames(segment):
+            for _, ordinal, record in segment.entries(frame):
+                seen[record.kind].add(ordinal)
             if frame.is_note and note_of(frame)[0] == VOID:
                 void = Void.load(note_of(frame)[1])
                 seen[RecordKind.OUTCOME].update(void.ordinals(RecordKind.OUTCOME, segment.header.outcomes))
                 seen[RecordKind.PUBLISH].update(void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
-            ordinals = {kind: segment.ordinal(frame, kind) for kind in seen}
-            for record in records_of(frame):
-                if record.kind in seen:
-                    seen[record.kind].add(ordinals[record.kind])
-                    ordinals[record.kind] += 1
         lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
         for upstream in (*segment.upstreams, PUBLISHES):
-            kind = RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
-            missing = [ordinal for ordinal in range(segment.total(upstream)) if ordinal not in seen[kind]]
-            count = self.books.mark(upstream, segment, missing)
+            kept = seen[kind_for(upstream)]
+            count = self.books.mark(upstream, segment, [one for one in segment.places(upstream) if one not in kept])
             self._drop_damaged(upstream, count, segment.header.stream, segment.header.first, segment.last)
         if lost:
-            self.degrade(f"{segment.name} is damaged: {lost} records lost")
+            self.degrade(f"{segment.name} is damaged: {lost} {'dead letters' if segment.is_dead else 'records'} lost")
         if segment in self.outbox.damaged:
             self.outbox.damaged.remove(segment)
         return lost
@@ -215,6 +222,7 @@ class Ledger:
     def balance(self) -> None:
         """Make totals agree with the segments there are: what is owed and nowhere to be found is lost."""
         for upstream in (*self.books.names(), PUBLISHES):
+            self._forgive(upstream)
             pending = sum(segment.pending(upstream) for segment in self.books.segments())
             lost = self.books.backlog(upstream) - pending
             if lost > 0:
@@ -227,7 +235,8 @@ class Ledger:
 
     def adopt(self, upstream: str, former: str) -> None:
         """`upstream` takes over what is pending for the name it had before. Once: then nothing is pending there."""
-        for stream in self.books.streams.values():
+        self.letters.adopt(upstream, former)
+        for stream in (self.books.streams[name] for name in STREAMS):
             for segment in stream.segments:
                 pending = segment.pending(former)
                 if not pending or segment.total(upstream):
@@ -238,6 +247,16 @@ class Ledger:
                 marks.add_all(range(segment.outcomes))
                 stream.counts[upstream] = stream.counts.get(upstream, 0) + pending
                 self.books.of(former).add(Verdict.DROPPED, pending, f"moved to {upstream}", stream.name)
+
+    def _forgive(self, upstream: str) -> None:
+        """A letter that was requeued and whose frame is lost, before a checkpoint knew it, never said that its record
+        is dead: that is pending where it stood."""
+        totals = self.books.of(upstream)
+        if totals.dead < 0:
+            dropped = totals.dropped.get("damaged", {})
+            if dropped.get(DEAD):
+                dropped[DEAD] = max(0, dropped[DEAD] + totals.dead)
+            totals.dead = 0
 
     def _drop_damaged(self, upstream: str, count: int, klass: str, first: int, last: int) -> None:
         if count:
@@ -255,9 +274,6 @@ def _summary(segment: Segment) -> dict[str, Any]:
         "counts": segment.header.counts,
         "adopted": segment.adopted,
         "thinned": segment.thinned,
-        "dead": {
-            upstream: {reason: marks.dump() for reason, marks in reasons.items() if marks.count}
-            for upstream, reasons in segment.dead.items()
-        },
+        "revived": {upstream: marks.dump() for upstream, marks in segment.revived.items() if marks.count},
         "marks": {upstream: marks.dump() for upstream, marks in segment.marks.items() if marks.count},
     }

@@ -11,7 +11,9 @@ from edge.model import RecordClass
 if TYPE_CHECKING:
     from edge.config.models import JournalSection
 
-Durability = Literal["written", "fsync"]
+Durability = Literal["memory", "written", "fsync"]
+"""What a record has survived when it counts as durable: nothing yet, the end of the process, a power cut."""
+
 Policy = Literal["drop_oldest", "drop_newest", "block", "thin"]
 
 WORTH = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, RecordClass.ALARM.value)
@@ -22,11 +24,12 @@ WORTH = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, RecordClass.ALA
 class Limits:
     """Bytes and seconds. `buffer`: what may be appended and not yet written before `append` writes it itself.
     `keep_delivered`: how long what nobody waits for is kept, and `keep_delivered_count` how many outcomes of it: the
-    earlier bound wins; `keep_dead`: how much longer with dead letters in it. `min_free`: what is to stay free on the
+    earlier bound wins; `keep_dead`: how long dead letters are, or a tenth more. `min_free`: what is to stay free on the
     disk. `when_full`: what gives way then, for all or by class, see `edge.journal.space`; `thin` leaves one frame in
     `thin_to`. `expire`: after how long a record that still waits is given up, for all or by class. `durability` is
-    what `durable` promises, for all or by class: `fsync` survives a power cut, `written` the end of the process; a
-    class that is not named has `fsync`."""
+    what `durable` promises, for all or by class; a class that is not named has `fsync`. With `memory` a record counts
+    at once and is written when the writer gets to it. `table_size`: what the documents of one state table may take;
+    `tables`: how many there may be."""
 
     max_size: int = 256_000_000
     segment: int = 8_000_000
@@ -39,6 +42,8 @@ class Limits:
     thin_to: int = 10
     expire: float | Mapping[str, float | None] | None = None
     durability: Durability | Mapping[str, Durability] = "fsync"
+    table_size: int = 8_000_000
+    tables: int = 64
 
     @classmethod
     def of(cls, settings: JournalSection) -> Limits:
@@ -60,10 +65,13 @@ class Limits:
         """Where a segment ends: small enough that dropping one is a small part of the journal."""
         return min(self.segment, max(self.max_size // 16, 1 << 14))
 
+    def level(self, stream: str) -> Durability:
+        """What a record of that stream has survived when it counts as durable."""
+        return self.durability if isinstance(self.durability, str) else self.durability.get(stream, "fsync")
+
     def syncs(self, stream: str) -> bool:
         """Whether a group of that stream is synced before it counts as durable."""
-        level = self.durability if isinstance(self.durability, str) else self.durability.get(stream, "fsync")
-        return level == "fsync"
+        return self.level(stream) == "fsync"
 
     def policy(self, stream: str) -> Policy:
         """What happens to a record of that stream that finds no room. Only telemetry is thinned; what is no class of

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable
-
-_REASONS = 64
+from collections.abc import Iterable, Iterator
 
 
 class Marks:
     """Bits by ordinal, and how many are set. Only a prefix costs no memory at all."""
 
-    __slots__ = ("_bits", "count", "start")
+    __slots__ = ("_bits", "count")
 
     def __init__(self, count: int = 0, bits: bytes = b"") -> None:
         self.count = count
         self._bits: bytearray | None = bytearray(bits) if bits else None  # None: exactly the first `count` are set
-        self.start = 0  # offset of a frame before which all is settled; 0 where not known
 
     def __contains__(self, ordinal: int) -> bool:
         if self._bits is None:
@@ -49,19 +46,36 @@ class Marks:
             self._bits = bytearray(((1 << self.count) - 1).to_bytes((self.count >> 3) + 1, "little"))
         self._bits[ordinal >> 3] &= ~(1 << (ordinal & 7))
         self.count -= 1
-        self.start = 0
         return True
 
     def copy(self) -> Marks:
         """The same marks, to go on separately."""
         return Marks(self.count, bytes(self._bits or b""))
 
-    def add_all(self, ordinals: Iterable[int]) -> None:
-        """Set many; back to a prefix where no hole is left."""
+    def add_all(self, ordinals: Iterable[int]) -> int:
+        """Set many, and be a prefix again where no hole is left; returns how many were not set."""
+        before = self.count
         for ordinal in sorted(ordinals):
             self.add(ordinal)
         if self._bits is not None and int.from_bytes(self._bits, "little") == (1 << self.count) - 1:
             self._bits = None
+        return self.count - before
+
+    @property
+    def mask(self) -> int:
+        """All of them as one number, the first ordinal in its lowest bit."""
+        return (1 << self.count) - 1 if self._bits is None else int.from_bytes(self._bits, "little")
+
+    @property
+    def prefix(self) -> int:
+        """How many are set before the first that is not."""
+        if self._bits is None:
+            return self.count
+        unset = ~self.mask
+        return (unset & -unset).bit_length() - 1
+
+    def __iter__(self) -> Iterator[int]:
+        return (ordinal for ordinal in range(self.mask.bit_length()) if ordinal in self)
 
     def dump(self) -> list[int | str]:
         """Plain data for a checkpoint."""
@@ -94,20 +108,3 @@ def ranges(ordinals: Iterable[int]) -> list[int]:
 def unranged(flat: list[int]) -> list[int]:
     """The ordinals that `ranges` wrote."""
     return [ordinal for first, last in zip(flat[::2], flat[1::2], strict=True) for ordinal in range(first, last + 1)]
-
-
-def mark_dead(dead: dict[str, dict[str, Marks]], upstream: str, reason: str, ordinals: Iterable[int]) -> None:
-    """Remember which records `upstream` refused, and why. At most 64 reasons a segment: the rest share one."""
-    reasons = dead.setdefault(upstream, {})
-    if reason not in reasons and len(reasons) >= _REASONS:
-        reason = "another reason"
-    reasons.setdefault(reason, Marks()).add_all(ordinals)
-
-
-def revive(marks: Marks, reasons: dict[str, Marks], ordinals: Iterable[int]) -> int:
-    """Dead letters are pending again; returns how many of `ordinals` were dead letters."""
-    count = 0
-    for ordinal in ordinals:
-        if any(dead.remove(ordinal) for dead in reasons.values()):
-            count += marks.remove(ordinal)
-    return count

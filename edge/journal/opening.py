@@ -12,9 +12,11 @@ from zlib import crc32
 
 from edge.clock import Clock
 from edge.journal.files import Files
+from edge.journal.format1 import convert
 from edge.journal.ledger import Ledger
 from edge.journal.recovery import Damage, Survey, survey
 from edge.journal.rewrite import SUFFIX
+from edge.journal.segments import VERSION
 from edge.journal.writer import Writer
 
 _SIDE_FILE = 1 << 24
@@ -50,6 +52,7 @@ def open_ledger(
         for name in files.names(folder):
             if name.endswith(SUFFIX):
                 files.remove(f"{folder}/{name}")
+        found.sequence = convert(files, folder, ledger, found.sequence, clock.wall())
         _resume(files, folder, ledger, found, writers, clock)
         files.sync_folder(folder)
         ledger.checkpoint(found.sequence)
@@ -63,12 +66,9 @@ def open_ledger(
 
 
 def describe(found: Survey, ledger: Ledger) -> None:
-    """Say what is wrong, and fall back to what segments know where the state log is lost. Changes no file."""
+    """Say what is wrong. Changes no file."""
     if found.read is None and any(found.books.segments()):
         ledger.degrade("the state log is lost: state tables are empty, what was delivered may be sent again")
-        newest = max(found.books.segments(), key=lambda segment: segment.header.first)
-        found.state.restore_totals(newest.header.totals)
-        found.books.totals = found.state.totals
     for damage in found.damages:
         if not damage.torn:
             ledger.degrade(f"{damage.name}: bytes {damage.offset} to {damage.end}: {damage.what}")
@@ -114,6 +114,7 @@ def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: d
         writer = writers[segment.header.stream]
         writer.resume(segment)
         newest = segment is writer.stream.segments[-1]
-        same = segment.header.upstreams == ledger.books.upstreams
+        header = segment.header
+        same = header.upstreams == ledger.owed(writer.stream) and header.version == VERSION
         if not (newest and same and segment not in found.damaged):
             writer.seal(clock.wall(), durable=True)

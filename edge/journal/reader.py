@@ -46,9 +46,8 @@ class JournalReader:
         return [stored for stored in self.records(None) if stored.record.id == name]
 
     def dead_letters(self, upstream: str) -> Iterator[tuple[Stored, str]]:
-        """What `upstream` refused for good and is still kept, with the reason."""
-        for stored, reason, _, _ in self._ledger.outbox.dead(upstream):
-            yield stored, reason
+        """What `upstream` refused for good and is still kept, with the reason, in the order of refusal."""
+        return self._ledger.dead_letters(upstream)
 
     def pending(self, upstream: str) -> Iterator[Stored]:
         """What `upstream` has not done with, oldest first; in memory that does not grow."""
@@ -60,7 +59,7 @@ class JournalReader:
     def tables(self) -> dict[str, Mapping[int, Mapping[str, Any]]]:
         """The documents of every state table by id."""
         store = self._found.state.store
-        return {name: store.tables[name].docs for name in store.names()}
+        return {name: table.docs for name, table in store.tables.items()}
 
     def stats(self) -> dict[str, Any]:
         """As `Journal.stats`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.journal.files import Files
 from edge.journal.frames import Frame, walk
-from edge.journal.segments import Header, Segment, parse_name, stream_seed
+from edge.journal.segments import DEAD, Header, Segment, parse_name, stream_seed
 from edge.journal.statelog import State
 
 
@@ -26,7 +26,7 @@ def rebuild(files: Files, folder: str, name: str, state: State, previous: Segmen
     if frame is None:
         return None
     first, outcomes, publishes = frame.sequence, frame.outcomes, frame.publishes
-    upstreams = tuple(state.upstreams)
+    upstreams = () if stream == DEAD else tuple(state.upstreams)
     counts = dict.fromkeys(upstreams, outcomes)
     at_checkpoint = state.streams.get(stream)
     known = state.segments.get(name)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from zlib import crc32
 
 from edge.journal.books import Books
 from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, delivery_of, note_of, records_of, walk
+from edge.journal.letters import Letter, post
 from edge.journal.rebuild import rebuild
 from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
@@ -44,8 +46,10 @@ class Survey:
     stillborn: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     damaged: list[Segment] = field(default_factory=list)
+    letters: list[tuple[int, Letter, Segment, int]] = field(default_factory=list)  # number, letter, where it stands
     ended: list[str] = field(default_factory=list)  # promised runs whose outcome found no room
     sequence: int = 0
+    counted: int = 0  # voids up to that number are in the totals
 
     def note(self, name: str, gap: Gap, what: str, *, torn: bool = False) -> None:
         self.damages.append(Damage(name, gap.offset, gap.end, what, torn))
@@ -56,14 +60,18 @@ def survey(files: Files, folder: str) -> Survey:
     names = files.names(folder)
     read, skipped = _newest_state(files, folder, names)
     found = Survey(read.state if read is not None else State(), read, Books())
-    found.books.totals, found.books.tombstones = found.state.totals, found.state.tombstones
     for name in skipped:
         found.damages.append(Damage(name, 0, files.size(f"{folder}/{name}"), "no whole checkpoint"))
     if read is not None:
         for gap in read.gaps:
             found.note(f"state-{read.number:010d}.log", gap, "no note", torn=gap.offset >= read.size)
     _find_segments(files, folder, names, found)
+    found.books.totals, found.books.tombstones = found.state.totals, found.state.tombstones
+    found.counted = found.state.sequence
+    if read is None:
+        _restore_totals(found)
     _scan(files, folder, found)
+    _post(found)
     _count(found)
     return found
 
@@ -101,7 +109,7 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         present.add(name)
         read_footer(files, folder, segment)
         segment.marks = found.state.marks.get(name, {})
-        segment.dead = found.state.dead.get(name, {})
+        segment.revived = found.state.revived.get(name, {})
         known = found.state.segments.get(name, {})
         segment.adopted, segment.thinned = known.get("adopted", []), known.get("thinned", False)
         if segment.header.seed != found.state.seed and found.state.seed:
@@ -123,7 +131,7 @@ def _scan(files: Files, folder: str, found: Survey) -> None:
                 lanes.append(_frames(files, folder, segment, rest[0] if rest else None, found))
     unfinished, deliveries = found.state.unfinished, found.state.deliveries
     for frame in heapq.merge(*lanes, key=lambda frame: frame.sequence):
-        if frame.sequence <= found.state.sequence:
+        if frame.is_letter or frame.sequence <= found.state.sequence:
             continue
         for sequence, record in enumerate(records_of(frame), frame.sequence):
             if record.kind is RecordKind.ACCEPTED:
@@ -164,7 +172,11 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
             continue
         if not sealed:
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
+            segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
+        if frame.is_letter:
+            letter = Letter.of(frame)
+            found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
         yield frame
     if not sealed:
         segment.crc = crc32(files.read(path, 0, segment.size))
@@ -175,14 +187,16 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
 
 
 def _leave_out(segment: Segment, frame: Frame, void: Void, found: Survey, *, count: bool) -> None:
-    """Records that stand for nothing but themselves: accepted, and dropped."""
+    """Records that were accepted and dropped, which the void alone says."""
     if count:
         segment.size, segment.last = frame.end, void.last
         segment.outcomes = void.outcomes + void.left_out - segment.header.outcomes
         segment.publishes = void.publishes + void.published - segment.header.publishes
-    if void.last > found.state.sequence:
+    if void.last > found.counted:
         found.books.leave_out(segment, void, frame.wall)
-        found.ended += void.ended
+    else:
+        found.books.pass_over(segment, void)
+    found.ended += void.ended
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:
@@ -202,14 +216,70 @@ def _complete(segment: Segment, following: Segment | None, found: Survey) -> Non
     if known is not None:
         outcomes, publishes = max(outcomes, known["outcomes"]), max(publishes, known["publishes"])
         segment.last = max(segment.last, known["last"])
-    for upstream, marks in segment.marks.items():
+    for upstream, marks in (segment.revived if segment.is_dead else segment.marks).items():
         if upstream == PUBLISHES:
-            publishes = max(publishes, marks.count)
+            publishes = max(publishes, marks.mask.bit_length())
         elif upstream in segment.upstreams:
-            outcomes = max(outcomes, marks.count)
+            outcomes = max(outcomes, marks.mask.bit_length())
     if (outcomes, publishes) != (segment.outcomes, segment.publishes):
         segment.outcomes, segment.publishes = max(outcomes, segment.outcomes), max(publishes, segment.publishes)
         found.damaged.append(segment)
+
+
+def _restore_totals(found: Survey) -> None:
+    """Without a state log, the newest header knows best what had become of records."""
+    newest = max(found.books.segments(), key=lambda segment: segment.header.first, default=None)
+    if newest is not None:
+        found.state.restore_totals(newest.header.totals)
+        found.state.letters = newest.header.letters
+        found.counted = newest.header.first - 1
+
+
+def _post(found: Survey) -> None:
+    """What dead letters say that the checkpoint does not know: the notes behind it were applied before, and a mark is
+    the same whoever sets it first. Without a state log what was requeued is not known: each letter is dead again."""
+    books, state = found.books, found.state
+    for number, letter, home, ordinal in sorted(found.letters, key=itemgetter(0)):
+        original = books.find(letter.segment)
+        totals = books.of(letter.upstream)
+        if original is not None and not original.sealed:
+            _cover(original, letter, found)
+        if number > state.letters:
+            if original is None and not _is_gone(letter.segment, found):
+                totals.dead += 1  # the record's file is lost, its copy is not
+            else:
+                post(books, letter, home, ordinal, original)
+        elif found.read is None and original is not None:
+            dead = totals.dead
+            books.mark(letter.upstream, original, [letter.ordinal])
+            totals.dead = dead  # the header's totals know it
+        state.letters = max(state.letters, number)
+    if found.read is None:
+        alive = [
+            letter.upstream
+            for _, letter, home, ordinal in found.letters
+            if ordinal not in home.revived.get(letter.upstream, ())
+        ]
+        for upstream in dict.fromkeys(alive):
+            books.of(upstream).dead = max(books.of(upstream).dead, alive.count(upstream))
+
+
+def _cover(original: Segment, letter: Letter, found: Survey) -> None:
+    """The letter survived and its record did not, which was written with less durability: it was accepted all the
+    same."""
+    kind = "publishes" if letter.kind is RecordKind.PUBLISH else "outcomes"
+    if letter.ordinal >= getattr(original, kind):
+        setattr(original, kind, letter.ordinal + 1)
+        found.damaged.append(original)
+
+
+def _is_gone(name: str, found: Survey) -> bool:
+    """Whether the segment was deleted, and what waited in it counted, before the checkpoint."""
+    stream, number = parse_name(name) or ("", 0)
+    known = found.state.streams.get(stream)
+    return name in found.state.gone or (
+        name not in found.state.segments and (known is None or number <= known["number"])
+    )
 
 
 def _count(found: Survey) -> None:

@@ -17,8 +17,8 @@ from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.segments import Segment
 from edge.journal.space import Space
-from edge.journal.writer import Writer
-from edge.model import RecordClass
+from edge.journal.writer import Group, Writer
+from edge.model import RecordClass, RecordKind
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _SAYS = {
@@ -58,19 +58,30 @@ class Room:
         self._carried: set[str] = set()
         self._wanted: dict[str, int] = {}  # bytes for which a stream found no room the last time
         self._full: frozenset[str] = frozenset()
+        self._left: dict[str, int] = {}  # bytes that a stream that blocks may still take
+        self.assess()
 
     def takes(self, klass: RecordClass) -> bool:
         """See `Journal.takes`. Any thread."""
-        return klass not in self._full or self._limits.policy(klass) != "block"
+        return klass not in self._left or self._intake.buffered < self._left[klass]
 
-    def make(self, stream: str, size: int) -> bool:
-        """Free what may go until `size` bytes for that stream fit; False where it does not fit, and only a delivery
-        or retention can change that."""
+    def make(self, stream: str, group: Group) -> bool:
+        """Free what may go until the group fits its stream; False where it does not fit, and only a delivery or
+        retention can change that. Raises OSError where a stream that blocks would outgrow even its margin: somebody
+        appends who did not ask `takes`. Promises may: without those a segment that is done with could not go."""
         self._wanted.pop(stream, None)
-        while self._tight(stream, size):
+        while self._tight(group.size + self._limits.margin(stream)):
             if not self.free_one(stream):
-                self._wanted[stream] = size
-                return not self._someone_waits()
+                self._wanted[stream] = group.size
+                waits = self._someone_waits()
+                if (
+                    waits
+                    and self._limits.policy(stream) == "block"
+                    and self._tight(group.size)
+                    and not _promises(group)
+                ):
+                    raise OSError(errno.ENOSPC, f"max_size of {self._limits.max_size} bytes is reached")
+                return not waits
         return True
 
     def _someone_waits(self) -> bool:
@@ -109,7 +120,9 @@ class Room:
         """Whether there is enough at hand to be worth a checkpoint, and nobody waits for it."""
         segment = writer.segment
         enough = self._limits.segment_size // 4
-        return segment is not None and segment.settled and segment.size - segment.body >= enough
+        if segment is None or segment.is_dead:
+            return False
+        return segment.settled and segment.size - segment.body >= enough
 
     def assess(self) -> bool:
         """Look which streams that keep what they have are full now; whether one has room again."""
@@ -120,12 +133,24 @@ class Room:
                 self._ledger.trouble(f"full {policy}", says.format(" and ".join(full)))
             else:
                 self._ledger.well(f"full {policy}")
+        blocking = [stream for stream in self.keeping if self._limits.policy(stream) == "block"]
+        self._left = {stream: self._left_for(stream) for stream in blocking}
         return bool(before - self._full)
+
+    def _left_for(self, stream: str) -> int:
+        if stream in self._full:
+            return 0
+        with self._books:
+            room = self._limits.max_size - self._ledger.size
+            if self._limits.min_free:
+                room = min(room, self._free() - self._limits.min_free)
+            room += sum(segment.length for segment in self.space.victims(stream))
+        return max(room - self._limits.margin(stream), self._limits.segment_size)
 
     def _is_full(self, stream: str) -> bool:
         with self._books:
             return (
-                self._tight(stream, self._wanted.get(stream, 0))
+                self._tight(self._wanted.get(stream, 0) + self._limits.margin(stream))
                 and self._someone_waits()
                 and not self.space.victims(stream)
                 and not self._log_is_loose()
@@ -136,8 +161,7 @@ class Room:
         """Whether the disk has room for another segment, the floor left alone."""
         return self._free() >= self._limits.min_free + self._limits.segment_size
 
-    def _tight(self, stream: str, size: int) -> bool:
-        size += self._limits.margin(stream)
+    def _tight(self, size: int) -> bool:
         if self._ledger.size + size > self._limits.max_size:
             return True
         return bool(self._limits.min_free) and self._free() - size < self._limits.min_free
@@ -185,3 +209,7 @@ class Room:
         """End the writer's segment. Raises OSError."""
         if writer.segment is not None:
             self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
+
+
+def _promises(group: Group) -> bool:
+    return any(record.kind is RecordKind.ACCEPTED for _, records, _ in group.frames for record in records)

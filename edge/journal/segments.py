@@ -2,20 +2,28 @@
 
 Invariants
 - A stream is a class of worth; a frame lies in the stream of its most valuable record, and never spans segments.
+- Dead letters have a stream of their own, `dead`: what stands there is owed to nobody until it is requeued.
 - A segment's header carries what was counted before it, so every count survives the deletion of older segments.
 - Which upstreams a record is for is a property of its segment: it is fixed when the segment begins.
 - A sealed segment ends with a footer; only the newest segment of a stream may lack one.
 
-Format 1
-    segment = magic "edge journal 1\\n" | header note (seed 0) | frame* | [footer note | footer's offset u64]
+Format 2
+    segment = magic "edge journal 2\\n" | header note (seed 0) | frame* | [footer note | footer's offset u64]
     header  = JSON {version, seed, stream, number, first, outcomes, publishes, upstreams, counts,
-              totals, age, wall}
-    footer  = JSON {outcomes, publishes, last, size, crc}     crc: CRC-32 of the bytes before the footer
+              totals, letters, age, wall}       letters: number of the last dead letter that `totals` count
+    frame   = see `edge.journal.frames`; a note among them is a void, see `edge.journal.voids`
+    footer  = JSON {outcomes, publishes, last, size, crc, age, index}
+              crc: CRC-32 of the bytes before the footer; index: see `edge.journal.index`, [[sequence], [outcomes
+              before], [publishes before], [offset]], each as a first value and the differences from there
+Format 1 has the magic "edge journal 1\\n", and neither `letters`, `index` nor the stream `dead`: a dead letter was a
+mark on the record's own segment, see `edge.journal.format1`. Its frames are the same; a segment of format 1 is not
+written on, only written anew.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zlib import crc32
@@ -24,16 +32,21 @@ import orjson
 
 from edge.journal.errors import JournalFormat
 from edge.journal.files import Files
-from edge.journal.frames import CHUNK, Frame, note, note_of, walk
+from edge.journal.frames import CHUNK, Frame, note, note_of, records_of, skim, walk
+from edge.journal.index import STEP, Index
 from edge.journal.marks import Marks
-from edge.model import RecordClass, RecordKind
+from edge.model import Record, RecordClass, RecordKind
 
-MAGIC = b"edge journal 1\n"
-VERSION = 1
+VERSION = 2
+_MAGIC = b"edge journal "
+_MAGICS = {version: b"%s%d\n" % (_MAGIC, version) for version in (1, VERSION)}
 PUBLISHES = "@publish"
 """The name of the outbox of publish records; every other name is an upstream of outcomes."""
 
 STREAMS = (RecordClass.ALARM.value, RecordClass.TELEMETRY.value, RecordClass.PUBLISH.value)
+DEAD = "dead"
+"""The stream of dead letters, which holds copies: nothing is accepted in it."""
+
 HEADER, FOOTER = 16, 17
 _TRAILER = struct.Struct("<Q")
 
@@ -41,8 +54,8 @@ _TRAILER = struct.Struct("<Q")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What a segment says of itself. `counts` are the outcomes for each upstream in this stream before it, `totals`
-    what had become of records at each upstream, over all streams; `age` is the journal's own clock in seconds:
-    monotonic time it was open, summed over boots."""
+    what had become of records at each upstream, over all streams, dead letters up to number `letters` counted; `age`
+    is the journal's own clock in seconds: monotonic time it was open, summed over boots."""
 
     version: int = VERSION
     seed: int
@@ -54,18 +67,19 @@ class Header:
     upstreams: tuple[str, ...]
     counts: dict[str, int]
     totals: dict[str, dict[str, Any]]
+    letters: int = 0
     age: float
     wall: float
 
     def dump(self) -> bytes:
         """The first bytes of the file."""
-        return MAGIC + note(HEADER, orjson.dumps(asdict(self)), self.first, self.wall, 0)
+        return _MAGICS[self.version] + note(HEADER, orjson.dumps(asdict(self)), self.first, self.wall, 0)
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
     """One file. `size` is where its durable whole frames end, `length` what the file takes on disk. `marks`: what each
-    upstream has done with; `dead`: what of that it refused for good, by reason."""
+    upstream has done with; `revived`: dead letters that are or were pending again, of which `marks` are a part."""
 
     name: str
     header: Header
@@ -79,23 +93,50 @@ class Segment:
     age: float = 0.0
     sealed: bool = False
     marks: dict[str, Marks] = field(default_factory=dict)
-    dead: dict[str, dict[str, Marks]] = field(default_factory=dict)
+    revived: dict[str, Marks] = field(default_factory=dict)
     adopted: list[str] = field(default_factory=list)
     thinned: bool = False
     rewritten: bool = False
+    index: Index = field(default_factory=Index)
 
     @property
     def upstreams(self) -> tuple[str, ...]:
-        """Whom its outcomes are for: those named in the header, and those that took over from one of them."""
-        return (*self.header.upstreams, *self.adopted)
+        """Whom its outcomes are for: those named in the header, and those that took over from one of them; of dead
+        letters, those that have requeued any."""
+        revived = [name for name in self.revived if name != PUBLISHES]
+        return (*self.header.upstreams, *self.adopted, *revived)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it holds dead letters."""
+        return self.header.stream == DEAD
+
+    @property
+    def dead(self) -> int:
+        """How many dead letters in it were never requeued."""
+        if not self.is_dead:
+            return 0
+        revived = 0
+        for name in self.upstreams:  # who adopted a letter has it besides the one that it was for
+            revived |= self.revived[name].mask
+        publishes = self.revived.get(PUBLISHES, Marks())
+        return self.outcomes - revived.bit_count() + self.publishes - publishes.count
 
     @property
     def seed(self) -> int:
         """What the checksums of its frames begin with."""
         return stream_seed(self.header.seed, self.header.stream)
 
+    def places(self, upstream: str) -> Iterable[int]:
+        """Which of its records are for that upstream, by ordinal."""
+        if self.is_dead:
+            return self.revived.get(upstream, Marks())
+        return range(self.total(upstream))
+
     def total(self, upstream: str) -> int:
         """How many of its records are for that upstream."""
+        if self.is_dead:
+            return self.revived[upstream].count if upstream in self.revived else 0
         if upstream == PUBLISHES:
             return self.publishes
         return self.outcomes if upstream in self.upstreams else 0
@@ -104,6 +145,43 @@ class Segment:
         """How many of them the upstream has not done with."""
         marks = self.marks.get(upstream)
         return self.total(upstream) - (marks.count if marks is not None else 0)
+
+    def owes(self, upstream: str, ordinal: int) -> bool:
+        """Whether that one is for the upstream: one of the kind that goes there."""
+        if self.is_dead:
+            return upstream in self.revived and ordinal in self.revived[upstream]
+        return upstream == PUBLISHES or upstream in self.upstreams
+
+    def waits(self, upstream: str, ordinal: int) -> bool:
+        """Whether the upstream has not done with that one."""
+        marks = self.marks.get(upstream)
+        return self.owes(upstream, ordinal) and (marks is None or ordinal not in marks)
+
+    def first_waiting(self, upstream: str) -> int:
+        """An ordinal before which none waits."""
+        marks = self.marks.get(upstream)
+        if not self.is_dead:
+            return marks.prefix if marks is not None else 0
+        waiting = self.revived[upstream].mask & ~(marks.mask if marks is not None else 0)
+        return max((waiting & -waiting).bit_length() - 1, 0)
+
+    def revive(self, upstream: str, ordinals: Iterable[int]) -> int:
+        """These dead letters wait for the upstream; returns how many had not been requeued until now."""
+        return self.revived.setdefault(upstream, Marks()).add_all(ordinals)
+
+    def enter(self, sequence: int, outcomes: int, publishes: int, offset: int) -> None:
+        """Take a frame into the index, if it is far enough from the last; counts as the frame has them."""
+        if offset >= self.index.due:
+            before = (outcomes - self.header.outcomes) & 0xFFFFFFFF, (publishes - self.header.publishes) & 0xFFFFFFFF
+            self.index.add(sequence, *before, offset)
+
+    def chart(self, frames: bytes) -> None:
+        """Take whole frames, which stand at `size`, into the index. Of a few, the first is near enough."""
+        at = 0
+        while at < len(frames):
+            length, sequence, outcomes, publishes = skim(frames, at)
+            self.enter(sequence, outcomes, publishes, self.size + at)
+            at += length if len(frames) > 2 * STEP else len(frames)
 
     @property
     def settled(self) -> bool:
@@ -116,6 +194,14 @@ class Segment:
             return (frame.publishes - self.header.publishes) & 0xFFFFFFFF
         return (frame.outcomes - self.header.outcomes) & 0xFFFFFFFF
 
+    def entries(self, frame: Frame) -> Iterator[tuple[int, int, Record]]:
+        """Outcomes and publishes of a frame of it: sequence number, place among their kind in this segment, record."""
+        ordinals = {kind: self.ordinal(frame, kind) for kind in (RecordKind.OUTCOME, RecordKind.PUBLISH)}
+        for sequence, record in enumerate(records_of(frame), frame.sequence):
+            if record.kind in ordinals:
+                yield sequence, ordinals[record.kind], record
+                ordinals[record.kind] += 1
+
     def footer(self, wall: float) -> bytes:
         """The last bytes of a sealed file."""
         body = {
@@ -125,9 +211,15 @@ class Segment:
             "size": self.size,
             "crc": self.crc,
             "age": self.age,
+            "index": self.index.dump(),
         }
         # A sequence number of its own keeps a footer apart from the frames before it.
         return note(FOOTER, orjson.dumps(body), self.last + 1, wall, self.seed) + _TRAILER.pack(self.size)
+
+
+def kind_for(upstream: str) -> RecordKind:
+    """The kind of record that goes there."""
+    return RecordKind.PUBLISH if upstream == PUBLISHES else RecordKind.OUTCOME
 
 
 def stream_seed(seed: int, stream: str) -> int:
@@ -145,7 +237,7 @@ def parse_name(name: str) -> tuple[str, int] | None:
     """Stream and number of a segment's file name; None for any other file."""
     stem, dot, suffix = name.rpartition(".")
     stream, dash, number = stem.rpartition("-")
-    if not dot or not dash or suffix != "log" or stream not in STREAMS or not number.isdecimal():
+    if not dot or not dash or suffix != "log" or stream not in (*STREAMS, DEAD) or not number.isdecimal():
         return None
     return stream, int(number)
 
@@ -158,11 +250,12 @@ def read_header(files: Files, folder: str, name: str) -> Segment | None:
     path = f"{folder}/{name}"
     length = files.size(path)
     begin = files.read(path, 0, min(length, CHUNK))
-    if not begin.startswith(MAGIC):
-        if begin.startswith(b"edge journal "):
+    magic = begin[: len(_MAGICS[VERSION])]
+    if magic not in _MAGICS.values():
+        if begin.startswith(_MAGIC):
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None
-    frame = next(walk(lambda at, size: begin[at : at + size], len(MAGIC), len(begin), 0), None)
+    frame = next(walk(lambda at, size: begin[at : at + size], len(magic), len(begin), 0), None)
     if not isinstance(frame, Frame) or not frame.is_note:
         return None
     kind, body = note_of(frame)
@@ -194,4 +287,5 @@ def read_footer(files: Files, folder: str, segment: Segment) -> bool:
         return False
     segment.outcomes, segment.publishes, segment.last = values["outcomes"], values["publishes"], values["last"]
     segment.size, segment.crc, segment.age, segment.sealed = at, values["crc"], values["age"], True
+    segment.index = Index.load(values.get("index"))
     return True

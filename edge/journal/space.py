@@ -1,12 +1,12 @@
 """What gives way when space runs out, in which order, and how it is counted.
 
 1. What everybody has done with and retention no longer wants, by age or by count: at any time.
-2. When `max_size`, the free-space floor or the disk itself presses: what everybody has done with, oldest first, dead
-   letters after the rest.
-3. What somebody waits for, oldest first: publishes, then telemetry, alarms last. What is worth more than the record
-   that wants room never goes; nor does what lies in a stream whose policy is `block`; what lies in one with
-   `drop_newest` goes only for what is worth more. Where telemetry has `thin`, all but every n-th frame of each of
-   its segments goes first, once.
+2. When `max_size`, the free-space floor or the disk itself presses: what everybody has done with, oldest first; then
+   dead letters that nobody requeued.
+3. What somebody waits for, oldest first: publishes, then telemetry, requeued dead letters, alarms last. What is worth
+   more than the record that wants room never goes; nor does what lies in a stream whose policy is `block`; what lies
+   in one with `drop_newest` goes only for what is worth more. For a dead letter all but that may go. Where telemetry
+   has `thin`, all but every n-th frame of each of its segments goes first, once.
 4. Where nothing may go, the record itself does: with `drop_newest` it is accepted and dropped (`edge.journal.voids`).
    With `block` nothing more of its class should have been begun (`Journal.takes`), and what was begun is written:
    streams that keep what they have stop growing a segment or two before `max_size`.
@@ -24,13 +24,15 @@ from collections.abc import Callable, Iterable
 from edge.journal.files import Files
 from edge.journal.frames import Frame, records_of
 from edge.journal.ledger import Ledger
-from edge.journal.limits import WORTH, Limits
+from edge.journal.limits import Limits
 from edge.journal.rewrite import rewrite
-from edge.journal.segments import PUBLISHES, Segment
+from edge.journal.segments import DEAD, PUBLISHES, Segment
 from edge.journal.tombstones import Tombstone
-from edge.model import Record, RecordKind
+from edge.model import Record, RecordClass, RecordKind
 
 _SPARSE = 0.05
+_CHEAPEST_FIRST = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, DEAD, RecordClass.ALARM.value)
+_LETTERS = 0.1  # of `keep_dead`: how long a segment of dead letters gathers, so that the oldest of them can go in time
 
 
 class Space:
@@ -44,11 +46,23 @@ class Space:
 
     def spent(self) -> list[Segment]:
         """Sealed segments that nobody waits for and retention no longer wants."""
-        before = self._ledger.age() - self._limits.keep_delivered
+        age = self._ledger.age()
+        delivered, dead = age - self._limits.keep_delivered, age - self._limits.keep_dead
         done = [segment for segment in self._ledger.books.segments() if _done(segment)]
-        beyond = self._beyond_count(done)
-        found = [segment for segment in done if segment.age <= before or segment in beyond]
-        return [segment for segment in found if not _dead(segment) or segment.age <= before - self._limits.keep_dead]
+        letters = [segment for segment in done if self._refused(segment) and segment.age <= dead]
+        others = [segment for segment in done if not self._refused(segment)]
+        beyond = self._beyond_count(others)
+        return letters + [segment for segment in others if segment.age <= delivered or segment in beyond]
+
+    def stale(self, segment: Segment | None) -> bool:
+        """Whether an open segment of dead letters is to end, however few there are."""
+        if segment is None or not segment.is_dead:
+            return False
+        return segment.header.age <= self._ledger.age() - _LETTERS * self._limits.keep_dead
+
+    def _refused(self, segment: Segment) -> bool:
+        """Whether it holds dead letters; of a journal that format 1 wrote, any segment may for a while."""
+        return bool(segment.dead) or segment.name in self._ledger.state.dead
 
     def _beyond_count(self, done: list[Segment]) -> list[Segment]:
         """Those after which enough delivered outcomes came."""
@@ -69,6 +83,7 @@ class Space:
             segment
             for segment in self._ledger.books.segments()
             if segment.sealed
+            and not segment.is_dead
             and segment.age <= before
             and not segment.rewritten
             and not segment.settled
@@ -79,11 +94,12 @@ class Space:
         """What goes when a record of that stream finds no room, in this order."""
         streams = self._ledger.books.streams
         done = sorted(
-            filter(_done, self._ledger.books.segments()), key=lambda segment: (_dead(segment), segment.header.first)
+            filter(_done, self._ledger.books.segments()),
+            key=lambda segment: (self._refused(segment), segment.header.first),
         )
         waiting = [
             segment
-            for klass in WORTH
+            for klass in _CHEAPEST_FIRST
             if self._gives_way(klass, stream)
             for segment in streams[klass].segments
             if segment.sealed and not segment.settled
@@ -91,9 +107,11 @@ class Space:
         return done + sorted(waiting, key=lambda segment: not self.may_thin(segment))
 
     def _gives_way(self, klass: str, stream: str) -> bool:
-        """Whether what waits in the stream `klass` may go for a record of `stream`."""
-        dearer = WORTH.index(stream) - WORTH.index(klass) if stream in WORTH else 0
-        policy = self._limits.policy(klass)
+        """Whether what waits in the stream `klass` may go for a record of `stream`. Requeued dead letters have the
+        policy of telemetry, which nearly all of them are."""
+        dearest = len(_CHEAPEST_FIRST)
+        dearer = (dearest if stream == DEAD else _CHEAPEST_FIRST.index(stream)) - _CHEAPEST_FIRST.index(klass)
+        policy = self._limits.policy(RecordClass.TELEMETRY if klass == DEAD else klass)
         return dearer > 0 if policy == "drop_newest" else dearer >= 0 and policy != "block"
 
     def may_thin(self, segment: Segment) -> bool:
@@ -119,27 +137,14 @@ class Space:
         return self._ledger.books.streams[segment.header.stream].segments
 
     def lives(self, segment: Segment) -> Callable[[Frame], bool]:
-        """Which frames of a sparse segment stay: those that somebody waits for, that are promised, or dead letters."""
+        """Which frames of a sparse segment stay: those that somebody waits for or that are promised."""
 
         def keep(frame: Frame) -> bool:
-            if self._promised(frame):
-                return True
-            for kind, names in ((RecordKind.OUTCOME, segment.upstreams), (RecordKind.PUBLISH, (PUBLISHES,))):
-                first = segment.ordinal(frame, kind)
-                count = sum(record.kind is kind for record in records_of(frame))
-                if any(
-                    self._lives(segment, name, ordinal) for name in names for ordinal in range(first, first + count)
-                ):
-                    return True
-            return False
+            return self._promised(frame) or any(
+                self._waiting(segment, record, ordinal) for _, ordinal, record in segment.entries(frame)
+            )
 
         return keep
-
-    def _lives(self, segment: Segment, upstream: str, ordinal: int) -> bool:
-        marks = segment.marks.get(upstream)
-        if marks is None or ordinal not in marks:
-            return True
-        return any(ordinal in dead for dead in segment.dead.get(upstream, {}).values())
 
     def _promised(self, frame: Frame) -> bool:
         unfinished = self._ledger.state.unfinished
@@ -170,12 +175,7 @@ class Space:
         lost: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         done: dict[str, list[int]] = {}
         for frame in frames:
-            ordinals = {kind: segment.ordinal(frame, kind) for kind in (RecordKind.OUTCOME, RecordKind.PUBLISH)}
-            for sequence, record in enumerate(records_of(frame), frame.sequence):
-                if record.kind not in ordinals:
-                    continue
-                ordinal = ordinals[record.kind]
-                ordinals[record.kind] += 1
+            for sequence, ordinal, record in segment.entries(frame):
                 names = self._waiting(segment, record, ordinal)
                 if names:
                     lost.setdefault((record.klass.value, names), []).append(sequence)
@@ -189,8 +189,9 @@ class Space:
             books.lose(stone, joins=joins)
 
     def _waiting(self, segment: Segment, record: Record, ordinal: int) -> tuple[str, ...]:
+        """Who has not done with that record."""
         names = (PUBLISHES,) if record.kind is RecordKind.PUBLISH else segment.upstreams
-        return tuple(name for name in names if name not in segment.marks or ordinal not in segment.marks[name])
+        return tuple(name for name in names if segment.waits(name, ordinal))
 
     def promises(self, segment: Segment) -> list[Record]:
         """Accepted records in it whose runs are not done."""
@@ -227,12 +228,7 @@ def _done(segment: Segment) -> bool:
     return segment.sealed and segment.settled
 
 
-def _dead(segment: Segment) -> bool:
-    return any(marks.count for reasons in segment.dead.values() for marks in reasons.values())
-
-
 def _living(segment: Segment) -> float:
     total = segment.outcomes + segment.publishes
-    dead = sum(marks.count for reasons in segment.dead.values() for marks in reasons.values())
     pending = sum(segment.pending(name) for name in (*segment.upstreams, PUBLISHES))
-    return (pending + dead) / total if total else 1.0
+    return pending / total if total else 1.0

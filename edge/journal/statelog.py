@@ -7,15 +7,17 @@ Invariants
 - A checkpoint is a new file: written aside, synced, renamed, folder synced; only then the older one goes.
 - A segment is deleted only after a checkpoint that has its counts and names it in `gone`.
 
-Format 1
-    state-<number>.log = magic "edge state 1\\n" | note*
+Format 2
+    state-<number>.log = magic "edge state 2\\n" | note*
     SNAPSHOT JSON: everything but the following; always the first note
-    TABLE    JSON: a change of a state table               DELIVERIES  packet ids and digests of a client
+    TABLE    JSON: a change of a state table, or a list  DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
     REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
     FORGET   JSON {client, sequence}: the session of that client is gone
     AGED     JSON {a: age, q: sequence}: what has a higher number was appended at that age of the journal or later
+That a record was refused is said by its dead letter alone, see `edge.journal.letters`.
+Format 1 has the magic "edge state 1\\n"; there SETTLED said that too, and REQUEUED named the records' own segments.
 """
 
 from __future__ import annotations
@@ -32,22 +34,26 @@ from edge.journal.books import Totals
 from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
 from edge.journal.files import File, Files
+from edge.journal.format1 import DeadMarks
 from edge.journal.frames import Gap, note, note_of, walk
-from edge.journal.marks import Marks, mark_dead, revive, unranged
-from edge.journal.store import Change, Store
+from edge.journal.marks import Marks, unranged
+from edge.journal.segments import DEAD, parse_name
+from edge.journal.store import Store
 from edge.journal.tombstones import Tombstones
 from edge.model import Verdict
 
-MAGIC = b"edge state 1\n"
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED = range(32, 39)
-AGED = 48
+MAGIC = b"edge state 2\n"
+_KNOWN = (b"edge state 1\n", MAGIC)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, AGED = range(32, 40)
 
 
 @dataclass(slots=True)
 class State:
-    """What the log says. `sequence`: data up to it stands in `unfinished` and `deliveries`."""
+    """What the log says. `sequence`: data up to it stands in `unfinished` and `deliveries`; `letters`: dead letters up
+    to it stand in `marks` and `totals`; `dead`: what format 1 left."""
 
     sequence: int = 0
+    letters: int = 0
     seed: int = 0
     age: float = 0.0
     written: int = 0
@@ -58,7 +64,8 @@ class State:
     unfinished: dict[str, int] = field(default_factory=dict)
     totals: dict[str, Totals] = field(default_factory=dict)
     marks: dict[str, dict[str, Marks]] = field(default_factory=dict)
-    dead: dict[str, dict[str, dict[str, Marks]]] = field(default_factory=dict)
+    revived: dict[str, dict[str, Marks]] = field(default_factory=dict)
+    dead: DeadMarks = field(default_factory=DeadMarks)
     store: Store = field(default_factory=Store)
     deliveries: Deliveries = field(default_factory=Deliveries)
     tombstones: Tombstones = field(default_factory=Tombstones)
@@ -68,15 +75,14 @@ class State:
         """Take over a snapshot note."""
         for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams", "unfinished"):
             setattr(self, name, snapshot[name])
+        self.letters = snapshot.get("letters", 0)
         self.restore_totals(snapshot["totals"])
         self.tombstones.load(snapshot.get("tombstones", []))
         self.ages.load(snapshot.get("ages", []))
         for name, segment in self.segments.items():
             self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
-            self.dead[name] = {
-                upstream: {reason: Marks.load(data) for reason, data in reasons.items()}
-                for upstream, reasons in segment["dead"].items()
-            }
+            self.revived[name] = {upstream: Marks.load(data) for upstream, data in segment.get("revived", {}).items()}
+        self.dead = DeadMarks({name: segment["dead"] for name, segment in self.segments.items() if "dead" in segment})
 
     def restore_totals(self, totals: dict[str, dict[str, Any]]) -> None:
         """Totals as a snapshot or a segment's header has them."""
@@ -86,29 +92,36 @@ class State:
     def settle(self, body: dict[str, Any]) -> None:
         """Apply a SETTLED note."""
         upstream, verdict = body["u"], Verdict(body["v"])
-        for name, flat in body["s"].items():
-            marks = self.marks.setdefault(name, {}).setdefault(upstream, Marks())
-            ordinals = unranged(flat)
-            marks.add_all(ordinals)
-            if verdict is Verdict.DEAD:
-                mark_dead(self.dead.setdefault(name, {}), upstream, body["r"], ordinals)
         totals = self.totals.setdefault(upstream, Totals())
+        for name, flat in body["s"].items():
+            ordinals = unranged(flat)
+            if _holds_letters(name):  # requeued before, also where the note that says so is lost
+                totals.dead -= self._revive(name, upstream, ordinals)
+            self.marks.setdefault(name, {}).setdefault(upstream, Marks()).add_all(ordinals)
+            if verdict is Verdict.DEAD:
+                self.dead.add(name, upstream, body["r"], ordinals)
         for klass, count in body["k"].items():
             totals.add(verdict, count, body["r"], klass)
 
     def requeue(self, body: dict[str, Any]) -> None:
         """Apply a REQUEUED note."""
         upstream = body["u"]
+        totals = self.totals.setdefault(upstream, Totals())
         for name, flat in body["s"].items():
-            marks, dead = self.marks.get(name, {}).get(upstream), self.dead.get(name, {})
-            if marks is not None:
-                count = revive(marks, dead.get(upstream, {}), unranged(flat))
-                self.totals.setdefault(upstream, Totals()).dead -= count
+            if _holds_letters(name):
+                totals.dead -= self._revive(name, upstream, unranged(flat))
+                continue
+            marks = self.marks.get(name, {}).get(upstream, Marks())
+            revived = self.dead.remove(name, upstream, unranged(flat))
+            totals.dead -= sum(marks.remove(ordinal) for ordinal in revived)
+
+    def _revive(self, name: str, upstream: str, ordinals: list[int]) -> int:
+        return self.revived.setdefault(name, {}).setdefault(upstream, Marks()).add_all(ordinals)
 
     def apply(self, kind: int, body: bytes) -> None:
         """Apply any note. Raises ValueError, KeyError or TypeError where it makes no sense."""
         if kind == TABLE:
-            self.store.apply(Change.load(body))
+            self.store.replay(body)
         elif kind == SETTLED:
             self.settle(orjson.loads(body))
         elif kind == REQUEUED:
@@ -123,6 +136,11 @@ class State:
             self.ages.tick(values["a"], values["q"], 0.0)
         elif kind == SNAPSHOT:
             self.restore(orjson.loads(body))
+
+
+def _holds_letters(name: str) -> bool:
+    place = parse_name(name)
+    return place is not None and place[0] == DEAD
 
 
 def state_name(number: int) -> str:
@@ -156,7 +174,7 @@ def read_state(files: Files, folder: str, number: int) -> Read | None:
     path = f"{folder}/{state_name(number)}"
     length = files.size(path)
     begin = files.read(path, 0, len(MAGIC))
-    if begin != MAGIC:
+    if begin not in _KNOWN:
         if begin.startswith(b"edge state "):
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None

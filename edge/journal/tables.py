@@ -1,14 +1,24 @@
 """TinyDB on the journal: the whole document API, every change one durable frame. The one file that imports tinydb.
 
-Differs from stock TinyDB, on purpose, in three things: what is returned is a copy, so nobody can change the database
-by changing a result; document ids never start again by reopening or by removing; a call that raises changes nothing.
+Differs from stock TinyDB, on purpose:
+- What is returned is a copy, so nobody can change the database by changing a result.
+- Document ids never start again by reopening or by removing, and an id that a table gives was never another document's.
+- A call that raises changes nothing, with one exception: where the disk fails at the sync, `JournalError` says so,
+  the change stands in memory, and the next change or `Journal.commit` that the disk takes makes it durable.
+- A call does all that it is documented to do where stock TinyDB does not: `update_multiple` with an iterator,
+  `persist_empty` on a table that has documents, an upsert while another thread upserts.
+- What JSON makes of a document is there at once, not only after reopening: tuples are lists, keys are strings.
+- A document may be nested 100 levels deep, and its id is a whole number; tables are as large as `Limits` allow.
+
+Callers' conditions and functions run without a lock of the journal's, those of a change one call at a time. A function
+must not change the table whose update called it: that is a RuntimeError.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import orjson
 import tinydb
@@ -16,11 +26,13 @@ from tinydb.queries import QueryLike
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
+from edge.journal.draft import Draft, copied
 from edge.journal.errors import JournalError
 from edge.journal.store import Change, Documents, Store
-from edge.model import Stored
+from edge.model import RecordKind, Stored
 
-_NOTHING = Documents()
+_Pairs = list[tuple[int, dict[str, Any]]]
+_T = TypeVar("_T")
 
 
 class Backend(Protocol):
@@ -29,231 +41,336 @@ class Backend(Protocol):
     @property
     def store(self) -> Store: ...
 
-    @property
-    def reading(self) -> threading.RLock: ...
-
-    def change(self, change: Change) -> None: ...
+    def change(self, *changes: Change) -> None: ...
 
     def records(self) -> Iterator[Stored]: ...
+
+    def record(self, sequence: int) -> Stored | None: ...
 
     def commit(self) -> int: ...
 
     def close(self) -> None: ...
 
 
-def _copy(value: Any) -> Any:
-    """A deep copy of what JSON can hold; copy.deepcopy costs ten times as much."""
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copy(item) for item in value]
-    return value
-
-
-class _Copies(Mapping[str, Mapping[str, Any]]):
-    """A table as TinyDB reads it: document ids as strings. `copied`: for readers outside the table class."""
-
-    def __init__(self, docs: Mapping[int, dict[str, Any]], *, copied: bool) -> None:
-        self._docs = docs
-        self._copied = copied
-
-    def __getitem__(self, doc_id: str) -> Mapping[str, Any]:
-        try:
-            doc = self._docs[int(doc_id)]
-        except ValueError:
-            raise KeyError(doc_id) from None
-        return _copy(doc) if self._copied else doc
-
-    def __iter__(self) -> Iterator[str]:
-        return map(str, list(self._docs))
-
-    def __len__(self) -> int:
-        return len(self._docs)
-
-
-class _Draft(dict[int, Any]):
-    """What an updater of TinyDB works on: documents are copied when touched, and the originals stay.
-
-    A dict, because callers' functions may expect one; every way in that TinyDB uses goes through the overrides.
-    """
-
-    def __init__(self, docs: Mapping[int, dict[str, Any]]) -> None:
-        super().__init__(docs)
-        self._before = docs
-        self._own: dict[int, None] = {}  # in the order in which they were touched
-        self.cleared = False
-
-    def __getitem__(self, doc_id: int) -> Any:
-        doc = super().__getitem__(doc_id)
-        if doc_id in self._own:
-            return doc
-        self._own[doc_id] = None
-        mine = _copy(doc)
-        super().__setitem__(doc_id, mine)
-        return mine
-
-    def __setitem__(self, doc_id: int, doc: Any) -> None:
-        self._own[doc_id] = None
-        super().__setitem__(doc_id, doc)
-
-    def clear(self) -> None:
-        self.cleared = True
-        self._own.clear()
-        super().clear()
-
-    def change(self, table: str, next_id: int) -> Change:
-        """What was done to it."""
-        before: Mapping[int, dict[str, Any]] = {} if self.cleared else self._before
-        put = {
-            doc_id: super(_Draft, self).__getitem__(doc_id)
-            for doc_id in self._own
-            if doc_id in self and before.get(doc_id) != super(_Draft, self).__getitem__(doc_id)
-        }
-        remove = [doc_id for doc_id in before if doc_id not in self]
-        next_id = 1 if self.cleared else next_id
-        return Change(
-            table=table, clear=self.cleared, remove=remove, put=put, next=max([next_id, *(i + 1 for i in put)])
-        )
-
-
 class JournalStorage(Storage):
-    """The whole database as TinyDB's storage interface shows it; `write` stores only what differs."""
+    """The whole database as TinyDB's storage interface shows it. `writing` keeps changes of tables apart; it comes
+    before the journal's own locks, which no caller's function ever runs under."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self.writing = threading.RLock()
 
     def read(self) -> dict[str, dict[str, Any]] | None:
-        """All tables; None where there is none."""
-        with self.backend.reading:
-            store = self.backend.store
-            return {name: _Copies(store.tables[name].docs, copied=True) for name in store.names()} or None  # type: ignore[misc]
+        """A copy of all tables; None where there is none."""
+        store = self.backend.store
+        with store.lock:
+            found = {name: list(table.docs.items()) for name, table in store.tables.items()}
+        return {name: {str(doc_id): copied(doc) for doc_id, doc in docs} for name, docs in found.items()} or None
 
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
-        """Make the database equal to `data`, a table at a time."""
-        with self.backend.reading:
-            store = self.backend.store
-            for name in store.names():
-                if name not in data:
-                    self.backend.change(Change(table=name, drop=True))
+    def write(self, data: Mapping[str, Mapping[Any, Any]]) -> None:
+        """Make the database equal to `data`, all of it or nothing."""
+        with self.writing:
+            tables = self.backend.store.tables
+            changes = [Change(table=name, drop=True) for name in tables if name not in data]
             for name, docs in data.items():
-                if isinstance(docs, _Copies):
-                    continue  # as `read` gave it: unchanged
                 put = {int(doc_id): dict(doc) for doc_id, doc in docs.items()}
-                self.backend.change(Change(table=name, clear=True, put=put, next=max([0, *put]) + 1))
+                given = tables[name].next if name in tables else 1
+                changes.append(Change(table=name, clear=True, put=put, next=max(given, *(i + 1 for i in put), 1)))
+            self._change(changes)
         self.backend.commit()
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Drop those tables of them that there are, all or none."""
+        with self.writing:
+            tables = self.backend.store.tables
+            self._change([Change(table=name, drop=True) for name in names if name in tables])
+        self.backend.commit()
+
+    def update(self, name: str, work: Callable[[Draft], _T]) -> _T:
+        """Let `work` change a table, which is there afterwards; all it did is one durable frame."""
+        with self.writing:
+            tables = self.backend.store.tables
+            before = tables.get(name)
+            version = before.version if before is not None else 0
+            draft = Draft(before if before is not None else Documents())
+            result = work(draft)
+            if tables.get(name) is not before or (before is not None and before.version != version):
+                raise RuntimeError(
+                    f"table {name!r} was changed by a function that is updating it; only that change counts"
+                )
+            change = draft.change(name)
+            if change is not None or name not in tables:
+                self._change([change if change is not None else Change(table=name)])
+        self.backend.commit()  # always: the change before may still wait for a disk that failed
+        return result
+
+    def _change(self, changes: list[Change]) -> None:
+        if changes:
+            self.backend.change(*changes)
 
     def close(self) -> None:
         self.backend.close()
 
 
-class _BackedTable(Table):
-    """A table that knows the journal behind its storage."""
+class _StoredTable(Table):
+    """A table over `JournalStorage`."""
+
+    def __init__(self, storage: JournalStorage, name: str, cache_size: int | None = 10) -> None:
+        super().__init__(storage, name, cache_size=cache_size)  # type: ignore[arg-type]
+        self._home = storage
+
+    def _document(self, doc: Mapping[str, Any], doc_id: int) -> Document:
+        """A copy to give away."""
+        document = self.document_class(doc, doc_id)
+        for key, value in doc.items():
+            if type(value) is dict or type(value) is list:
+                document[key] = copied(value)
+        return document
+
+
+class JournalTable(_StoredTable):
+    """A TinyDB table over `JournalStorage`: reads work on what was there when they began."""
+
+    def __init__(
+        self, storage: JournalStorage, name: str, cache_size: int | None = 10, persist_empty: bool = False
+    ) -> None:
+        super().__init__(storage, name, cache_size)
+        self._found: Any = self.query_cache_class(capacity=cache_size)
+        self._found_at = 0
+        if persist_empty:
+            storage.update(name, lambda draft: None)
+
+    # -- reading --------------------------------------------------------------------------------------------------
 
     @property
-    def backend(self) -> Backend:
-        storage = self.storage
-        assert isinstance(storage, JournalStorage)
-        return storage.backend
+    def _table(self) -> Documents:
+        return self._home.backend.store.tables.get(self.name, _NOTHING)
 
-
-class JournalTable(_BackedTable):
-    """A TinyDB table over `JournalStorage`."""
-
-    def __init__(self, storage: JournalStorage, name: str, cache_size: int = 10, persist_empty: bool = False) -> None:
-        self._seen = 0
-        super().__init__(storage, name, cache_size=cache_size, persist_empty=persist_empty)
-
-    def search(self, cond: QueryLike) -> list[Document]:
-        with self.backend.reading:
-            version = self._documents().version
-            if version != self._seen:  # another object for the same table changed it
-                self._seen = version
-                self.clear_cache()
-            return [Document(_copy(dict(doc)), doc.doc_id) for doc in super().search(cond)]
-
-    def get(self, cond: Any = None, doc_id: Any = None, doc_ids: Any = None) -> Any:
-        with self.backend.reading:
-            found: Any = super().get(cond, doc_id, doc_ids)
-        if found is None or isinstance(found, list):
-            return found and [Document(_copy(dict(doc)), doc.doc_id) for doc in found]
-        return Document(_copy(dict(found)), found.doc_id)
-
-    def __iter__(self) -> Iterator[Document]:
-        with self.backend.reading:
-            found = [Document(_copy(doc), doc_id) for doc_id, doc in self._documents().docs.items()]
-        return iter(found)
-
-    def _documents(self) -> Documents:
-        return self.backend.store.tables.get(self.name, _NOTHING)
-
-    def _read_table(self) -> Any:
-        return _Copies(self._documents().docs, copied=False)
-
-    def _get_next_id(self) -> int:
-        with self.backend.reading:
-            return self.backend.store.reserve(self.name)
-
-    def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
-        backend = self.backend
-        with backend.reading:
-            draft = _Draft(self._documents().docs)
-            updater(draft)
-            backend.change(draft.change(self.name, self._documents().next))
-            self.clear_cache()
-        backend.commit()  # with no lock held: others may be committing
-
-
-class _Streamed(Mapping[str, Mapping[str, Any]]):
-    """The outcomes kept, read from the segments each time."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    def __getitem__(self, doc_id: str) -> Mapping[str, Any]:
-        for stored in self._backend.records():
-            if str(stored.sequence) == doc_id:
-                return _envelope(stored)
-        raise KeyError(doc_id)
-
-    def __iter__(self) -> Iterator[str]:
-        return (str(stored.sequence) for stored in self._backend.records())
+    def _items(self) -> Iterable[tuple[int, dict[str, Any]]]:
+        with self._home.backend.store.lock:
+            docs = self._table.docs
+            return zip(list(docs), list(docs.values()), strict=True)  # a fifth of what a list of pairs costs
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._backend.records())
+        with self._home.backend.store.lock:
+            return len(self._table.docs)
 
-    def items(self) -> Any:
-        return ((str(stored.sequence), _envelope(stored)) for stored in self._backend.records())
+    def __iter__(self) -> Iterator[Document]:
+        for doc_id, doc in self._items():
+            yield self._document(doc, doc_id)
+
+    def search(self, cond: QueryLike) -> list[Document]:
+        return [self._document(doc, doc_id) for doc_id, doc in self._matches(cond)]
+
+    def count(self, cond: QueryLike) -> int:
+        return len(self._matches(cond))
+
+    def _matches(self, cond: QueryLike) -> _Pairs:
+        """What meets the condition, from the cache where it has been asked before and nothing changed since."""
+        lock = self._home.backend.store.lock
+        with lock:
+            version = self._table.version
+            if version != self._found_at:  # through whichever object for this table it changed
+                self._found.clear()
+                self._found_at = version
+            found: _Pairs | None = self._found.get(cond)
+            items = self._items() if found is None else []
+        if found is None:
+            found = [pair for pair in items if cond(pair[1])]
+            if getattr(cond, "is_cacheable", lambda: True)():
+                with lock:
+                    if self._found_at == version:
+                        self._found[cond] = found
+        return found
+
+    def clear_cache(self) -> None:
+        with self._home.backend.store.lock:
+            self._found.clear()
+
+    def get(self, cond: Any = None, doc_id: Any = None, doc_ids: Any = None) -> Any:
+        if doc_id is not None:
+            with self._home.backend.store.lock:
+                doc = self._table.docs.get(_number(doc_id))  # type: ignore[arg-type]
+            return None if doc is None else self._document(doc, doc_id)
+        if doc_ids is not None:
+            wanted = {_number(one) for one in doc_ids}
+            return [self._document(doc, one) for one, doc in self._items() if one in wanted]
+        if cond is None:
+            raise RuntimeError("You have to pass either cond or doc_id or doc_ids")
+        return next((self._document(doc, one) for one, doc in self._items() if cond(doc)), None)
+
+    # -- changing -------------------------------------------------------------------------------------------------
+
+    def insert(self, document: Mapping[str, Any]) -> int:
+        return self._home.update(self.name, lambda draft: self._add(draft, document))
+
+    def insert_multiple(self, documents: Iterable[Mapping[str, Any]]) -> list[int]:
+        given = list(documents)
+        return self._home.update(self.name, lambda draft: [self._add(draft, document) for document in given])
+
+    def _add(self, draft: Draft, document: Any) -> int:
+        return draft.add(document, document.doc_id if isinstance(document, self.document_class) else draft.next)
+
+    def update(self, fields: Any, cond: QueryLike | None = None, doc_ids: Iterable[int] | None = None) -> list[int]:
+        ids = None if doc_ids is None else list(doc_ids)
+        return self._home.update(self.name, lambda draft: _update(draft, fields, cond, ids))
+
+    def update_multiple(self, updates: Iterable[tuple[Any, QueryLike]]) -> list[int]:
+        given = list(updates)
+
+        def work(draft: Draft) -> list[int]:
+            updated = []
+            for doc_id in draft.chosen(None, None):
+                for fields, cond in given:
+                    if cond(draft.look(doc_id)):
+                        updated.append(doc_id)
+                        _set(fields, draft.edit(doc_id))
+            return updated
+
+        return self._home.update(self.name, work)
+
+    def upsert(self, document: Mapping[str, Any], cond: QueryLike | None = None) -> list[int]:
+        doc_ids = [document.doc_id] if isinstance(document, self.document_class) else None
+        if doc_ids is None and cond is None:
+            raise ValueError("without a condition, upsert needs a tinydb.table.Document, which has a doc_id")
+
+        def work(draft: Draft) -> list[int]:
+            return _update(draft, document, cond, doc_ids) or [self._add(draft, document)]
+
+        return self._home.update(self.name, work)
+
+    def remove(self, cond: QueryLike | None = None, doc_ids: Iterable[int] | None = None) -> list[int]:
+        if cond is None and doc_ids is None:
+            raise RuntimeError("Use truncate() to remove all documents")
+        ids = None if doc_ids is None else list(doc_ids)
+
+        def work(draft: Draft) -> list[int]:
+            removed = []
+            for doc_id in draft.chosen(cond, ids):
+                removed.append(doc_id)
+                draft.remove(doc_id)
+            return removed
+
+        return self._home.update(self.name, work)
+
+    def truncate(self) -> None:
+        self._home.update(self.name, Draft.clear)
 
 
-def _envelope(stored: Stored) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(stored.record.body)
-    return found
+_NOTHING = Documents()
 
 
-class OutcomesTable(_BackedTable):
-    """The outcomes as a TinyDB table to search; memory does not grow with what is kept."""
+def _update(draft: Draft, fields: Any, cond: QueryLike | None, doc_ids: list[int] | None) -> list[int]:
+    updated = []
+    for doc_id in draft.chosen(cond, doc_ids):
+        updated.append(doc_id)
+        _set(fields, draft.edit(doc_id))
+    return updated
+
+
+def _set(fields: Any, doc: dict[str, Any]) -> None:
+    if callable(fields):
+        fields(doc)
+    else:
+        doc.update(fields)
+
+
+def _number(doc_id: Any) -> int | None:
+    """The id that TinyDB takes for that one, as it compares them written out."""
+    if type(doc_id) is int:
+        return doc_id
+    text = str(doc_id)
+    try:
+        return int(text) if str(int(text)) == text else None
+    except ValueError:
+        return None
+
+
+class OutcomesTable(_StoredTable):
+    """The outcomes as a TinyDB table to search, read from the segments each time and by each caller without a lock;
+    memory does not grow with what is kept, except for what `all` and `search` return. To ask for a `doc_id`, which
+    is the sequence number, costs a look; everything else reads all there is."""
 
     def __init__(self, storage: JournalStorage, name: str) -> None:
         super().__init__(storage, name, cache_size=0)
 
-    def _read_table(self) -> Any:
-        return _Streamed(self.backend)
+    def __iter__(self) -> Iterator[Document]:
+        return (self._outcome(stored) for stored in self._home.backend.records())
 
-    def _update_table(self, updater: Callable[[dict[int, Any]], None]) -> None:
-        raise JournalError("outcomes cannot be changed: they are what happened")
+    def __len__(self) -> int:
+        return sum(1 for _ in self._home.backend.records())
 
+    def search(self, cond: QueryLike) -> list[Document]:
+        return [document for document in self if cond(document)]
 
-def _runtime_table(storage: JournalStorage, name: str, **options: Any) -> Table:
-    return OutcomesTable(storage, name) if name == "outcomes" else JournalTable(storage, name, **options)
+    def count(self, cond: QueryLike) -> int:
+        return sum(1 for document in self if cond(document))
+
+    def get(self, cond: Any = None, doc_id: Any = None, doc_ids: Any = None) -> Any:
+        if doc_id is not None:
+            return self._of(_number(doc_id))
+        if doc_ids is not None:
+            numbers = sorted({number for one in doc_ids if (number := _number(one)) is not None})
+            return [document for number in numbers if (document := self._of(number)) is not None]
+        if cond is None:
+            raise RuntimeError("You have to pass either cond or doc_id or doc_ids")
+        return next((document for document in self if cond(document)), None)
+
+    def _of(self, sequence: int | None) -> Document | None:
+        stored = None if sequence is None else self._home.backend.record(sequence)
+        return self._outcome(stored) if stored is not None and stored.record.kind is RecordKind.OUTCOME else None
+
+    def _outcome(self, stored: Stored) -> Document:
+        return self.document_class(orjson.loads(stored.record.body), stored.sequence)
+
+    def clear_cache(self) -> None:
+        """There is none."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise JournalError(
+            f"table {self.name!r} cannot be changed: outcomes are what happened. Keep what changes in another table"
+        )
+
+    insert = insert_multiple = update = update_multiple = upsert = remove = truncate = _refuse
 
 
 class JournalDB(tinydb.TinyDB):
-    """TinyDB whose tables live in a journal."""
+    """TinyDB whose tables live in a journal. Any thread."""
 
     table_class: Any = JournalTable
 
     def __init__(self, backend: Backend) -> None:
+        self._handles: dict[str, Table] = {}
         super().__init__(backend, storage=JournalStorage)
+
+    @property
+    def _home(self) -> JournalStorage:
+        storage = self.storage
+        assert isinstance(storage, JournalStorage)
+        return storage
+
+    def table(self, name: str, **options: Any) -> Table:
+        table = self._handles.get(name)
+        if table is None:  # of two threads that come here, both get the same one
+            table = self._handles.setdefault(name, self.table_class(self.storage, name, **options))
+        return table
+
+    def tables(self) -> set[str]:
+        store = self._home.backend.store
+        with store.lock:
+            return set(store.tables)
+
+    def drop_table(self, name: str) -> None:
+        self._handles.pop(name, None)
+        self._home.drop([name])
+
+    def drop_tables(self) -> None:
+        self._handles.clear()
+        self._home.drop(self.tables())
+
+
+def _runtime_table(storage: JournalStorage, name: str, **options: Any) -> Table:
+    return OutcomesTable(storage, name) if name == "outcomes" else JournalTable(storage, name, **options)
 
 
 class RuntimeDB(JournalDB):

@@ -23,19 +23,15 @@ from edge.model import Delivery, Record, RecordKind
 class Group:
     """Frames that gather while the last group is being synced; the journal's short lock guards it.
 
-    `pieces` holds two byte strings a frame: its head and its payload.
+    `pieces` holds two byte strings a frame, `size` is the bytes of all.
     """
 
     pieces: list[bytes] = field(default_factory=list)
     frames: list[tuple[int, Sequence[Record], Delivery | None]] = field(default_factory=list)
+    size: int = 0
     outcomes: int = 0
     publishes: int = 0
     plain: bool = True  # nothing promised in it, nothing delivered: only outcomes and publishes
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        return sum(map(len, self.pieces))
 
     def split(self, size: int) -> tuple[Group, Group | None]:
         """A part of about that size from the front, and the rest."""
@@ -49,9 +45,9 @@ class Group:
             return self, None
         kinds = [record.kind for _, records, _ in self.frames[:at] for record in records]
         outcomes, publishes = kinds.count(RecordKind.OUTCOME), kinds.count(RecordKind.PUBLISH)
-        front = Group(self.pieces[: 2 * at], self.frames[:at], outcomes, publishes, self.plain)
+        front = Group(self.pieces[: 2 * at], self.frames[:at], taken, outcomes, publishes, self.plain)
         outcomes, publishes = self.outcomes - outcomes, self.publishes - publishes
-        rest = Group(self.pieces[2 * at :], self.frames[at:], outcomes, publishes, self.plain)
+        rest = Group(self.pieces[2 * at :], self.frames[at:], self.size - taken, outcomes, publishes, self.plain)
         return front, rest
 
     def before(self, later: Group) -> Group:
@@ -59,6 +55,7 @@ class Group:
         return Group(
             self.pieces + later.pieces,
             self.frames + later.frames,
+            self.size + later.size,
             self.outcomes + later.outcomes,
             self.publishes + later.publishes,
             self.plain and later.plain,
@@ -140,6 +137,7 @@ class Writer:
             self.stream.segments.append(segment)
             self._fresh = False
         segment.crc = crc32(self._chunk, segment.crc)
+        segment.chart(self._chunk)
         segment.size += len(self._chunk)
         segment.length = max(segment.size, self._reserved)
         segment.last, segment.age = last, age

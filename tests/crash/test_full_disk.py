@@ -57,7 +57,7 @@ def test_what_others_fill_up_is_waited_for_and_nothing_is_lost(small: Path) -> N
         with hog.open("wb", buffering=0) as file:
             while file.write(bytes(4096)) == 4096 and free(small):
                 pass
-        last = journal.append([outcome(number) for number in range(2, 2000)])
+        last = journal.append([outcome(number) for number in range(2, 2000)]).sequence
         with pytest.raises(JournalError, match="No space left"):
             journal.commit()
         assert journal.durable < last

@@ -33,7 +33,7 @@ def kept(folder: Path) -> Path:
             journal.append([outcome(number, status)])
         journal.commit()
         journal.settle("cloud", [journal.pending("cloud")[0].sequence], Verdict.DELIVERED)
-        journal.table("counters").insert({"pulses": 7})
+        journal.table("counters").insert({"pulses": 7 * 10**20, "limit": float("inf")})
     return folder
 
 
@@ -65,7 +65,7 @@ def test_stock_tinydb_opens_the_export_with_outcomes_and_state_tables(kept: Path
 
     with TinyDB(kept / "out.json") as stock:
         assert [document["id"][-1] for document in stock.table("outcomes")] == ["0", "1", "2"]
-        assert stock.table("counters").all() == [{"pulses": 7}]
+        assert stock.table("counters").all() == [{"pulses": 7 * 10**20, "limit": float("inf")}]
     assert "3 outcomes written to out.json" in said.err
 
 
@@ -94,6 +94,14 @@ def test_another_gateway_takes_in_an_export_once(kept: Path, edge: Edge, form: s
     assert "3 outcomes taken in, 0 passed over" in edge(*take).out
     assert "0 outcomes taken in, 3 passed over" in edge(*take).out
     assert edge("journal", "export", "--pending", "cloud", "-c", "other.yaml").out == edge("journal", "export").out
+
+
+def test_an_import_stops_at_a_number_that_no_outcome_can_have(kept: Path, edge: Edge) -> None:
+    (kept / "in.json").write_text(json.dumps({"outcomes": {"1": {"type": "edge.outcome.v1", "data": 10**30}}}))
+    said = edge("journal", "import", "in.json", "--format", "tinydb")
+
+    assert said.code == 1
+    assert "in.json: document 1: not an outcome" in said.err
 
 
 def test_an_import_stops_at_what_is_no_outcome_and_keeps_what_came_before(kept: Path, edge: Edge) -> None:

@@ -133,6 +133,18 @@ def test_an_answer_that_comes_after_the_time_changes_nothing(opened: Opener, clo
     assert law(journal)
 
 
+def test_a_requeued_dead_letter_does_not_expire(opened: Opener, clock: VirtualClock) -> None:
+    journal = opened(expire=100.0)
+    fill(journal, 3)
+    journal.settle("cloud", [stored.sequence for stored in journal.pending("cloud")], Verdict.DEAD, "no")
+    clock.advance(1000)
+    journal.requeue("cloud")
+    journal.commit()
+
+    assert waiting(journal) == [0, 1, 2]
+    assert law(journal)
+
+
 def test_records_from_before_the_setting_have_the_age_of_their_segment(opened: Opener, clock: VirtualClock) -> None:
     journal = opened(segment=1 << 14)
     fill(journal, 200)

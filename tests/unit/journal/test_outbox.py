@@ -39,7 +39,7 @@ def test_records_come_back_oldest_first_across_classes(opened: Opener) -> None:
 
 def test_nothing_is_handed_out_before_it_is_durable(opened: Opener) -> None:
     journal = opened()
-    sequence = journal.append([record(1)])
+    sequence = journal.append([record(1)]).sequence
 
     assert journal.pending("cloud") == []
     assert journal.durable < sequence

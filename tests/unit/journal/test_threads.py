@@ -40,7 +40,7 @@ class Crowd:
 
     def produce(self) -> None:
         for number in range(EACH):
-            self.appended.append(self.journal.append([record(number)]))
+            self.appended.append(self.journal.append([record(number)]).sequence)
 
     def write(self) -> None:
         while not self.done.is_set():

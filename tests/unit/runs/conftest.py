@@ -6,7 +6,7 @@ import random
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -22,6 +22,12 @@ from edge.telemetry import Telemetry
 from edge.testing.clock import VirtualClock
 
 
+class Receipt(NamedTuple):
+    """Good when the journal's `durable` reaches `due`."""
+
+    due: int
+
+
 class ListJournal:
     """Keeps frames in a list; `sync` makes them durable."""
 
@@ -33,9 +39,9 @@ class ListJournal:
         self.left: list[Stored] = []
         self.on_durable: Callable[[int], None] = lambda sequence: None
 
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> int:
+    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Receipt:
         self.frames.append((list(records), delivery))
-        return len(self.frames)
+        return Receipt(len(self.frames))
 
     def takes(self, klass: RecordClass) -> bool:
         return klass not in self.full and not self.stalled
