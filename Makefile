@@ -19,7 +19,7 @@ test-all: .venv/.ready ## all of that, real brokers and the full rounds; needs M
 check: .venv/.tools ## ruff, strict mypy and the import rules
 	scripts/check
 
-bench: .venv/.ready ## figures beside their baseline, from the same run
+bench: .venv/.bench ## figures beside their baseline, from the same run
 	$(BIN)/edge bench path
 	$(BIN)/edge bench journal
 
@@ -31,6 +31,9 @@ clean: ## remove ./.venv, caches and what was built
 
 .venv/.ready: pyproject.toml requirements.lock scripts/setup
 	scripts/setup test
+
+.venv/.bench: .venv/.ready
+	scripts/setup bench
 
 .venv/.tools: .venv/.ready
 	scripts/setup dev

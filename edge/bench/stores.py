@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+import orjson
 
 BATCH = 100
 Write = Callable[[Sequence[bytes]], None]
@@ -47,19 +50,29 @@ def sqlite(folder: Path) -> Iterator[Write]:
 
 @contextmanager
 def persist_queue(folder: Path) -> Iterator[Write]:
-    """SQLiteAckQueue as its users run it; only where it happens to be installed."""
-    queue = importlib.import_module("persistqueue").SQLiteAckQueue(str(folder), auto_commit=True)
+    """persist-queue's SQLiteAckQueue as its documentation shows it: it has no batches, each `put` is a transaction."""
+    queue = importlib.import_module("persistqueue").SQLiteAckQueue(str(folder / "queue"), multithreading=True)
 
     def write(bodies: Sequence[bytes]) -> None:
         for body in bodies:
             queue.put(body)
 
-    try:
+    with closing(queue):
         yield write
-    finally:
-        queue.close()
+
+
+@contextmanager
+def tinydb(folder: Path) -> Iterator[Write]:
+    """Stock TinyDB as its documentation shows it: no sync at all, and each insert writes the whole file anew."""
+    # by name, because a baseline is no part of the runtime, whose one file for TinyDB is the journal's
+    with importlib.import_module("tinydb").TinyDB(folder / "tinydb.json") as database:
+
+        def write(bodies: Sequence[bytes]) -> None:
+            database.insert_multiple(map(orjson.loads, bodies))
+
+        yield write
 
 
 def has_persist_queue() -> bool:
-    """Whether `persist_queue` can be measured here."""
+    """Whether `persist_queue` can be measured here: `make bench` installs it, the runtime does without it."""
     return importlib.util.find_spec("persistqueue") is not None

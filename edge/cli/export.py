@@ -27,14 +27,20 @@ def export(words: list[str]) -> int:
     arguments = Arguments(
         "journal export",
         "Outcomes as JSON lines (the envelopes as they are sent), CSV, or the JSON file of a stock TinyDB.",
-        examples=("journal export > outcomes.jsonl", "journal export --pending default --format csv --output left.csv"),
+        examples=(
+            "journal export > outcomes.jsonl",
+            "journal export --pending default --format csv --output left.csv",
+            "journal export --dead default",
+        ),
     )
     arguments.add_argument("--format", choices=sorted(_FORMATS), default="jsonl", help="default: jsonl")
-    arguments.add_argument("--pending", metavar="UPSTREAM", help="only what this upstream has not done with")
+    which = arguments.add_mutually_exclusive_group()
+    which.add_argument("--pending", metavar="UPSTREAM", help="only what this upstream has not done with")
+    which.add_argument("--dead", metavar="UPSTREAM", help="only the dead letters: what this upstream refused for good")
     arguments.add_argument("--output", metavar="FILE", help="a new file (default: stdout)")
     options = arguments.with_config().parse_args(words)
     reader = reader_of(Gateway(options.config))
-    chosen = reader.records() if options.pending is None else reader.pending(known(options.pending, reader.stats()))
+    chosen = _chosen(reader, options.pending, options.dead)
     written = _FORMATS[options.format]
     if options.output is None:
         written(chosen, reader, sys.stdout)
@@ -46,6 +52,14 @@ def export(words: list[str]) -> int:
         raise Stop(f"{options.output} exists; name a new file") from None
     note(f"{count(number, 'outcome')} written to {options.output}")
     return FINE
+
+
+def _chosen(reader: JournalReader, pending: str | None, dead: str | None) -> Iterable[Stored]:
+    if pending is not None:
+        return reader.pending(known(pending, reader.stats()))
+    if dead is not None:
+        return (stored for stored, _ in reader.dead_letters(known(dead, reader.stats())))
+    return reader.records()
 
 
 def known(upstream: str, stats: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from edge.journal.limits import Limits
 from edge.journal.reader import JournalReader, read_journal
 from edge.journal.recovery import Damage
 from edge.journal.segments import PUBLISHES
+from edge.journal.tickets import Ticket
 
 __all__ = [
     "PUBLISHES",
@@ -22,6 +23,7 @@ __all__ = [
     "JournalReader",
     "Limits",
     "Lock",
+    "Ticket",
     "open_database",
     "open_journal",
     "read_journal",

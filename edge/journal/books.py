@@ -41,6 +41,14 @@ class Totals:
             classes = self.dropped.setdefault(reason or "unknown", {})
             classes[klass] = classes.get(klass, 0) + count
 
+    def take_back(self, count: int) -> None:
+        """So many records are pending again, of which it is not known what had become: most likely delivered."""
+        for verdict in ("delivered", "dead", "expired"):
+            part = min(count, getattr(self, verdict))
+            setattr(self, verdict, getattr(self, verdict) - part)
+            count -= part
+        self.delivered -= count  # more than were ever done with: the law holds all the same
+
     @property
     def settled(self) -> int:
         dropped = sum(sum(classes.values()) for classes in self.dropped.values())

@@ -117,7 +117,7 @@ class Committer:
         try:
             self.commit()
             with self._committing:
-                self._checkpoint()
+                self._checkpoint_or_sync()
         except JournalError:
             raise
         except OSError as error:
@@ -145,7 +145,7 @@ class Committer:
             if not self.refusing:
                 self.expiry.tick(self.durable, idle=not groups)
             dirty = self._state_due()
-        if not groups and not dirty:
+        if not groups and not dirty and target == self.durable:  # else the state log failed after the last group
             return False
         began = self._clock.monotonic()
         self._crowd = sum(len(group.frames) for group in groups.values())
@@ -199,9 +199,9 @@ class Committer:
             except OSError as error:
                 self._err(writer, error)
                 full = error.errno in FULL
-                # Before the segment at hand becomes one that may go.
-                freed = full and self.room.free_one(writer.stream.name, met=writer)
-                writer.abandon()
+                at_hand = writer.segment
+                writer.abandon()  # gives back what was reserved: making room takes room for a checkpoint
+                freed = full and self.room.free_one(writer.stream.name, spare=at_hand)
                 tries -= 1
                 if full and not freed and fits and self._limits.policy(writer.stream.name) == "drop_newest":
                     fits, tries = False, _TRIES
@@ -261,6 +261,16 @@ class Committer:
     def _checkpoint(self) -> None:
         with self.books:
             self._ledger.checkpoint(self.durable)
+
+    def _checkpoint_or_sync(self) -> None:
+        """A checkpoint spares the next start work; on a full disk the log as it is says as much."""
+        log = self._ledger.log
+        try:
+            self._checkpoint()
+        except OSError as error:
+            if error.errno not in FULL or log.lost:
+                raise
+            log.sync()
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)

@@ -83,7 +83,8 @@ class DeadMarks:
                 for sequence, ordinal, record in segment.entries(frame):
                     for name, upstream, reason, marks in wanted:
                         if kind_for(upstream) is record.kind and ordinal in marks:
-                            letter = Letter(upstream, reason, name, ordinal, sequence, segment.upstreams, frame.wall)
+                            owed, first = segment.upstreams, (name, ordinal)
+                            letter = Letter(upstream, reason, name, ordinal, sequence, owed, frame.wall, first)
                             yield letter, Stored(sequence, record, frame.wall)
 
 

@@ -229,8 +229,8 @@ class Ledger:
                 self._drop_damaged(upstream, lost, "unknown", 1, self.state.sequence)
                 self.degrade(f"{lost} records for {upstream} were lost with their files")
             elif lost < 0:
-                # Their acknowledgements are lost: they are sent again, so they are not delivered yet.
-                self.books.of(upstream).delivered += lost
+                # Their acknowledgements are lost: they are sent again, so they are not done with yet.
+                self.books.of(upstream).take_back(-lost)
                 self.degrade(f"{-lost} acknowledgements of {upstream} were lost; those records are sent again")
 
     def adopt(self, upstream: str, former: str) -> None:

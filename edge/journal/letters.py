@@ -8,7 +8,8 @@ Invariants
   refused again a new letter copies it.
 
     head of a letter = JSON {u: upstream, r: reason, s: segment, n: ordinal, q: sequence number, o: upstreams that the
-                       record is for, t: when it was refused}     where the record stood that it copies
+                       record is for, t: when it was refused, f: [segment, ordinal]}
+                       s, n, q: where the record stands that it copies, which may be a letter; f: where that stood first
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Found = tuple[Stored, str, Segment, int]
 
 
 class Letter(NamedTuple):
-    """What a letter says of the record that it copies. `owed`: for whom the record is; `refused`: wall clock."""
+    """What a letter says of the record that it copies. `owed`: for whom the record is; `refused`: wall clock; `first`:
+    segment and ordinal of the record that was accepted, where this is a letter's letter."""
 
     upstream: str
     reason: str
@@ -39,6 +41,7 @@ class Letter(NamedTuple):
     sequence: int
     owed: tuple[str, ...]
     refused: float
+    first: tuple[str, int]
 
     @property
     def kind(self) -> RecordKind:
@@ -46,14 +49,14 @@ class Letter(NamedTuple):
 
     def frame(self, stored: Stored, sequence: int, outcomes: int, publishes: int, seed: int) -> bytes:
         """Its frame, of that number, with what its stream holds before it."""
-        head = orjson.dumps(dict(zip("ursnqot", self, strict=True)))
+        head = orjson.dumps(dict(zip("ursnqotf", self, strict=True)))
         return enclose(head, stored.record, sequence, stored.accepted, outcomes, publishes, seed)
 
     @classmethod
     def of(cls, frame: Frame) -> Letter:
         """What an intact letter says."""
         values = orjson.loads(head_of(frame))
-        return cls(*(values[key] for key in "ursnqot"))._replace(owed=tuple(values["o"]))
+        return cls(*(values[key] for key in "ursnqotf"))._replace(owed=tuple(values["o"]), first=tuple(values["f"]))
 
 
 def post(books: Books, letter: Letter, home: Segment, ordinal: int, original: Segment | None) -> None:
@@ -90,8 +93,10 @@ class Letters:
         if place is None or frame is None:
             return None
         segment, ordinal = place
-        owed = Letter.of(frame).owed if frame.is_letter else segment.upstreams
-        letter = Letter(upstream, reason, segment.name, ordinal, sequence, owed, wall)
+        owed, first = segment.upstreams, (segment.name, ordinal)
+        if frame.is_letter:
+            owed, first = Letter.of(frame).owed, Letter.of(frame).first
+        letter = Letter(upstream, reason, segment.name, ordinal, sequence, owed, wall, first)
         return letter, Stored(sequence, records_of(frame)[sequence - frame.sequence], frame.wall)
 
     def send(self, sequence: int, letter: Letter) -> None:

@@ -113,6 +113,7 @@ def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: d
             segment.length = segment.size
         writer = writers[segment.header.stream]
         writer.resume(segment)
+        writer.sync(durable=True)  # what a killed process wrote was read from the cache and may not be on the disk
         newest = segment is writer.stream.segments[-1]
         header = segment.header
         same = header.upstreams == ledger.owed(writer.stream) and header.version == VERSION

@@ -38,6 +38,17 @@ class Outbox:
                 if segment not in self.damaged:
                     self.damaged.append(segment)
 
+    def seek(self, segment: Segment, **wanted: int | None) -> Iterator[Frame]:
+        """The frames of a segment from near the first one on that is wanted, see `Index.seek`. What the index lacks,
+        as that of a segment of format 1 does, it learns on the way."""
+        frames = self.frames(segment, segment.index.seek(**wanted))
+        return frames if segment.index.due >= segment.size else self._charted(segment, frames)
+
+    def _charted(self, segment: Segment, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
+            yield frame
+
     def _walk(self, segment: Segment, place: tuple[int, int] | None) -> Iterator[Frame | Gap]:
         path = f"{self._folder}/{segment.name}"
         after, below = segment.header.first - 1, segment.last + 1
@@ -55,7 +66,7 @@ class Outbox:
 
     def frame(self, segment: Segment, sequence: int) -> Frame | None:
         """The frame of a segment that holds the record of that number; None where there is none intact."""
-        for frame in self.frames(segment, segment.index.seek(sequence=sequence)):
+        for frame in self.seek(segment, sequence=sequence):
             if sequence < frame.sequence + frame.number:
                 return frame if sequence >= frame.sequence else None
         return None
@@ -111,7 +122,7 @@ class Outbox:
         marks, revived = segment.marks.setdefault(upstream, Marks()), segment.revived.get(upstream)
         first = segment.first_waiting(upstream)
         ordinals = {"publishes" if kind is RecordKind.PUBLISH else "outcomes": first}
-        frames = self.frames(segment, segment.index.seek(sequence=after + 1, **ordinals))
+        frames = self.seek(segment, sequence=after + 1, **ordinals)
         for frame in dropwhile(lambda frame: frame.sequence + frame.number <= after + 1, frames):
             ordinal = segment.ordinal(frame, kind)
             for sequence, record in enumerate(records_of(frame), frame.sequence):

@@ -8,23 +8,32 @@ from edge.journal.segments import DEAD, Header, Segment, parse_name, stream_seed
 from edge.journal.statelog import State
 
 
+def has_frames(files: Files, folder: str, name: str, state: State) -> bool:
+    """Whether any frame of its stream is intact in the file, wherever it belongs."""
+    return _first(files, folder, name, state, -1) is not None
+
+
+def _first(files: Files, folder: str, name: str, state: State, after: int) -> Frame | None:
+    """The first intact frame behind that sequence number."""
+    place, path = parse_name(name), f"{folder}/{name}"
+    if place is None:
+        return None
+    seed = stream_seed(state.seed, place[0])
+    found = walk(lambda at, size: files.read(path, at, size), 0, files.size(path), seed, after=after)
+    return next((frame for frame in found if isinstance(frame, Frame) and not frame.is_note), None)
+
+
 def rebuild(files: Files, folder: str, name: str, state: State, previous: Segment | None) -> Segment | None:
-    """The segment with a header as it must have been; None where no intact frame is left in it.
+    """The segment with a header as it must have been; None where no intact frame is left that may stand in it.
 
     The checkpoint knows it best; else it follows the segment before it, or what the checkpoint says of the stream;
     else it begins with its first intact frame.
     """
-    path = f"{folder}/{name}"
     place = parse_name(name)
-    length = files.size(path)
-    if place is None:
+    frame = _first(files, folder, name, state, previous.last if previous is not None else -1)
+    if place is None or frame is None:
         return None
     stream, number = place
-    seed = stream_seed(state.seed, stream)
-    found = (frame for frame in walk(lambda at, size: files.read(path, at, size), 0, length, seed))
-    frame = next((frame for frame in found if isinstance(frame, Frame) and not frame.is_note), None)
-    if frame is None:
-        return None
     first, outcomes, publishes = frame.sequence, frame.outcomes, frame.publishes
     upstreams = () if stream == DEAD else tuple(state.upstreams)
     counts = dict.fromkeys(upstreams, outcomes)
@@ -34,8 +43,9 @@ def rebuild(files: Files, folder: str, name: str, state: State, previous: Segmen
         first, (outcomes, publishes) = known["first"], known["before"]
         upstreams, counts = tuple(known["upstreams"]), known["counts"]
     elif previous is not None:
-        first, upstreams = previous.last + 1, previous.header.upstreams
+        upstreams = previous.header.upstreams
         if previous.sealed:  # else its end is not known yet, and the frame's own word must do
+            first = previous.last + 1
             outcomes = previous.header.outcomes + previous.outcomes
             publishes = previous.header.publishes + previous.publishes
         counts = dict(previous.header.counts)
@@ -56,4 +66,6 @@ def rebuild(files: Files, folder: str, name: str, state: State, previous: Segmen
         age=state.age,
         wall=frame.wall,
     )
-    return Segment(name, header, frame.offset, frame.offset, length, last=first - 1, age=state.age)
+    return Segment(
+        name, header, frame.offset, frame.offset, files.size(f"{folder}/{name}"), last=first - 1, age=state.age
+    )

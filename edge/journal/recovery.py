@@ -16,8 +16,9 @@ from edge.journal.books import Books
 from edge.journal.files import Files
 from edge.journal.frames import Frame, Gap, delivery_of, note_of, records_of, walk
 from edge.journal.letters import Letter, post
-from edge.journal.rebuild import rebuild
-from edge.journal.segments import PUBLISHES, Segment, parse_name, read_footer, read_header
+from edge.journal.marks import Marks
+from edge.journal.rebuild import has_frames, rebuild
+from edge.journal.segments import PUBLISHES, Segment, kind_for, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_number
 from edge.journal.voids import VOID, Void
 from edge.model import RecordKind
@@ -102,7 +103,8 @@ def _find_segments(files: Files, folder: str, names: list[str], found: Survey) -
         if segment is None:
             segment = rebuild(files, folder, name, found.state, stream.segments[-1] if stream.segments else None)
             if segment is None:
-                (found.unreadable if name in found.state.segments else found.stillborn).append(name)
+                kept = name in found.state.segments or has_frames(files, folder, name, found.state)
+                (found.unreadable if kept else found.stillborn).append(name)
                 continue
             found.damages.append(Damage(name, 0, segment.body, "no readable header"))
             found.damaged.append(segment)
@@ -153,6 +155,7 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
     end = segment.size if sealed else segment.length
     below = following.header.first if following is not None else 1 << 63
     tail: Gap | None = None
+    seen: set[tuple[RecordKind, int]] = set()
 
     def read(at: int, length: int) -> bytes:
         return files.read(path, at, length)
@@ -165,30 +168,47 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
                 found.damaged.append(segment)
             continue
         if frame.is_note:
-            kind, body = note_of(frame)
-            if kind != VOID:  # a footer whose end was lost: all before it is whole
+            if not _leave_out(segment, frame, found):  # a footer whose end was lost: all before it is whole
                 break
-            _leave_out(segment, frame, Void.load(body), found, count=not sealed)
             continue
         if not sealed:
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
             segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
-        if frame.is_letter:
-            letter = Letter.of(frame)
-            found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
+        if found.read is None:
+            seen.update((record.kind, ordinal) for _, ordinal, record in segment.entries(frame))
+        _collect(segment, frame, found)
         yield frame
     if not sealed:
         segment.crc = crc32(files.read(path, 0, segment.size))
         _complete(segment, following, found)
+    elif found.read is None and segment not in found.damaged:
+        _mark_left_out(segment, seen)
     if tail is not None and not sealed and files.read(path, tail.offset, end - tail.offset).strip(b"\0"):
         lost = following is not None and segment in found.damaged
         found.note(segment.name, tail, "an unfinished write", torn=not lost)
 
 
-def _leave_out(segment: Segment, frame: Frame, void: Void, found: Survey, *, count: bool) -> None:
-    """Records that were accepted and dropped, which the void alone says."""
-    if count:
+def _mark_left_out(segment: Segment, seen: set[tuple[RecordKind, int]]) -> None:
+    """What a segment that was written anew lacks had been settled; without a state log, only that tells."""
+    for upstream in (*segment.upstreams, PUBLISHES):
+        left_out = [one for one in segment.places(upstream) if (kind_for(upstream), one) not in seen]
+        segment.marks.setdefault(upstream, Marks()).add_all(left_out)
+
+
+def _collect(segment: Segment, frame: Frame, found: Survey) -> None:
+    if frame.is_letter:
+        letter = Letter.of(frame)
+        found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
+
+
+def _leave_out(segment: Segment, frame: Frame, found: Survey) -> bool:
+    """Records that were accepted and dropped, which a void alone says; whether the note is one."""
+    kind, body = note_of(frame)
+    if kind != VOID:
+        return False
+    void = Void.load(body)
+    if not segment.sealed:
         segment.size, segment.last = frame.end, void.last
         segment.outcomes = void.outcomes + void.left_out - segment.header.outcomes
         segment.publishes = void.publishes + void.published - segment.header.publishes
@@ -197,6 +217,7 @@ def _leave_out(segment: Segment, frame: Frame, void: Void, found: Survey, *, cou
     else:
         found.books.pass_over(segment, void)
     found.ended += void.ended
+    return True
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:
@@ -237,31 +258,42 @@ def _restore_totals(found: Survey) -> None:
 
 def _post(found: Survey) -> None:
     """What dead letters say that the checkpoint does not know: the notes behind it were applied before, and a mark is
-    the same whoever sets it first. Without a state log what was requeued is not known: each letter is dead again."""
+    the same whoever sets it first."""
     books, state = found.books, found.state
     for number, letter, home, ordinal in sorted(found.letters, key=itemgetter(0)):
         original = books.find(letter.segment)
-        totals = books.of(letter.upstream)
         if original is not None and not original.sealed:
             _cover(original, letter, found)
         if number > state.letters:
             if original is None and not _is_gone(letter.segment, found):
-                totals.dead += 1  # the record's file is lost, its copy is not
+                books.of(letter.upstream).dead += 1  # the record's file is lost, its copy is not
             else:
                 post(books, letter, home, ordinal, original)
-        elif found.read is None and original is not None:
-            dead = totals.dead
-            books.mark(letter.upstream, original, [letter.ordinal])
-            totals.dead = dead  # the header's totals know it
+        if found.read is None:
+            _mark_again(books, letter)
         state.letters = max(state.letters, number)
     if found.read is None:
-        alive = [
-            letter.upstream
-            for _, letter, home, ordinal in found.letters
-            if ordinal not in home.revived.get(letter.upstream, ())
-        ]
-        for upstream in dict.fromkeys(alive):
-            books.of(upstream).dead = max(books.of(upstream).dead, alive.count(upstream))
+        _count_again(found)
+
+
+def _mark_again(books: Books, letter: Letter) -> None:
+    """Without a state log no mark is known; totals are those of a header."""
+    dead = books.of(letter.upstream).dead
+    for name, ordinal in ((letter.segment, letter.ordinal), letter.first):
+        segment = books.find(name)
+        if segment is not None:
+            books.mark(letter.upstream, segment, [ordinal])
+    books.of(letter.upstream).dead = dead
+
+
+def _count_again(found: Survey) -> None:
+    """Without a state log it is not known what was requeued: every letter is dead again, but those with a newer one."""
+    alive: dict[str, int] = {}
+    for _, letter, home, ordinal in found.letters:
+        if ordinal not in home.revived.get(letter.upstream, ()):
+            alive[letter.upstream] = alive.get(letter.upstream, 0) + 1
+    for upstream, count in alive.items():
+        found.books.of(upstream).dead = max(found.books.of(upstream).dead, count)
 
 
 def _cover(original: Segment, letter: Letter, found: Survey) -> None:
@@ -275,6 +307,8 @@ def _cover(original: Segment, letter: Letter, found: Survey) -> None:
 
 def _is_gone(name: str, found: Survey) -> bool:
     """Whether the segment was deleted, and what waited in it counted, before the checkpoint."""
+    if found.read is None:
+        return False
     stream, number = parse_name(name) or ("", 0)
     known = found.state.streams.get(stream)
     return name in found.state.gone or (

@@ -88,14 +88,16 @@ class Room:
         with self._books:
             return any(not segment.settled for segment in self._ledger.books.segments())
 
-    def free_one(self, stream: str, *, met: Writer | None = None) -> bool:
+    def free_one(self, stream: str, *, spare: Segment | None = None) -> bool:
         """Make the state log short, or delete or thin the segment that is worth least; False where none may go.
-        `met`: the writer that just failed, whose segment at hand is not whole."""
+        `spare`: the newest of its stream, which does not go for what comes right behind it."""
         with self._books:
             if self._log_is_loose():
                 self._checkpoint()
                 return True
             for segment in self.space.victims(stream):
+                if segment is spare:
+                    continue
                 if self.space.may_thin(segment):
                     keep = self.space.thin(segment)
                     self._checkpoint()
@@ -105,12 +107,12 @@ class Room:
                     self.space.drop(segment, "full")
                     self.remove([segment])
                     return True
-            return self._end_settled(met)
+            return self._end_settled()
 
-    def _end_settled(self, met: Writer | None) -> bool:
+    def _end_settled(self) -> bool:
         """A segment at hand that nobody waits for is ended, so that it can go."""
         for writer in self._writers.values():
-            if writer is not met and self._ends(writer):
+            if self._ends(writer):
                 with contextlib.suppress(OSError):  # then it is abandoned, which ends it too
                     self.seal(writer)
                 return True

@@ -83,7 +83,7 @@ class Space:
             segment
             for segment in self._ledger.books.segments()
             if segment.sealed
-            and not segment.is_dead
+            and not self._refused(segment)
             and segment.age <= before
             and not segment.rewritten
             and not segment.settled

@@ -109,8 +109,9 @@ class Writer:
         try:
             file.reserve(target)
             self._reserved = target
-        except OSError:
-            self._reserved = size  # no room ahead, or no such call here: the write itself says if it fits
+        except OSError:  # no room ahead, or no such call here: the write itself says if it fits
+            assert self.segment is not None
+            self._reserved = max(size, self._files.size(f"{self._folder}/{self.segment.name}"))  # a part may be there
 
     def _begin(self, first: int) -> None:
         self.stream.number += 1

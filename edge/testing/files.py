@@ -1,7 +1,14 @@
 """Files in memory that can lose power, run full and fail, the same way for the same seed.
 
 What was written is in the page cache until it is synced; a name is in the folder's cache until the folder is synced.
-`crash` decides by its seed what of that survives: nothing, all, a torn part, or the later half without the earlier.
+`crash` decides by its seed what of that survives, as a disk may leave it:
+
+- Each sector holds what it held after any of the writes since the last sync, whatever its neighbours hold: a later
+  write may be there without an earlier one. One write may be torn at any byte.
+- The length is that after any of those writes, whatever the bytes: a longer file has zeros where nothing arrived.
+- A failed sync leaves its pages clean: what was to be synced may be on the disk or not, sector by sector, although
+  processes still read it and a later sync of the same file succeeds.
+- Each creation, renaming and removal since the folder was synced is there or not, independently of the others.
 """
 
 from __future__ import annotations
@@ -10,6 +17,7 @@ import errno
 import os
 import random
 from dataclasses import dataclass, field
+from enum import Enum
 
 from edge.journal.errors import JournalLocked
 
@@ -31,47 +39,112 @@ class Fault:
     skip: int = 0
 
 
+class _Place(Enum):
+    """Where a change is."""
+
+    CACHE = "not synced"
+    DISK = "synced"
+    DOUBT = "its sync failed"
+
+
+@dataclass(slots=True)
+class _Change:
+    """Bytes written at `offset`; without `data`, the file was cut there."""
+
+    offset: int
+    data: bytes | None
+    place: _Place = _Place.CACHE
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.data or b"")
+
+    def apply(self, image: bytearray) -> None:
+        if self.data is None:
+            del image[self.offset :]
+        else:
+            image.extend(bytes(max(0, self.offset - len(image))))
+            image[self.offset : self.end] = self.data
+
+
 @dataclass(slots=True, eq=False)
 class _Node:
-    """A file: `data` as processes see it, `safe` as a power cut leaves it for sure, `touched` since the last sync."""
+    """A file: `data` as processes see it, `safe` as the medium has it for sure, `changes` since then."""
 
     data: bytearray = field(default_factory=bytearray)
     safe: bytearray = field(default_factory=bytearray)
-    touched: int = 0
-    holes: list[tuple[int, int]] = field(default_factory=list)  # what a failed sync may have lost for ever
+    changes: list[_Change] = field(default_factory=list)
 
     def put(self, offset: int, data: bytes) -> None:
-        self.touched = min(self.touched, offset)
-        self.data[offset : offset + len(data)] = data
+        self._change(_Change(offset, bytes(data)))
 
-    def settle(self) -> None:
-        self.touched = min(self.touched, len(self.data))
-        self.safe[self.touched :] = self.data[self.touched :]
-        self.touched = len(self.data)
-        for start, end in self.holes:
-            self.safe[start:end] = bytes(len(self.safe[start:end]))
+    def cut(self, size: int) -> None:
+        self._change(_Change(size, None))
+
+    def _change(self, change: _Change) -> None:
+        self.changes.append(change)
+        change.apply(self.data)
+
+    def sync(self, *, fails: bool = False) -> None:
+        """Every change so far is on the medium; or with `fails`, may be, and is never tried again."""
+        for change in self.changes:
+            if change.place is _Place.CACHE:
+                change.place = _Place.DOUBT if fails else _Place.DISK
+        while self.changes and self.changes[0].place is _Place.DISK:
+            self.changes.pop(0).apply(self.safe)
 
     def lose(self, dice: random.Random) -> None:
-        """What was not synced is lost, kept, torn, or kept with sectors missing from its middle."""
-        fate = dice.choice(("lost", "kept", "torn", "holed"))
-        start = min(self.touched, len(self.safe))
-        old, new = self.safe[start:], self.data[start:]
-        if fate == "lost" or len(new) < len(old):
-            new = old
-        elif fate == "torn":
-            cut = dice.randrange(len(new) + 1)
-            new = new[:cut] + old[cut:]
-        elif fate == "holed":
-            for at in range(0, len(new), _SECTOR):
-                if dice.random() < 0.5:
-                    kept = old[at : at + _SECTOR]
-                    new[at : at + _SECTOR] = kept + bytes(len(new[at : at + _SECTOR]) - len(kept))
-        self.data = self.safe[:start] + new
-        for begin, end in self.holes:
-            self.data[begin:end] = bytes(len(self.data[begin:end]))
-        self.holes.clear()
-        self.touched = 0
-        self.settle()
+        """The power goes: what is not on the medium for sure is there or not."""
+        loss = _Loss(dice, self)
+        image, size = bytearray(self.safe), len(self.safe)
+        image.extend(bytes(max([0, *(change.end - size for change in self.changes)])))
+        for number, change in enumerate(self.changes):
+            if loss.resizes(number, change):
+                size = change.offset if change.data is None else max(size, change.end)
+                if change.data is None:
+                    image[size:] = bytes(len(image) - size)
+            for at, data in loss.kept(number, change):
+                image[at : at + len(data)] = data
+        self.data, self.safe = image[:size], image[:size]
+        self.changes.clear()
+
+
+class _Loss:
+    """What one power cut takes from one file."""
+
+    def __init__(self, dice: random.Random, node: _Node) -> None:
+        self._dice = dice
+        self._changes = len(node.changes)
+        self._fate = dice.choice(("lost", "kept", "torn", "zeros", "mixed"))
+        begin = min((change.offset for change in node.changes), default=0)
+        self._tear = dice.randint(begin, max((change.end for change in node.changes), default=0))
+        self._length = dice.randint(0, self._changes)
+        self._sectors: dict[int, int] = {}  # how many of the changes reached each
+
+    def resizes(self, number: int, change: _Change) -> bool:
+        """Whether the file's length is as the change left it."""
+        if change.place is not _Place.CACHE:
+            return change.place is _Place.DISK or self._dice.random() < 0.5
+        return {"lost": False, "mixed": number < self._length}.get(self._fate, True)
+
+    def kept(self, number: int, change: _Change) -> list[tuple[int, bytes]]:
+        """What of the bytes is there: offset and bytes."""
+        data = change.data or b""
+        if change.place is _Place.DISK:
+            return [(change.offset, data)]
+        if change.place is _Place.CACHE and self._fate != "mixed":
+            reached = {"kept": len(data), "torn": max(0, self._tear - change.offset)}.get(self._fate, 0)
+            return [(change.offset, data[:reached])]
+        edges = [change.offset, *range((change.offset // _SECTOR + 1) * _SECTOR, change.end, _SECTOR)]
+        pieces = [(at, data[at - change.offset :][: _SECTOR - at % _SECTOR]) for at in edges]
+        return [piece for piece in pieces if self._reached(number, change, piece[0] // _SECTOR)]
+
+    def _reached(self, number: int, change: _Change, sector: int) -> bool:
+        if change.place is _Place.DOUBT:
+            return self._dice.random() < 0.5
+        if sector not in self._sectors:
+            self._sectors[sector] = self._dice.choice((0, self._changes, self._dice.randint(0, self._changes)))
+        return number < self._sectors[sector]
 
 
 class _MemoryFile:
@@ -82,14 +155,22 @@ class _MemoryFile:
         self._end = len(node.data)
 
     def reserve(self, size: int) -> None:
-        self._files.step("reserve", self._path)
-        room = self._files.room
-        missing = size - len(self._node.data)
-        if room is not None and missing > room:
+        """A disk without the room may make the file longer all the same: posix_fallocate(3) leaves that open."""
+        end, room = len(self._node.data), self._files.room
+        missing = max(0, size - end)
+        fits = missing if room is None else min(missing, room)
+        try:
+            self._files.step("reserve", self._path)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                self._node.put(end, bytes(fits // 2))
+            raise
+        self._node.put(end, bytes(fits))
+        if fits < missing:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._node.put(len(self._node.data), bytes(max(0, missing)))
 
     def write(self, data: bytes) -> None:
+        alive = self._files.alive
         fits = len(data)
         if self._files.room is not None:
             fits = self._files.room + len(self._node.data) - self._end
@@ -98,7 +179,7 @@ class _MemoryFile:
             if len(data) > fits:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except (PowerCut, OSError) as error:
-            if not isinstance(error, OSError) or error.errno != errno.EROFS:
+            if alive and (not isinstance(error, OSError) or error.errno != errno.EROFS):
                 self._node.put(self._end, data[: min(len(data) // 2, fits)])
             raise
         self._node.put(self._end, data)
@@ -106,12 +187,7 @@ class _MemoryFile:
         self._files.written += len(data)
 
     def sync(self) -> None:
-        try:
-            self._files.step("sync", self._path)
-        except OSError:
-            self._node.holes.append((self._node.touched, len(self._node.data)))
-            raise
-        self._node.settle()
+        self._files.sync(self._path, self._node)
 
     def close(self) -> None:
         """Closing says nothing about durability."""
@@ -144,7 +220,7 @@ class MemoryFiles:
         self._names: dict[str, _Node] = {}
         self._safe_names: dict[str, _Node] = {}
         self._changes: list[tuple[str, str, _Node]] = []  # of names, not yet synced: old name, new name, node
-        self._dead = False
+        self.alive = True  # the power is on
 
     # -- the protocol ---------------------------------------------------------------------------------------------
 
@@ -180,9 +256,8 @@ class MemoryFiles:
     def truncate(self, path: str, size: int) -> None:
         self.step("truncate", path)
         node = self._node(path)
-        del node.data[size:]
-        node.touched = min(node.touched, size)
-        node.settle()
+        node.cut(size)
+        self.sync(path, node)
 
     def rename(self, old: str, new: str) -> None:
         self.step("rename", old)
@@ -208,6 +283,7 @@ class MemoryFiles:
         if path in self.locks:
             raise JournalLocked(path.rpartition("/")[0], os.getpid())
         self.locks.add(path)
+        self._names.setdefault(path, _Node()).data[:] = str(os.getpid()).encode()  # for people: nothing depends on it
         return _MemoryLock(self, path)
 
     # -- what tests do to it --------------------------------------------------------------------------------------
@@ -218,6 +294,11 @@ class MemoryFiles:
         if self.capacity is None:
             return None
         return max(0, self.capacity - sum(len(node.data) for node in self._names.values()))
+
+    @property
+    def doubtful(self) -> list[str]:
+        """Files with bytes that can be read and may not be on the medium, because their sync failed."""
+        return [path for path, node in self._names.items() if any(one.place is _Place.DOUBT for one in node.changes)]
 
     def fail(self, operation: str, code: int, *, name: str = "", times: int = 1, skip: int = 0) -> None:
         """Let calls fail with an errno. Operations: write sync create reserve truncate
@@ -235,25 +316,33 @@ class MemoryFiles:
                     if new:
                         self._safe_names[new] = node
             self._names = dict(self._safe_names)
+            self._changes.clear()
             for node in self._names.values():
                 node.lose(dice)
-        self._safe_names = dict(self._names)
-        self._changes.clear()
         self.locks.clear()
         self.cut_at = None
-        self._dead = False
+        self.alive = True
 
     def damage(self, path: str, offset: int, data: bytes) -> None:
         """Overwrite bytes as rotten flash would: durably and silently."""
         node = self._node(path)
         node.put(offset, data)
-        node.settle()
+        node.sync()
+
+    def sync(self, path: str, node: _Node) -> None:
+        """What both ways to sync a file do."""
+        try:
+            self.step("sync", path)
+        except OSError:
+            node.sync(fails=True)
+            raise
+        node.sync()
 
     def step(self, operation: str, path: str) -> None:
         """One call that changes something. Raises `PowerCut` or the scripted error."""
         self._alive()
         if self.cut_at is not None and self.steps >= self.cut_at:
-            self._dead = True
+            self.alive = False
             raise PowerCut(f"{operation} {path}")
         self.steps += 1
         self._fail(operation, path)
@@ -268,7 +357,7 @@ class MemoryFiles:
                     raise fault.error
 
     def _alive(self) -> None:
-        if self._dead:
+        if not self.alive:
             raise PowerCut("the power is off")
 
     def _node(self, path: str) -> _Node:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.journal import read_journal
-from edge.journal.journal import open_journal
+from edge.journal import open_journal, read_journal
+from edge.model import Stored
 from edge.testing.clock import VirtualClock
-from tests.crash.victim import outcome
+from tests.crash.victim import UPSTREAMS, outcome
 
 
 class Promises:
@@ -23,16 +23,23 @@ class Promises:
         self.confirmed: set[int] = set()
         self.start = 0
         self.settled: set[int] = set()
+        self.remembered = 0
+        self.heard: frozenset[str] = frozenset()
         self.rounds = 0
         self.busy = threading.Event()
 
     def hear(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
+        numbers = [int(number) for number in rest.split()]
         if kind == "D":
-            self.confirmed.update(range(max(self.start, int(rest) - 50_000), int(rest) + 1))
-            self.busy.set()
+            self.confirmed.update(numbers)
         elif kind == "S":
-            self.settled.update(map(int, rest.split()))
+            self.settled.update(numbers)
+        elif kind == "T":
+            self.remembered = numbers[-1]
+        self.heard |= {kind}
+        if self.heard >= {"D", "S", "T"}:  # everybody is at work
+            self.busy.set()
 
 
 def kill_one(path: Path, promises: Promises, pause: float) -> None:
@@ -47,9 +54,10 @@ def kill_one(path: Path, promises: Promises, pause: float) -> None:
                     promises.hear(line.strip())
 
         promises.busy.clear()
+        promises.heard = frozenset()
         ear = threading.Thread(target=listen)
         ear.start()
-        assert promises.busy.wait(30), "the victim never confirmed anything"
+        assert promises.busy.wait(30), "the victim was never at work"
         threading.Event().wait(pause)
         victim.kill()
         ear.join()
@@ -57,21 +65,25 @@ def kill_one(path: Path, promises: Promises, pause: float) -> None:
 
 def check(path: Path, promises: Promises) -> None:
     """Everything that was said is true."""
-    journal = open_journal(str(path), clock=VirtualClock(), upstreams=("cloud",))
-    pending = {}
-    after = None
-    while found := journal.pending("cloud", limit=1000, after=after):
-        after = found[-1].sequence
-        pending.update({int(stored.record.id[4:]): stored.record for stored in found})
+    journal = open_journal(str(path), clock=VirtualClock(), upstreams=UPSTREAMS)
+    found: list[Stored] = []
+    while page := journal.pending("cloud", limit=1000, after=found[-1].sequence if found else None):
+        found += page
+    pending = {int(stored.record.id[4:]): stored.record for stored in found}
     stats = journal.stats()
     cloud = stats["upstreams"]["cloud"]
-    deliveries = journal.deliveries("paho")
+    deliveries = dict(journal.deliveries("paho"))
+    remembered = sorted(doc["n"] for doc in journal.table("memory"))
     journal.close()
 
+    assert len(pending) == len(found), "given twice"
     assert not promises.settled & pending.keys(), "an acknowledgement was forgotten"
     assert all(record == outcome(number) for number, record in pending.items()), "invented or changed"
-    assert list(pending) == sorted(pending), "out of order"
-    assert len(promises.confirmed) <= stats["accepted"] == cloud["delivered"] + cloud["pending"]
+    sequences = [stored.sequence for stored in found]
+    assert sequences == sorted(sequences), "out of order"
+    assert len(promises.confirmed) <= stats["accepted"]
+    for upstream in stats["upstreams"].values():
+        assert stats["accepted"] == upstream["delivered"] + upstream["pending"]
     assert len(pending) == cloud["pending"]
     # Settled, and killed before it could say so: at most what one call settles.
     unsaid = promises.confirmed - pending.keys() - promises.settled
@@ -80,6 +92,10 @@ def check(path: Path, promises: Promises) -> None:
     assert stats["degraded"] == []
     newest = max(promises.confirmed)
     assert deliveries[newest % 65_535 + 1] == newest + 1
+    # The document that was on its way may be there; those that went, went together.
+    assert promises.remembered <= remembered[-1] <= promises.remembered + 1
+    assert remembered == list(range(remembered[0], remembered[-1] + 1))
+    assert remembered[0] % 50 == 1
     promises.start = max(newest, *pending, *promises.settled) + 1
 
 

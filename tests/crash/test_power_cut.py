@@ -280,3 +280,28 @@ def test_a_killed_process_forgets_no_acknowledgement_at_all(seed: int, cuts: lis
         live(world, steps)
         world.settled_durably |= world.settled
         world.crash(seed=seed, power=False)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), limits=st.sampled_from((LIMITS, TIGHT, THIN)), power=st.booleans())
+def test_without_its_state_log_it_sends_again_and_everything_adds_up(seed: int, limits: Limits, power: bool) -> None:
+    world = World(seed, limits)
+    world.begin()
+    live(world, 150)
+    world.files.crash(seed, power=power)
+    for name in world.files.names(FOLDER):
+        if name.startswith("state"):
+            world.files.remove(f"{FOLDER}/{name}")
+    world.files.sync_folder(FOLDER)
+    world.begin()
+    stats = world.journal.stats()
+    cloud = stats["upstreams"].get("cloud", {"pending": 0, "delivered": 0, "dead": 0, "dropped": {}})
+    pending = world.pending()
+    dead = [stored.record.id for stored, _ in world.journal.dead_letters("cloud")]
+
+    dropped = sum(cloud["dropped"].values())
+    assert stats["accepted"] == cloud["delivered"] + cloud["pending"] + cloud["dead"] + dropped
+    assert len(pending) == cloud["pending"]
+    assert len(dead) <= cloud["dead"]
+    assert cloud["delivered"] >= 0
+    assert not pending.keys() & set(dead)

@@ -77,7 +77,7 @@ def test_an_export_never_overwrites_a_file(kept: Path, edge: Edge) -> None:
     assert "out.json exists" in said.err
 
 
-@pytest.mark.parametrize("verb", [("export", "--pending", "clod"), ("requeue", "clod")])
+@pytest.mark.parametrize("verb", [("export", "--pending", "clod"), ("export", "--dead", "clod"), ("requeue", "clod")])
 def test_an_unknown_upstream_is_refused_with_those_there_are(kept: Path, edge: Edge, verb: tuple[str, ...]) -> None:
     said = edge("journal", *verb)
 
@@ -131,6 +131,7 @@ def test_dead_letters_are_pending_again_all_by_id_or_by_time(kept: Path, edge: E
     with own(kept) as journal:
         first, second = (stored.accepted for stored, _ in journal.dead_letters("cloud"))
     assert second > first
+    assert ids(edge("journal", "export", "--dead", "cloud").out) == ["5", "6"]
 
     from_then = edge("journal", "requeue", "cloud", "--since", "2100-01-01")
     by_id = edge("journal", "requeue", "cloud", "--id", "A5", "--until", "2100-01-01T00:00:00Z")

@@ -202,6 +202,14 @@ def test_a_segment_in_which_hardly_anything_lives_is_written_anew(opened: Opener
     assert law(journal)
     assert journal.stats()["degraded"] == []
 
+    journal.close()
+    for name in files.names(FOLDER):
+        if name.startswith("state-"):
+            files.remove(f"{FOLDER}/{name}")
+    journal = opened(segment=1 << 16, keep_delivered=0)
+    assert len(drain(journal)) == journal.backlog("cloud") >= 202, "what it lacks is not waited for"
+    assert law(journal)
+
 
 def test_a_quiet_journal_writes_next_to_nothing(opened: Opener, files: MemoryFiles, clock: VirtualClock) -> None:
     """One record a minute, delivered at once: no checkpoint is made for the sake of housekeeping."""

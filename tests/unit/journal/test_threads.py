@@ -50,7 +50,8 @@ class Crowd:
     def send(self) -> None:
         while len(self.delivered) < PRODUCERS * EACH and not self.failures:
             found = [stored.sequence for stored in self.journal.pending("cloud", limit=64)]
-            assert self.journal.settle("cloud", found, Verdict.DELIVERED) == len(found)
+            verdict = Verdict.DEAD if len(found) % 5 == 1 else Verdict.DELIVERED  # a refusal commits, like the writer
+            assert self.journal.settle("cloud", found, verdict) == len(found)
             self.delivered += found
 
     def keep_state(self) -> None:
@@ -76,5 +77,7 @@ def test_producers_a_writer_a_sender_and_tables_share_a_journal(tmp_path: Path) 
     assert crowd.delivered == sorted(crowd.delivered)
     assert max(crowd.confirmed) >= max(crowd.appended)
     assert crowd.journal.table("memory").all() == [{"k": 1, "n": 49}]
-    assert crowd.journal.stats()["upstreams"]["cloud"]["delivered"] == PRODUCERS * EACH
+    cloud = crowd.journal.stats()["upstreams"]["cloud"]
+    assert cloud["delivered"] + cloud["dead"] == PRODUCERS * EACH
+    assert len(crowd.journal.dead_letters("cloud")) == cloud["dead"]
     crowd.journal.close()
