@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,6 @@ class Runtime:
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
-        self._journal_error = ""
         self._progress = -1
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
@@ -86,12 +85,7 @@ class Runtime:
             files=self.outside.files,
             upstreams=tuple(self.config.upstream),
             formerly={name: upstream.formerly for name, upstream in self.config.upstream.items() if upstream.formerly},
-            limits=Limits(
-                max_size=settings.max_size,
-                keep_delivered=settings.keep_delivered,
-                when_full=settings.when_full,
-                durability=settings.durability.model_dump(),
-            ),
+            limits=Limits.of(settings),
             keys=Keyring(*settings.keys),
             on_durable=self._on_durable,
         )
@@ -212,20 +206,24 @@ class Runtime:
         pause = threading.Event()
         while not self._stopping:
             self.journal.wait(_LOOK)
-            try:
-                self.journal.commit()  # also when there is nothing to write: it keeps house
-                if self._journal_error:
-                    log.info("the disk takes what waited again", extra={"action": "journal_back"})
-                self._journal_error = ""
-            except JournalError as error:  # the frames stay: nothing is acknowledged until the disk takes them
-                if not self._journal_error:
-                    log.error("the disk refuses: %s", error, extra={"action": "journal_refused"})
-                self._journal_error = str(error)
+            if not self.commit():
                 pause.wait(_LOOK)
 
+    def commit(self) -> bool:
+        """One turn of the journal's writer, also when there is nothing to write: it keeps house. False where the disk
+        refuses: the frames stay, and nothing is acknowledged until it takes them."""
+        try:
+            self.journal.commit()
+        except JournalError:  # the journal says so itself, in the log and in its stats
+            return False
+        return True
+
     def _wait_for_work(self) -> None:
-        due = until(self.clock, self.pipeline.deadline)
-        self.inbox.wait(min(due, _LOOK))
+        due = min(until(self.clock, self.pipeline.deadline), _LOOK)
+        if self.pipeline.held_up:
+            self.inbox.rest(due)
+        else:
+            self.inbox.wait(due)
 
     def wait(self, timeout: float) -> bool:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
@@ -265,8 +263,9 @@ class Runtime:
             if self.clock.monotonic() > deadline - grace / 2:
                 self.pipeline.cancel(grace_over=False)
             pause.wait(_STEP)
-        self.pipeline.cancel(grace_over=True)
-        self.journal.commit()
+        with suppress(JournalError):  # closing tries once more, and says it
+            self.pipeline.cancel(grace_over=True)
+            self.journal.commit()
         self._stopping = True
         self.crew.stop()
         for wake in (self.inbox.wake, *(part.wake for part in self.parts)):
@@ -278,9 +277,15 @@ class Runtime:
     def close(self) -> None:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
-            stack.callback(self.journal.close)
+            stack.callback(self._close_journal)
             stack.callback(self.traffic.close)
             stack.callback(self.instruments.close)
+
+    def _close_journal(self) -> None:
+        try:
+            self.journal.close()
+        except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order
+            log.error("what was not confirmed is lost: %s", error, extra={"action": "journal_lost"})
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
         """Wait until `answered`, or for `timeout` seconds. Tests, which have no threads, put their pump here."""
@@ -297,7 +302,7 @@ class Runtime:
         return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
-        faults = [*map(str, self.journal.stats()["degraded"]), *filter(None, [self._journal_error])]
+        faults = self.journal.stats()["degraded"]
         yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
         stuck = self.pipeline.stuck
         error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""

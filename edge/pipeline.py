@@ -9,6 +9,7 @@ Invariants
 - One thread at a time leads (`step`). A run that outlasts `patience` keeps its thread, and the lead moves on: its
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
 - A run whose outcome is written is over, whatever its thread still does. A thread that never returns keeps a slot.
+- Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
 """
 
 from __future__ import annotations
@@ -19,17 +20,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-import orjson
-
 from edge.clock import Clock
 from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import MAX_HOPS, Delivery, Event, Fired, Incoming, Record, Start, Status, Stored
+from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, Start, Status, Stored
+from edge.runs.admission import PARKED, Admission
 from edge.runs.context import Device, RunContext, Topic
 from edge.runs.crew import HandedOver
-from edge.runs.gates import Gate, Refusals
 from edge.runs.inline import execute, too_late
 from edge.runs.load import Task
 from edge.runs.run import Dispatch, Ending, Promise, Run
@@ -42,17 +41,23 @@ SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a r
 
 
 class Ticket(Protocol):
-    """What the pipeline needs of a receipt: it is good when the journal's `durable` reaches `due`."""
-
     @property
-    def due(self) -> int: ...
+    def due(self) -> int:
+        """The receipt is good when the journal's `durable` reaches this."""
 
 
 class Journal(Protocol):
-    """What the pipeline needs of the journal. `append` from any thread; raises when it can keep nothing more."""
+    """What the pipeline needs of the journal. Any thread."""
 
     @property
     def durable(self) -> int: ...
+
+    @property
+    def stalled(self) -> bool:
+        """The disk refuses, and as much waits in memory as may."""
+
+    def takes(self, klass: RecordClass) -> bool:
+        """Whether a run of that class may be begun. `on_durable` is called when it turns true."""
 
     def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
 
@@ -98,8 +103,8 @@ class Pipeline:
         self._clock = clock
         self._minter = minter
         self._tally = tally
-        self._gates = {name: Gate(task) for name, task in tasks.items()}
-        self._refusals = Refusals(clock)
+        self._admission = Admission(tasks, takes=journal.takes, clock=clock, mint=minter.mint)
+        self._gates = self._admission.gates
         self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
         self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
@@ -123,30 +128,38 @@ class Pipeline:
 
     def step(self) -> bool:
         """Do one thing that is due; False when there was nothing. Raises `HandedOver` where the lead was lost."""
+        if self._journal.stalled:
+            return False
         if self._ready and self.slots_free:
             self._start_promised(self._ready.popleft())
+            return True
+        if (freed := self._admission.freed()) is not None:
+            self._begin(*freed)
             return True
         now = self._clock.monotonic()
         due = self._triggers.deadline
         if due is not None and due <= now:
             for start in self._triggers.due():
-                self._begin(None, self._admit((start,), start.event))
+                self._offer(None, self._admission.admit((start,), start.event))
             return True
-        minute = self._refusals.deadline
-        if minute is not None and minute <= now:
+        if (minute := self._admission.deadline) is not None and minute <= now:
             self._record_refusals(all=False)
             return True
-        incoming = self._inbox.take()
-        if incoming is None:
-            return False
-        self._dispatch(incoming)
-        return True
+        incoming = None if self.held_up else self._inbox.take()
+        if incoming is not None:
+            self._dispatch(incoming)
+        return incoming is not None
 
     @property
     def deadline(self) -> float | None:
         """Monotonic time of the next thing that time alone makes due."""
-        times = [time for time in (self._triggers.deadline, self._refusals.deadline) if time is not None]
-        return min(times, default=None)
+        times = [time for time in (self._triggers.deadline, self._admission.deadline) if time is not None]
+        return None if self._journal.stalled else min(times, default=None)
+
+    @property
+    def held_up(self) -> bool:
+        """Nothing is taken from the inbox until the journal takes what waits."""
+        return self._admission.held >= PARKED or self._journal.stalled
 
     def _dispatch(self, incoming: Incoming) -> None:
         if isinstance(incoming, Fired):
@@ -164,36 +177,32 @@ class Pipeline:
             self._tally.received(event.source)
             if starts:
                 self._tally.matched()
-                runs.extend(self._admit(starts, event))
+                runs.extend(self._admission.admit(starts, event))
             else:
                 self._tally.missed(suppressed)
         if runs:
-            self._begin(incoming, runs)
+            self._offer(incoming, runs)
         else:
             incoming.settle()
+
+    def _offer(self, incoming: Incoming | None, runs: deque[Run]) -> None:
+        if self._admission.fits(runs):
+            self._begin(incoming, runs)
+        else:
+            self._admission.hold(incoming, runs)
 
     def _fire(self, fired: Fired) -> None:
         self._tally.received(fired.start.event.source)
         self._tally.matched()
-        runs = self._admit((fired.start,), fired.start.event)
+        runs = self._admission.admit((fired.start,), fired.start.event)
         if not runs:
             fired.answer(None, f"{fired.start.task} is at one of its limits; a rejected outcome will say which")
             return
+        if not self._admission.fits(runs):
+            fired.answer(None, "the journal is full and takes no more outcomes of its class until some are delivered")
+            return
         self._answers[runs[0].id] = fired.answer
         self._begin(fired, runs)
-
-    def _admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
-        runs: deque[Run] = deque()
-        event_json = orjson.dumps(event.data())
-        now = self._clock.monotonic()
-        for start in starts:
-            gate = self._gates[start.task]
-            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now)
-            if reason is not None:
-                self._refusals.add(start.task, reason, event)
-            else:
-                runs.append(Run(self._minter.mint(), gate.task, event, event_json))
-        return runs
 
     def _begin(self, incoming: Incoming | None, runs: deque[Run]) -> None:
         dispatch = Dispatch(incoming, runs)
@@ -268,12 +277,8 @@ class Pipeline:
             self._ready.append(gate.waiting.popleft())
 
     def _record_refusals(self, *, all: bool) -> None:
-        for name, reason, event, count in self._refusals.due(all=all):
-            run = Run(self._minter.mint(), self._gates[name].task, event, orjson.dumps(event.data()))
-            run.started, run.started_wall = self._clock.monotonic(), self._clock.wall()
-            message = f"{reason}: {count} {'start' if count == 1 else 'starts'} refused within a minute"
-            error = {"type": "Rejected", "message": message, "where": f"tasks.{name}", "reason": reason, "count": count}
-            self._journal.append([self._seal(run, Ending(Status.REJECTED, error=error))])
+        for run, ending in self._admission.refused(all=all):
+            self._journal.append([self._seal(run, ending)])
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 
@@ -288,7 +293,7 @@ class Pipeline:
                 if runs:
                     self._ready.extend(runs)
                     promised = True
-        if promised:
+        if promised or self._admission.held or self._inbox:
             self._inbox.wake()
 
     # -- the watchdog ---------------------------------------------------------------------------------------------
@@ -388,5 +393,8 @@ class Pipeline:
 
     @property
     def idle(self) -> bool:
-        """Nothing taken in is unfinished, except stuck threads."""
-        return not (self._inbox or self._ready or self._awaiting or self._beside or self._leading)
+        """Nothing taken in is unfinished, except stuck threads and what the journal does not take: that was not
+        acknowledged and comes again."""
+        if self._beside or self._leading:
+            return False
+        return self.held_up or not (self._inbox or self._ready or self._awaiting)

@@ -196,11 +196,7 @@ def _own(gateway: Gateway, formerly: dict[str, str] | None = None) -> Journal:
         config.journal.path,
         clock=SystemClock(),
         upstreams=tuple(config.upstream),
-        limits=Limits(
-            max_size=config.journal.max_size,
-            keep_delivered=config.journal.keep_delivered,
-            when_full=config.journal.when_full,
-        ),
+        limits=Limits.of(config.journal),
         formerly={**renamed, **(formerly or {})},
         keys=Keyring(*config.journal.keys),
     )

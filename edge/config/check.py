@@ -25,6 +25,7 @@ from edge.config.rules import (
     Survey,
     check_cron,
     check_devices,
+    check_encryption,
     check_journal,
     check_links,
     check_programs,
@@ -115,7 +116,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal):
+    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

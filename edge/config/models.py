@@ -23,13 +23,16 @@ from pydantic import (
 )
 
 from edge.config.keys import parse_key
+from edge.config.report import did_you_mean, shortened
 from edge.config.secrets import STAND_IN
-from edge.config.units import Duration, LongerThanZero, Size
+from edge.config.units import Duration, LongerThanZero, Size, parse_duration
 
 NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Backend = Literal["real", "sim"]
 Durability = Literal["fsync", "written", "memory"]
+Policy = Literal["drop_oldest", "drop_newest", "block"]
+TelemetryPolicy = Literal["drop_oldest", "drop_newest", "block", "thin"]
 
 
 def _absolute(path: str, info: ValidationInfo) -> str:
@@ -232,12 +235,57 @@ class DurabilityByClass(Section):
     publish: Durability = Field(default="fsync", description="messages that tasks publish")
 
 
-def _by_class(value: Any) -> Any:
+def _one_of(value: str, known: tuple[str, ...], otherwise: str) -> None:
+    if value not in known:
+        hint = did_you_mean(value, known, otherwise)
+        raise ValueError(f"the text {shortened(value)} is not one of {', '.join(known)}; {hint}")
+
+
+def _durability(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if value not in get_args(Durability):
-        raise ValueError(f"the text {value!r} is not one of fsync, written, memory; or write {{telemetry: written}}")
+    _one_of(value, get_args(Durability), "or write {telemetry: written}")
     return dict.fromkeys(DurabilityByClass.model_fields, value)
+
+
+def _whole(value: Any) -> Any:
+    if value == "thin":
+        raise ValueError("thin leaves gaps, which only telemetry can bear; write drop_oldest, drop_newest or block")
+    return value
+
+
+WholePolicy = Annotated[Policy, BeforeValidator(_whole)]
+
+
+class PolicyByClass(Section):
+    """`when_full:` by what a record is worth; one word stands for all three, `thin` for telemetry alone."""
+
+    alarm: WholePolicy = Field(default="drop_oldest", description="outcomes of tasks with `class: alarm`")
+    telemetry: TelemetryPolicy = Field(default="drop_oldest", description="outcomes of all other tasks")
+    publish: WholePolicy = Field(default="drop_oldest", description="messages in a frame without an outcome")
+
+
+def _policies(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    _one_of(value, get_args(TelemetryPolicy), "or write {telemetry: thin}")
+    return {"telemetry": "thin"} if value == "thin" else dict.fromkeys(PolicyByClass.model_fields, value)
+
+
+class ExpireByClass(Section):
+    """`expire:` by what a record is worth; one duration stands for all three."""
+
+    alarm: LongerThanZero | None = Field(default=None, description="outcomes of tasks with `class: alarm`")
+    telemetry: LongerThanZero | None = Field(default=None, description="outcomes of all other tasks")
+    publish: LongerThanZero | None = Field(default=None, description="messages that tasks publish")
+
+
+def _times_to_live(value: Any) -> Any:
+    if isinstance(value, Mapping | BaseModel):
+        return value
+    if not parse_duration(value):
+        raise ValueError("0s would give up everything at once; leave expire out where nothing is to expire")
+    return dict.fromkeys(ExpireByClass.model_fields, value)
 
 
 class Encryption(Section):
@@ -255,17 +303,31 @@ class JournalSection(Section):
 
     path: FilePath = Field(default="/var/lib/edge/journal", description="folder; relative to this file")
     max_size: Annotated[Size, Field(ge=64_000)] = Field(default=256_000_000, description="most disk space it may take")
-    when_full: Literal["drop_oldest", "thin"] = Field(
-        default="drop_oldest",
-        description="what gives way then: the oldest, alarms last; `thin`: first nine of ten in telemetry",
+    min_free: Size = Field(default=16_000_000, description="what it leaves free on its disk for everyone else")
+    when_full: Annotated[
+        PolicyByClass, BeforeValidator(_policies, json_schema_input_type=TelemetryPolicy | PolicyByClass)
+    ] = Field(
+        default=PolicyByClass(),
+        description="what happens then: `drop_oldest` (the default), `drop_newest`, `block`, `thin`; or by class",
+    )
+    thin_to: Annotated[int, Field(ge=2, le=1000)] = Field(default=10, description="with `thin`: one in so many stays")
+    expire: Annotated[
+        ExpireByClass, BeforeValidator(_times_to_live, json_schema_input_type=Duration | ExpireByClass)
+    ] = Field(
+        default=ExpireByClass(),
+        description="what waits longer is given up and counted; default: never; or a mapping by class",
     )
     durability: Annotated[
-        DurabilityByClass, BeforeValidator(_by_class, json_schema_input_type=Durability | DurabilityByClass)
+        DurabilityByClass, BeforeValidator(_durability, json_schema_input_type=Durability | DurabilityByClass)
     ] = Field(
         default=DurabilityByClass(),
         description="`fsync` (the default) survives a power cut, `written` a crash, `memory` neither; or by class",
     )
     keep_delivered: Duration = Field(default=86400.0, description="how long delivered outcomes stay readable here")
+    keep_delivered_count: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="how many delivered outcomes stay; default: only `keep_delivered` counts"
+    )
+    keep_dead: Duration = Field(default=30 * 86400.0, description="how long what was refused for good stays")
     encrypt: Encryption | None = Field(default=None, description="keys with which outcomes are encrypted on disk")
 
     @property

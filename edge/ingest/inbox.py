@@ -81,3 +81,8 @@ class Inbox:
             self._signal.wait(timeout)
         self._asleep = False
         self._signal.clear()
+
+    def rest(self, timeout: float | None) -> None:
+        """Sleep until `wake` is called or `timeout` seconds are over, whatever lies here and comes."""
+        self._signal.wait(timeout)
+        self._signal.clear()

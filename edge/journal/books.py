@@ -14,7 +14,9 @@ from typing import Any
 
 from edge.journal.marks import Marks
 from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Segment, parse_name
-from edge.model import Verdict
+from edge.journal.tombstones import Tombstone, Tombstones
+from edge.journal.voids import Void
+from edge.model import RecordClass, RecordKind, Verdict
 
 _HANDED = 1 << 17
 
@@ -97,6 +99,7 @@ class Books:
     def __init__(self) -> None:
         self.streams = {name: Stream(name) for name in (*STREAMS, DEAD)}
         self.totals: dict[str, Totals] = {}
+        self.tombstones = Tombstones()
         self.upstreams: tuple[str, ...] = ()
         self._handed: dict[str, dict[int, tuple[Segment, int]]] = {}
 
@@ -158,6 +161,27 @@ class Books:
             self.of(upstream).dead -= segment.revive(upstream, ordinals)
         return segment.marks.setdefault(upstream, Marks()).add_all(ordinals)
 
+    def lose(self, tombstone: Tombstone, *, joins: bool = False) -> None:
+        """Count what it stands for as dropped, for each of its upstreams. `joins`: see `Tombstones.add`."""
+        for upstream in tombstone.upstreams:
+            self.of(upstream).add(Verdict.DROPPED, tombstone.count, tombstone.reason, tombstone.klass)
+        self.tombstones.add(tombstone, joins=joins)
+
+    def pass_over(self, segment: Segment, void: Void) -> tuple[tuple[str, ...], int]:
+        """Nobody waits for what the void stands for; who did until now, and for how many publishes."""
+        ordinals = void.ordinals(RecordKind.OUTCOME, segment.header.outcomes)
+        missed = tuple(name for name in segment.upstreams if self.mark(name, segment, ordinals))
+        return missed, self.mark(PUBLISHES, segment, void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
+
+    def leave_out(self, segment: Segment, void: Void, time: float, *, joins: bool = False) -> None:
+        """A void is durable in the segment: what it stands for is dropped. Twice is as good as once."""
+        missed, published = self.pass_over(segment, void)
+        lost = [(klass, missed, count) for klass, count in void.classes.items() if missed]
+        lost.append((RecordClass.PUBLISH.value, (PUBLISHES,), published))
+        for klass, upstreams, count in lost:
+            if count:
+                self.lose(Tombstone(void.first, void.last, klass, "full", upstreams, count, time), joins=joins)
+
     def stats(self) -> dict[str, Any]:
         """Accepted and, for every upstream, what became of it; publishes have counts of their own."""
         accepted = self.accepted
@@ -173,4 +197,5 @@ class Books:
             "accepted": accepted,
             "upstreams": upstreams,
             "publishes": {**publishes, **self.of(PUBLISHES).stats()},
+            "tombstones": self.tombstones.stats(),
         }

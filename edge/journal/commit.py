@@ -6,31 +6,35 @@ Invariants
   the disk takes for one, nor `_LINGER`: a lone record is written at once, a crowd shares syncs.
 - A group that could not be written is put back before what came since: order holds, nothing is skipped.
 - A failed sync is never tried again on the same file. The frames go to a new segment; recovery keeps one of each.
+- What is said to be wrong is wrong now: it is taken back once the disk has taken what waited.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import threading
 from collections.abc import Callable, Collection
 
 from edge.clock import Clock
 from edge.journal.errors import JournalError
+from edge.journal.expiry import Expiry
 from edge.journal.files import Files
+from edge.journal.husks import left_out
 from edge.journal.intake import Intake
+from edge.journal.keys import FileKey
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
-from edge.journal.segments import DEAD, STREAMS, Segment
-from edge.journal.space import Space
+from edge.journal.room import FULL, Room
+from edge.journal.segments import DEAD, STREAMS, stream_seed
 from edge.journal.tickets import Progress
+from edge.journal.voids import Void
 from edge.journal.writer import Group, Writer
 
 _SWEEP_EVERY = 60.0
+_TRIES = 3
 _STATE_SIZE = 1 << 20
 _STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
 _LINGER = 0.005  # seconds that the writer waits at most for a fuller group
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Committer:
@@ -62,11 +66,23 @@ class Committer:
         self._limits = limits
         self._fsync = any(limits.syncs(name) for name in (*STREAMS, DEAD))
         self._on_durable = on_durable
-        self._space = Space(files, folder, ledger, limits)
+        self.expiry = Expiry(ledger, limits)
+        self.room = Room(
+            files,
+            folder,
+            ledger,
+            writers,
+            intake,
+            books=self.books,
+            clock=clock,
+            limits=limits,
+            checkpoint=self._checkpoint,
+        )
+        self.refusing = False  # what was appended waits in memory, because the disk takes nothing
+        self._erred_at = clock.monotonic()
+        self._dropping: set[str] = set()  # streams that wrote nothing but voids since the last frame
         self._sweep_at = clock.monotonic() + _SWEEP_EVERY
         self._synced_at = clock.monotonic()
-        self._refusal: str | None = None
-        self._carried: set[str] = set()
         self._crowd = 0  # frames in the last group
         self._takes = 0.0  # seconds that the disk took for a group of late
 
@@ -83,9 +99,14 @@ class Committer:
             moved = self._flush()
         if moved:
             self._on_durable(self.durable)
-        if self.chores or self._clock.monotonic() >= self._sweep_at:
+        due = self.chores or self.room.chores or self._clock.monotonic() >= self._sweep_at
+        if due or self.room.keeping:
             with self._committing:
-                self._tidy()
+                if due:
+                    self._tidy()
+                opened = self.room.assess()
+            if opened:
+                self._on_durable(self.durable)
         return self.durable
 
     @property
@@ -98,6 +119,8 @@ class Committer:
             self.commit()
             with self._committing:
                 self._checkpoint_or_sync()
+        except JournalError:
+            raise
         except OSError as error:
             raise self._refused(error) from error
         finally:
@@ -112,7 +135,7 @@ class Committer:
             lost = sum(self._ledger.reckon(segment) for segment in damaged)
             self._checkpoint()
             for segment in damaged:  # what is left out of them is settled durably, by the checkpoint just made
-                self._space.rewrite(segment, lambda frame: True, self._clock.wall())
+                self.room.space.rewrite(segment, lambda frame: True, self._clock.wall())
             return lost
 
     # -- under the committing lock --------------------------------------------------------------------------------
@@ -120,6 +143,8 @@ class Committer:
     def _flush(self) -> bool:
         with self.books:  # who holds it has written to the state log what it changed
             groups, target = self._intake.take()
+            if not self.refusing:
+                self.expiry.tick(self.durable, idle=not groups)
             dirty = self._state_due()
         if not groups and not dirty and target == self.durable:  # else the state log failed after the last group
             return False
@@ -134,9 +159,8 @@ class Committer:
             raise self._refused(error) from error
         self._takes += (self._clock.monotonic() - began - self._takes) / 8
         self.progress.reach(target)
-        if self._refusal is not None:
-            self._ledger.degraded.pop(self._refusal, None)
-            self._refusal = None
+        self.refusing = False
+        self._ledger.well("disk")
         return True
 
     def _state_due(self) -> bool:
@@ -153,30 +177,36 @@ class Committer:
             rest: Group | None = groups[name]
             while rest is not None:
                 part, rest = rest.split(self._limits.segment_size)
-                self._make_room(part.size, may_block=name != DEAD)
-                self._write(self._writers[name], part)
+                fits = self.room.make(name, part) or self._limits.policy(name) != "drop_newest"
+                self._write(self._writers[name], part, fits=fits)
                 if rest is None:
                     del groups[name]
                 else:
                     groups[name] = rest
                     with self.books:
-                        self._seal(self._writers[name])
+                        self.room.seal(self._writers[name])
 
-    def _write(self, writer: Writer, group: Group) -> None:
-        """One group, durably, in the segment at hand or else in a new one."""
-        for attempt in range(3):
+    def _write(self, writer: Writer, group: Group, *, fits: bool) -> None:
+        """One group, durably, in the segment at hand or else in a new one; what does not fit is counted instead."""
+        voids: list[Void] = []
+        tries = _TRIES
+        while True:
+            if not fits and not voids:
+                group, voids = self._leave_out(writer, group)
             try:
                 written = writer.write(group)
                 writer.sync(durable=self._limits.syncs(writer.stream.name))
                 break
             except OSError as error:
-                self._ledger.degrade(f"stream {writer.stream.name} met a disk error: {error.strerror or error}")
-                full = error.errno in _FULL
-                try:
-                    freed = full and self._free_one()  # before the segment at hand becomes one that may go
-                finally:
-                    writer.abandon()
-                if attempt == 2 or (full and not freed):
+                self._err(writer, error)
+                full = error.errno in FULL
+                at_hand = writer.segment
+                writer.abandon()  # gives back what was reserved: making room takes room for a checkpoint
+                freed = full and self.room.free_one(writer.stream.name, spare=at_hand)
+                tries -= 1
+                if full and not freed and fits and self._limits.policy(writer.stream.name) == "drop_newest":
+                    fits, tries = False, _TRIES
+                elif not tries or (full and not freed):
                     raise
         with self.books:
             self._ledger.written += written
@@ -188,9 +218,33 @@ class Committer:
                 self._ledger.letters.confirm(writer.stream.segments[-1], sequence + len(records) - 1)
                 self.chores = True  # the records that they copy may be the last that somebody waited for
             else:
+                self._count(writer, voids)
                 self._ledger.follow(group)
         if writer.full(self._limits.segment_size):
             self.chores = True
+
+    def _leave_out(self, writer: Writer, group: Group) -> tuple[Group, list[Void]]:
+        """What is written where the group finds no room."""
+        stream, state = writer.stream, self._ledger.state
+        key = FileKey(stream_seed(state.seed, stream.name))  # it is closed, like any other, when it is written
+        before = stream.outcomes, stream.publishes
+        return left_out(group.frames, before, state.unfinished, key, self._clock.wall())
+
+    def _count(self, writer: Writer, voids: list[Void]) -> None:
+        """The voids are durable: what they stand for is dropped."""
+        name, segment = writer.stream.name, writer.segment
+        assert segment is not None
+        for void in voids:
+            self._ledger.books.leave_out(segment, void, self._clock.wall(), joins=name in self._dropping)
+            self._dropping.add(name)
+        if not voids:
+            self._dropping.discard(name)
+
+    def _err(self, writer: Writer, error: OSError) -> None:
+        """Say that the disk met an error; `_recover` takes it back."""
+        self._erred_at = self._clock.monotonic()
+        name = f"stream {writer.stream.name}"
+        self._ledger.trouble(name, f"{name} met a disk error: {error.strerror or error}")
 
     def _sync_state(self) -> None:
         log = self._ledger.log
@@ -218,91 +272,47 @@ class Committer:
         try:
             self._checkpoint()
         except OSError as error:
-            if error.errno not in _FULL or log.lost:
+            if error.errno not in FULL or log.lost:
                 raise
             log.sync()
 
     def _refused(self, error: OSError) -> JournalError:
         reason = error.strerror or str(error)
-        self._refusal = f"the disk refuses: {reason}"
-        self._ledger.degrade(self._refusal)
+        self.refusing = True
+        self._ledger.trouble("disk", f"the disk refuses: {reason}; free some space or replace it")
         return JournalError(
             f"{self._folder}: cannot write the journal ({reason}); what is not on disk was not confirmed and waits "
             "in memory. Free space or replace the disk"
         )
 
-    # -- room and order -------------------------------------------------------------------------------------------
-
-    def _make_room(self, size: int, *, may_block: bool) -> None:
-        """A dead letter does not wait for room: the record that it copies would wait for ever to be done with."""
-        while self._tight(size):
-            if not self._free_one():
-                if may_block and self._limits.when_full == "block":
-                    raise OSError(errno.ENOSPC, f"max_size of {self._limits.max_size} bytes is reached")
-                return  # the segments at hand and the state log alone are larger: nothing more may go
-
-    def _tight(self, size: int) -> bool:
-        if self._ledger.size + size > self._limits.max_size:
-            return True
-        return bool(self._limits.min_free) and self._files.free(self._folder) - size < self._limits.min_free
-
-    def _free_one(self) -> bool:
-        """Delete or thin the segment that is worth least; False where none may go."""
-        with self.books:
-            for segment in self._space.victims():
-                if self._space.may_thin(segment):
-                    keep = self._space.thin(segment)
-                    self._checkpoint()
-                    self._space.rewrite(segment, keep, self._clock.wall())
-                    return True
-                if not self._carry(segment):
-                    self._space.drop(segment, "full")
-                    self._remove([segment])
-                    return True
-        return False
-
-    def _carry(self, segment: Segment) -> bool:
-        """Promises in a segment that is to go are written again; True while they are not durable yet."""
-        promises = self._space.promises(segment)
-        if promises and segment.name not in self._carried:
-            self._carried.add(segment.name)
-            self._intake.append(promises)
-            self.chores = True
-        return bool(promises)
-
-    def _remove(self, segments: list[Segment]) -> None:
-        self._space.strike(segments)
-        self._carried.difference_update(segment.name for segment in segments)
-        try:
-            self._checkpoint()
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            # No room even for a checkpoint: make some first. A crash right here finds the files missing and counts
-            # what was pending in them as dropped all the same, only under another reason.
-            self._space.delete()
-            self._checkpoint()
-        self._space.delete()
-
-    def _seal(self, writer: Writer) -> None:
-        if writer.segment is not None:
-            self._ledger.written += writer.seal(self._clock.wall(), durable=self._limits.syncs(writer.stream.name))
+    # -- order -----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
-        """End full segments, make a checkpoint, delete what is spent. What fails is tried again later."""
-        self.chores = False
+        """End full segments, give up what is too old, make a checkpoint, delete what is spent. What fails is tried
+        again later."""
+        self.chores = self.room.chores = False
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
         try:
             with self.books:
-                size = self._limits.segment_size
-                full = [one for one in self._writers.values() if one.full(size) or self._space.stale(one.segment)]
+                self.expiry.sweep()
+                size, stale = self._limits.segment_size, self.room.space.stale
+                full = [one for one in self._writers.values() if one.full(size) or stale(one.segment)]
                 for writer in full:
-                    self._seal(writer)
-                spent = [segment for segment in self._space.spent() if not self._carry(segment)]
-                sparse = self._space.sparse()
+                    self.room.seal(writer)
+                spent = self.room.spent()
+                sparse = self.room.space.sparse()
                 if full or spent or sparse or self._log_is_long():
-                    self._remove(spent)
+                    self.room.remove(spent)
                 for segment in sparse:  # what is left out of them is settled durably, by the checkpoint just made
-                    self._space.rewrite(segment, self._space.lives(segment), self._clock.wall())
+                    self.room.space.rewrite(segment, self.room.space.lives(segment), self._clock.wall())
         except OSError as error:
-            self._ledger.degrade(f"housekeeping failed: {error.strerror or error}")
+            self._ledger.trouble("housekeeping", f"housekeeping failed: {error.strerror or error}")
+        else:
+            self._ledger.well("housekeeping")
+        self._recover()
+
+    def _recover(self) -> None:
+        """A disk that erred is well again when it has had time to err, and room."""
+        if self._clock.monotonic() - self._erred_at >= _SWEEP_EVERY and self.room.has_air():
+            for name in self._writers:
+                self._ledger.well(f"stream {name}")

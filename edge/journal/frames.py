@@ -159,10 +159,20 @@ def close(frame: bytes, rest: bytes, records: Sequence[Record], key: FileKey) ->
     return b"".join((_LEAD.pack(CLOSED, crc), tail, held, secret))
 
 
-def note(kind: int, body: bytes, sequence: int, wall: float, key: FileKey, *, secret: bool = False) -> bytes:
+def note(
+    kind: int,
+    body: bytes,
+    sequence: int,
+    wall: float,
+    key: FileKey,
+    *,
+    secret: bool = False,
+    outcomes: int = 0,
+    publishes: int = 0,
+) -> bytes:
     """A whole frame that carries one of the journal's own notes; a `secret` one is closed, where there is a key."""
     payload = bytes((kind,)) + body
-    head = seal(len(payload), _NOTE, sequence, wall, 0, 0, crc32(payload, key.seed))
+    head = seal(len(payload), _NOTE, sequence, wall, outcomes, publishes, crc32(payload, key.seed))
     return close(head, payload, (), key) if secret else head + payload
 
 

@@ -13,6 +13,7 @@ tests call `commit`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,10 @@ from edge.journal.opening import copy_aside, open_ledger
 from edge.journal.patient import PatientFiles
 from edge.journal.recovery import Damage
 from edge.journal.segments import Segment
-from edge.journal.statelog import FORGET, REQUEUED, SETTLED, TABLE
+from edge.journal.statelog import FORGET, REQUEUED, TABLE
 from edge.journal.store import Change, Store
 from edge.journal.tickets import Progress, Ticket
-from edge.model import Delivery, Record, RecordKind, Stored, Verdict
+from edge.model import Delivery, Record, RecordClass, RecordKind, Stored, Verdict
 
 if TYPE_CHECKING:
     from tinydb.table import Table
@@ -77,15 +78,29 @@ class Journal:
         """Put one frame, all or nothing, into the next group; the ticket resolves when it is durable.
 
         With more than `Limits.buffer` bytes waiting the caller writes the group itself: that is the back-pressure.
-        Raises `JournalError` when the disk takes nothing or the journal is closed, ValueError for a record that the
-        format cannot hold.
+        While the disk refuses, the group waits in memory; ask `takes` and `stalled` before you begin what ends in a
+        record. Raises `JournalError`, and takes nothing, when twice that much waits or the journal is closed;
+        ValueError for a record that the format cannot hold.
         """
         if not records:
             raise ValueError("a frame needs a record")
+        if self._intake.buffered > 2 * self._limits.buffer and self._committer.refusing:
+            self.commit()  # raises while the disk goes on refusing
         ticket = self._intake.append(records, delivery)
-        if self._intake.buffered > self._limits.buffer:
-            self.commit()
+        if self._intake.buffered > self._limits.buffer and not self._committer.refusing:
+            with contextlib.suppress(JournalError):  # the record is taken; `stalled` and `stats` say what is wrong
+                self.commit()
         return ticket
+
+    @property
+    def stalled(self) -> bool:
+        """The disk refuses and `Limits.buffer` bytes wait in memory: begin nothing that ends in a record."""
+        return self._committer.refusing and self._intake.buffered > self._limits.buffer
+
+    def takes(self, klass: RecordClass) -> bool:
+        """Whether there is room for more records of that class, whose policy is `block` where there is none. `append`
+        takes them all the same: what was begun before is finished. `on_durable` is called when it turns true."""
+        return not self.stalled and self._committer.room.takes(klass)
 
     def commit(self) -> int:
         """Make all that was appended before the call durable, and changes of state tables; returns `durable`.
@@ -137,10 +152,12 @@ class Journal:
     ) -> list[Stored]:
         """The oldest durable records that `upstream` has not done with, behind sequence number `after`.
 
-        `PUBLISHES` names the outbox of publish records. At least one record is returned where there is one, then as
-        many as fit both limits. Memory does not depend on the backlog. Raises OSError where a segment cannot be read.
+        `PUBLISHES` names the outbox of publish records. What `Limits.expire` has outlived is given up first. At least
+        one record is returned where there is one, then as many as fit both limits. Memory does not depend on the
+        backlog. Raises OSError where a segment cannot be read.
         """
         with self._books:
+            self._committer.expiry.expire(upstream)
             found = self._ledger.outbox.pending(upstream, limit, max_bytes, after)
             for segment in list(self._ledger.outbox.damaged):
                 self._ledger.reckon(segment)
@@ -166,7 +183,10 @@ class Journal:
                     places.setdefault(segment.name, (segment, {}))[1][ordinal] = None
             count = sum(len(ordinals) for _, ordinals in places.values())
             if count:
-                self._settle(upstream, places, verdict, reason)
+                self._ledger.settle(upstream, places, verdict, reason)
+                if not self._limits.keep_delivered:
+                    done = any(segment.sealed and segment.settled for segment, _ in places.values())
+                    self._committer.chores = self._committer.chores or done
             return count
 
     def _refuse(self, upstream: str, sequences: Iterable[int], reason: str) -> int:
@@ -182,24 +202,6 @@ class Journal:
         if under_way:
             self.commit()
         return count
-
-    def _settle(
-        self, upstream: str, places: dict[str, tuple[Segment, dict[int, None]]], verdict: Verdict, reason: str
-    ) -> None:
-        classes: dict[str, int] = {}
-        for segment, ordinals in places.values():
-            stream = segment.header.stream
-            classes[stream] = classes.get(stream, 0) + len(ordinals)
-        marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
-        body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
-        self._ledger.note(SETTLED, orjson.dumps(body), urgent=False)
-        totals = self._ledger.books.of(upstream)
-        for klass, number in classes.items():
-            totals.add(verdict, number, reason, klass)
-        for segment, ordinals in places.values():
-            self._ledger.books.mark(upstream, segment, ordinals)
-            if not self._limits.keep_delivered and segment.sealed and segment.settled:
-                self._committer.chores = True
 
     def records(self, kind: RecordKind | None = RecordKind.OUTCOME) -> Iterator[Stored]:
         """Every durable record that is kept, oldest first, delivered or not; in memory that does not grow. A dead

@@ -6,8 +6,9 @@ Everything here is guarded by the journal's books lock.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,19 +17,25 @@ import orjson
 from edge.clock import Clock
 from edge.journal.books import Stream
 from edge.journal.files import Files
+from edge.journal.frames import note_of
 from edge.journal.keys import Keyring
 from edge.journal.letters import Letters
-from edge.journal.marks import Marks
+from edge.journal.marks import Marks, ranges
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
 from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, described, kind_for
-from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SNAPSHOT, TABLE, StateLog, log_key
+from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SETTLED, SNAPSHOT, TABLE, StateLog, log_key
+from edge.journal.tombstones import Tombstone
+from edge.journal.voids import VOID, Void
 from edge.journal.writer import Group
 from edge.model import RecordKind, Stored, Verdict
 
+log = logging.getLogger(__name__)
+
 
 class Ledger:
-    """A survey that goes on living. `degraded` lists what is wrong, in words for people."""
+    """A survey that goes on living. `degraded` lists what was found or went wrong and stays so until the next start, in
+    words for people; `troubles` what is wrong only now."""
 
     def __init__(self, files: Files, folder: str, clock: Clock, found: Survey, keys: Keyring) -> None:
         self._clock = clock
@@ -42,16 +49,35 @@ class Ledger:
         if found.read is not None:
             self.log.number, self.log.size = found.read.number, found.read.size
         self.degraded: dict[str, None] = {}
+        self.troubles: dict[str, str] = {}
+        newest = (segment.age for segment in found.books.segments())
+        self._age = max(found.state.age, found.state.ages.latest, *newest, 0.0)
         self.gone: list[str] = []
         self.written = 0
 
     def age(self) -> float:
         """The journal's own clock: seconds it was open, over all boots. A wall clock that steps does not move it."""
-        return self.state.age + self._clock.monotonic() - self._opened
+        return self._age + self._clock.monotonic() - self._opened
+
+    def wall(self) -> float:
+        """The wall clock: data, nothing hangs on it."""
+        return self._clock.wall()
 
     def degrade(self, reason: str) -> None:
         """From now on the journal reports this."""
         self.degraded[reason] = None
+
+    def trouble(self, name: str, reason: str) -> None:
+        """Until `well` the journal reports this."""
+        if self.troubles.get(name) != reason:
+            log.warning("journal: %s", reason, extra={"action": "journal_trouble"})
+        self.troubles[name] = reason
+
+    def well(self, name: str) -> None:
+        """That trouble is over."""
+        reason = self.troubles.pop(name, None)
+        if reason is not None:
+            log.info("journal: over: %s", reason, extra={"action": "journal_well"})
 
     def begin(self, stream: Stream, number: int, first: int) -> Segment:
         """The stream's next segment, with a salt of its own where it is to be encrypted."""
@@ -123,7 +149,7 @@ class Ledger:
             "bytes_written": self.state.written + self.written,
             "age": self.age(),
             "segments": dict(Counter(segment.header.key or "plain" for segment in self.books.segments())),
-            "degraded": list(self.degraded),
+            "degraded": [*self.degraded, *self.troubles.values()],
         }
 
     def note(self, kind: int, body: bytes, *, urgent: bool) -> None:
@@ -131,6 +157,24 @@ class Ledger:
         change must not be made."""
         self.written += self.log.write(kind, body, self._clock.wall())
         self.log.urgent = self.log.urgent or urgent
+
+    def settle(
+        self, upstream: str, places: Mapping[str, tuple[Segment, Collection[int]]], verdict: Verdict, reason: str = ""
+    ) -> None:
+        """`upstream` has done with these ordinals of segments, by the segment's name; written at once. Raises OSError;
+        then nothing changed."""
+        classes: dict[str, int] = {}
+        for segment, ordinals in places.values():
+            stream = segment.header.stream
+            classes[stream] = classes.get(stream, 0) + len(ordinals)
+        marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
+        body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
+        self.note(SETTLED, orjson.dumps(body), urgent=False)
+        totals = self.books.of(upstream)
+        for klass, number in classes.items():
+            totals.add(verdict, number, reason, klass)
+        for segment, ordinals in places.values():
+            self.books.mark(upstream, segment, ordinals)
 
     def checkpoint(self, sequence: int) -> None:
         """Everything as it is now, in a new state log. `sequence`: the last durable one. Raises OSError."""
@@ -153,6 +197,8 @@ class Ledger:
             "salt": salt,
             "key": self.keys.current,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
+            "tombstones": books.tombstones.dump(),
+            "ages": state.ages.dump(),
             "streams": {
                 name: {
                     "number": stream.number,
@@ -178,11 +224,15 @@ class Ledger:
         for frame in self.outbox.frames(segment):
             for kind, ordinal in segment.ordinals(frame):
                 seen[kind].add(ordinal)
+            if frame.is_note and not frame.closed and note_of(frame)[0] == VOID:  # a closed one says so itself
+                void = Void.load(note_of(frame)[1])
+                seen[RecordKind.OUTCOME].update(void.ordinals(RecordKind.OUTCOME, segment.header.outcomes))
+                seen[RecordKind.PUBLISH].update(void.ordinals(RecordKind.PUBLISH, segment.header.publishes))
         lost = segment.outcomes - len(seen[RecordKind.OUTCOME]) + segment.publishes - len(seen[RecordKind.PUBLISH])
         for upstream in (*segment.upstreams, PUBLISHES):
             kept = seen[kind_for(upstream)]
             count = self.books.mark(upstream, segment, [one for one in segment.places(upstream) if one not in kept])
-            self._drop_damaged(upstream, count, segment.header.stream)
+            self._drop_damaged(upstream, count, segment.header.stream, segment.header.first, segment.last)
         if lost:
             self.degrade(f"{segment.name} is damaged: {lost} {'dead letters' if segment.is_dead else 'records'} lost")
         if segment in self.outbox.damaged:
@@ -196,7 +246,7 @@ class Ledger:
             pending = sum(segment.pending(upstream) for segment in self.books.segments())
             lost = self.books.backlog(upstream) - pending
             if lost > 0:
-                self._drop_damaged(upstream, lost, "unknown")
+                self._drop_damaged(upstream, lost, "unknown", 1, self.state.sequence)
                 self.degrade(f"{lost} records for {upstream} were lost with their files")
             elif lost < 0:
                 # Their acknowledgements are lost: they are sent again, so they are not done with yet.
@@ -228,9 +278,9 @@ class Ledger:
                 dropped[DEAD] = max(0, dropped[DEAD] + totals.dead)
             totals.dead = 0
 
-    def _drop_damaged(self, upstream: str, count: int, klass: str) -> None:
+    def _drop_damaged(self, upstream: str, count: int, klass: str, first: int, last: int) -> None:
         if count:
-            self.books.of(upstream).add(Verdict.DROPPED, count, "damaged", klass)
+            self.books.lose(Tombstone(first, max(first, last), klass, "damaged", (upstream,), count, self.wall()))
 
 
 def _summary(segment: Segment) -> dict[str, Any]:

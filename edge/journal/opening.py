@@ -67,7 +67,7 @@ def open_ledger(
         ledger.checkpoint(found.sequence)
     except OSError as error:
         # It starts all the same: what is there can be read, and the first commit tries the checkpoint again.
-        ledger.degrade(f"the journal cannot be written: {error.strerror or error}")
+        ledger.trouble("disk", f"the journal cannot be written: {error.strerror or error}")
         ledger.log.lost = True
         for writer in writers.values():
             writer.abandon()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, takewhile
 from operator import itemgetter
 
 from edge.journal.books import Books, Stream
@@ -131,6 +131,14 @@ class Outbox:
                 if sequence > after and ordinal not in marks and (revived is None or ordinal in revived):
                     yield sequence, segment, ordinal, Stored(sequence, record, frame.wall)
                 ordinal += 1
+
+    def until(self, upstream: str, segment: Segment, sequence: int) -> list[int]:
+        """Ordinals of what waits for `upstream` in the segment, up to that sequence number."""
+        if segment.last <= sequence:
+            marks = segment.marks.get(upstream, Marks())
+            return [ordinal for ordinal in segment.places(upstream) if ordinal not in marks]
+        found = self._unsettled(upstream, segment, -1)
+        return [ordinal for _, _, ordinal, _ in takewhile(lambda one: one[0] <= sequence, found)]
 
     def waiting(self, upstream: str, sequence: int) -> tuple[Segment, int] | None:
         """Where a record stands that the upstream has not done with."""

@@ -14,13 +14,14 @@ from zlib import crc32
 
 from edge.journal.books import Books
 from edge.journal.files import Files
-from edge.journal.frames import Frame, Gap, counts_of, delivery_of, records_of, walk
+from edge.journal.frames import Frame, Gap, counts_of, delivery_of, note_of, records_of, walk
 from edge.journal.keys import Keyring
 from edge.journal.letters import Letter, post
 from edge.journal.marks import Marks
 from edge.journal.rebuild import has_frames, rebuild
 from edge.journal.segments import PUBLISHES, Segment, kind_for, parse_name, read_footer, read_header
 from edge.journal.statelog import Read, State, read_state, state_name, state_number
+from edge.journal.voids import VOID, Void
 from edge.model import RecordKind
 
 
@@ -49,7 +50,9 @@ class Survey:
     damaged: list[Segment] = field(default_factory=list)
     letters: list[tuple[int, Letter, Segment, int]] = field(default_factory=list)  # number, letter, where it stands
     needs: dict[str, list[str]] = field(default_factory=dict)  # ids of missing keys, and what each would open
+    ended: list[str] = field(default_factory=list)  # promised runs whose outcome found no room
     sequence: int = 0
+    counted: int = 0  # voids up to that number are in the totals
 
     def note(self, name: str, gap: Gap, what: str, *, torn: bool = False) -> None:
         self.damages.append(Damage(name, gap.offset, gap.end, what, torn))
@@ -73,7 +76,8 @@ def survey(files: Files, folder: str, keys: Keyring) -> Survey:
             found.note(state_name(read.number), gap, "no note", torn=gap.offset >= read.size)
         found.miss(read.needs, state_name(read.number))
     _find_segments(files, folder, names, found, keys)
-    found.books.totals = found.state.totals
+    found.books.totals, found.books.tombstones = found.state.totals, found.state.tombstones
+    found.counted = found.state.sequence
     if read is None:
         _restore_totals(found)
     _scan(files, folder, found)
@@ -149,6 +153,8 @@ def _scan(files: Files, folder: str, found: Survey) -> None:
         delivery = delivery_of(frame)
         if delivery is not None:
             deliveries.note(delivery, frame.sequence + frame.number - 1)
+    for name in found.ended:  # last: the promise may lie in another stream
+        unfinished.pop(name, None)
 
 
 def _frames(files: Files, folder: str, segment: Segment, following: Segment | None, found: Survey) -> Iterator[Frame]:
@@ -171,17 +177,17 @@ def _frames(files: Files, folder: str, segment: Segment, following: Segment | No
                 found.note(segment.name, frame, "no frame")
                 found.damaged.append(segment)
             continue
-        if frame.is_note:  # a footer whose end was lost: all before it is whole
-            break
+        if frame.is_note:
+            if not _leave_out(segment, frame, found):  # a footer whose end was lost: all before it is whole
+                break
+            continue
         if not sealed:
             segment.size, segment.last = frame.end, frame.sequence + max(frame.number, 1) - 1
             segment.enter(frame.sequence, frame.outcomes, frame.publishes, frame.offset)
             _count_frame(segment, frame)
         if found.read is None:
             seen.update(segment.ordinals(frame))
-        if frame.is_letter and not frame.needs:
-            letter = Letter.of(frame)
-            found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
+        _collect(segment, frame, found)
         yield frame
     if not sealed:
         segment.crc = crc32(files.read(path, 0, segment.size))
@@ -198,6 +204,36 @@ def _mark_left_out(segment: Segment, seen: set[tuple[RecordKind, int]]) -> None:
     for upstream in (*segment.upstreams, PUBLISHES):
         left_out = [one for one in segment.places(upstream) if (kind_for(upstream), one) not in seen]
         segment.marks.setdefault(upstream, Marks()).add_all(left_out)
+
+
+def _collect(segment: Segment, frame: Frame, found: Survey) -> None:
+    if frame.is_letter and not frame.needs:
+        letter = Letter.of(frame)
+        found.letters.append((frame.sequence, letter, segment, segment.ordinal(frame, letter.kind)))
+
+
+def _leave_out(segment: Segment, frame: Frame, found: Survey) -> bool:
+    """Records that were accepted and dropped, which a void alone says; whether the note is one. Without the key for it
+    only the head tells how many there were."""
+    if frame.needs:
+        if not segment.sealed:
+            segment.size, segment.last = frame.end, frame.sequence
+            _count_frame(segment, frame)
+        return True
+    kind, body = note_of(frame)
+    if kind != VOID:
+        return False
+    void = Void.load(body)
+    if not segment.sealed:
+        segment.size, segment.last = frame.end, void.last
+        segment.outcomes = void.outcomes + void.left_out - segment.header.outcomes
+        segment.publishes = void.publishes + void.published - segment.header.publishes
+    if void.last > found.counted:
+        found.books.leave_out(segment, void, frame.wall)
+    else:
+        found.books.pass_over(segment, void)
+    found.ended += void.ended
+    return True
 
 
 def _count_frame(segment: Segment, frame: Frame) -> None:
@@ -233,6 +269,7 @@ def _restore_totals(found: Survey) -> None:
     if newest is not None:
         found.state.restore_totals(newest.header.totals)
         found.state.letters = newest.header.letters
+        found.counted = newest.header.first - 1
 
 
 def _post(found: Survey) -> None:

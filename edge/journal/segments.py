@@ -13,6 +13,7 @@ Format 2
               totals, letters, age, wall, salt, key}
               letters: number of the last dead letter that `totals` count; salt: of the key that closes its frames,
               16 random bytes as hexadecimal digits; key: id of the master key; both empty where nothing is closed
+    frame   = see `edge.journal.frames`; a note among them is a void, see `edge.journal.voids`
     footer  = JSON {outcomes, publishes, last, size, crc, age, index}
               crc: CRC-32 of the bytes before the footer; index: see `edge.journal.index`, [[sequence], [outcomes
               before], [publishes before], [offset]], each as a first value and the differences from there

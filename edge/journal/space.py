@@ -1,28 +1,34 @@
-"""Room on the disk: which segments go, and in which order.
+"""What gives way when space runs out, in which order, and how it is counted.
 
-1. What everybody has done with and retention no longer wants.
-2. When `max_size` presses: what everybody has done with, oldest first; then dead letters that nobody requeued.
-3. `drop_oldest`: the oldest segment of publishes, then of telemetry, of requeued dead letters, alarms last; every
-   record in it that somebody waited for is counted as dropped, by reason and class.
+1. What everybody has done with and retention no longer wants, by age or by count: at any time.
+2. When `max_size`, the free-space floor or the disk itself presses: what everybody has done with, oldest first; then
+   dead letters that nobody requeued.
+3. What somebody waits for, oldest first: publishes, then telemetry, requeued dead letters, alarms last. What is worth
+   more than the record that wants room never goes; nor does what lies in a stream whose policy is `block`; what lies
+   in one with `drop_newest` goes only for what is worth more. For a dead letter all but that may go. Where telemetry
+   has `thin`, all but every n-th frame of each of its segments goes first, once.
+4. Where nothing may go, the record itself does: with `drop_newest` it is accepted and dropped (`edge.journal.voids`).
+   With `block` nothing more of its class should have been begun (`Journal.takes`), and what was begun is written:
+   streams that keep what they have stop growing a segment or two before `max_size`.
 
-With `thin`, step 3 first leaves every n-th frame of each telemetry segment, once; with `block` there is no step 3.
+Every record that somebody waited for is counted as dropped, by reason and class, and lies under a tombstone.
 A segment past retention of which less than a twentieth lives is written anew with that.
-
 A promised run in a segment that goes is carried forward: its `accepted` record is written again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from edge.journal.files import Files
 from edge.journal.frames import Frame, records_of
 from edge.journal.ledger import Ledger
 from edge.journal.limits import Limits
 from edge.journal.rewrite import rewrite
-from edge.journal.segments import DEAD, PUBLISHES, Segment, kind_for
-from edge.model import Record, RecordClass, RecordKind, Verdict
+from edge.journal.segments import DEAD, PUBLISHES, Segment
+from edge.journal.tombstones import Tombstone
+from edge.model import Record, RecordClass, RecordKind
 
 _SPARSE = 0.05
 _CHEAPEST_FIRST = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, DEAD, RecordClass.ALARM.value)
@@ -43,7 +49,10 @@ class Space:
         age = self._ledger.age()
         delivered, dead = age - self._limits.keep_delivered, age - self._limits.keep_dead
         done = [segment for segment in self._ledger.books.segments() if _done(segment)]
-        return [segment for segment in done if segment.age <= (dead if self._refused(segment) else delivered)]
+        letters = [segment for segment in done if self._refused(segment) and segment.age <= dead]
+        others = [segment for segment in done if not self._refused(segment)]
+        beyond = self._beyond_count(others)
+        return letters + [segment for segment in others if segment.age <= delivered or segment in beyond]
 
     def stale(self, segment: Segment | None) -> bool:
         """Whether an open segment of dead letters is to end, however few there are."""
@@ -54,6 +63,18 @@ class Space:
     def _refused(self, segment: Segment) -> bool:
         """Whether it holds dead letters; of a journal that format 1 wrote, any segment may for a while."""
         return bool(segment.dead) or segment.name in self._ledger.state.dead
+
+    def _beyond_count(self, done: list[Segment]) -> list[Segment]:
+        """Those after which enough delivered outcomes came."""
+        most = self._limits.keep_delivered_count
+        if most is None:
+            return []
+        newer, found = 0, []
+        for segment in sorted(done, key=lambda segment: segment.header.first, reverse=True):
+            if newer >= most:
+                found.append(segment)
+            newer += segment.outcomes
+        return found
 
     def sparse(self) -> list[Segment]:
         """Sealed segments past retention in which hardly anything lives."""
@@ -69,46 +90,58 @@ class Space:
             and _living(segment) < _SPARSE
         ]
 
-    def victims(self) -> list[Segment]:
-        """What goes when space is short, in this order."""
+    def victims(self, stream: str) -> list[Segment]:
+        """What goes when a record of that stream finds no room, in this order."""
         streams = self._ledger.books.streams
-        sealed = [segment for klass in _CHEAPEST_FIRST for segment in streams[klass].segments if segment.sealed]
-        done = sorted(filter(_done, sealed), key=lambda segment: (self._refused(segment), segment.header.first))
-        if self._limits.when_full == "block":
-            return done
-        waiting = [segment for segment in sealed if not segment.settled]
+        done = sorted(
+            filter(_done, self._ledger.books.segments()),
+            key=lambda segment: (self._refused(segment), segment.header.first),
+        )
+        waiting = [
+            segment
+            for klass in _CHEAPEST_FIRST
+            if self._gives_way(klass, stream)
+            for segment in streams[klass].segments
+            if segment.sealed and not segment.settled
+        ]
         return done + sorted(waiting, key=lambda segment: not self.may_thin(segment))
+
+    def _gives_way(self, klass: str, stream: str) -> bool:
+        """Whether what waits in the stream `klass` may go for a record of `stream`. Requeued dead letters have the
+        policy of telemetry, which nearly all of them are."""
+        dearest = len(_CHEAPEST_FIRST)
+        dearer = (dearest if stream == DEAD else _CHEAPEST_FIRST.index(stream)) - _CHEAPEST_FIRST.index(klass)
+        policy = self._limits.policy(RecordClass.TELEMETRY if klass == DEAD else klass)
+        return dearer > 0 if policy == "drop_newest" else dearer >= 0 and policy != "block"
 
     def may_thin(self, segment: Segment) -> bool:
         """Whether thinning comes before dropping for this one."""
-        telemetry = segment.header.stream == RecordClass.TELEMETRY
-        return self._limits.when_full == "thin" and telemetry and not segment.thinned and not segment.settled
+        thins = self._limits.policy(segment.header.stream) == "thin"
+        return thins and not segment.thinned and not segment.settled
 
     def thin(self, segment: Segment) -> Callable[[Frame], bool]:
         """Count all but every n-th frame of the segment as dropped; returns which frames stay."""
         places: dict[int, None] = {}
+        gone: list[Frame] = []
         for number, frame in enumerate(self._ledger.outbox.frames(segment)):
             if number % self._limits.thin_to == 0 or self._promised(frame):
                 places[frame.offset] = None
-                continue
-            for kind, names in ((RecordKind.OUTCOME, segment.upstreams), (RecordKind.PUBLISH, (PUBLISHES,))):
-                first = segment.ordinal(frame, kind)
-                records = [record for record in records_of(frame) if record.kind is kind]
-                for name in names:
-                    count = self._ledger.books.mark(name, segment, range(first, first + len(records)))
-                    if count:
-                        self._ledger.books.of(name).add(Verdict.DROPPED, count, "thinned", segment.header.stream)
+            else:
+                gone.append(frame)
+        before = [other for other in self._stream(segment) if other.header.number < segment.header.number]
+        self._lose(segment, gone, "thinned", joins=all(other.thinned for other in before[-1:]))
         segment.thinned = True
         return lambda frame: frame.offset in places
+
+    def _stream(self, segment: Segment) -> list[Segment]:
+        return self._ledger.books.streams[segment.header.stream].segments
 
     def lives(self, segment: Segment) -> Callable[[Frame], bool]:
         """Which frames of a sparse segment stay: those that somebody waits for or that are promised."""
 
         def keep(frame: Frame) -> bool:
             return self._promised(frame) or any(
-                segment.waits(name, ordinal)
-                for _, ordinal, record in segment.entries(frame)
-                for name in ((PUBLISHES,) if record.kind is RecordKind.PUBLISH else segment.upstreams)
+                self._waiting(segment, record, ordinal) for _, ordinal, record in segment.entries(frame)
             )
 
         return keep
@@ -126,27 +159,39 @@ class Space:
 
     def drop(self, segment: Segment, reason: str) -> None:
         """Count what somebody waited for in it as dropped."""
-        counts: dict[tuple[str, str], int] = {}
-        for upstream, record in self._waiting(segment):
-            key = upstream, record.klass.value
-            counts[key] = counts.get(key, 0) + 1
-        for (upstream, klass), count in counts.items():
-            self._ledger.books.of(upstream).add(Verdict.DROPPED, count, reason, klass)
+        joins = self._stream(segment)[0] is segment
+        if not segment.settled:
+            self._lose(segment, self._ledger.outbox.frames(segment), reason, joins=joins)
         # What a damaged part of it held is not seen here: it still must not stay pending.
+        first, last, stream = segment.header.first, segment.last, segment.header.stream
         for upstream in (*segment.upstreams, PUBLISHES):
-            rest = segment.pending(upstream) - sum(n for (name, _), n in counts.items() if name == upstream)
+            rest = segment.pending(upstream)
             if rest:
-                self._ledger.books.of(upstream).add(Verdict.DROPPED, rest, "damaged", segment.header.stream)
+                wall = self._ledger.wall()
+                self._ledger.books.lose(Tombstone(first, last, stream, "damaged", (upstream,), rest, wall))
 
-    def _waiting(self, segment: Segment) -> Iterator[tuple[str, Record]]:
-        names = [name for name in (*segment.upstreams, PUBLISHES) if segment.pending(name)]
-        if not names:
-            return
-        for frame in self._ledger.outbox.frames(segment):
-            for _, ordinal, record in segment.entries(frame):
+    def _lose(self, segment: Segment, frames: Iterable[Frame], reason: str, *, joins: bool) -> None:
+        """Everybody who waits for what is in these frames waits in vain."""
+        lost: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        done: dict[str, list[int]] = {}
+        for frame in frames:
+            for sequence, ordinal, record in segment.entries(frame):
+                names = self._waiting(segment, record, ordinal)
+                if names:
+                    lost.setdefault((record.klass.value, names), []).append(sequence)
                 for name in names:
-                    if kind_for(name) is record.kind and segment.waits(name, ordinal):
-                        yield name, record
+                    done.setdefault(name, []).append(ordinal)
+        books, wall = self._ledger.books, self._ledger.wall()
+        for name, places in done.items():
+            books.mark(name, segment, places)
+        for (klass, names), sequences in lost.items():
+            stone = Tombstone(sequences[0], sequences[-1], klass, reason, names, len(sequences), wall)
+            books.lose(stone, joins=joins)
+
+    def _waiting(self, segment: Segment, record: Record, ordinal: int) -> tuple[str, ...]:
+        """Who has not done with that record."""
+        names = (PUBLISHES,) if record.kind is RecordKind.PUBLISH else segment.upstreams
+        return tuple(name for name in names if segment.waits(name, ordinal))
 
     def promises(self, segment: Segment) -> list[Record]:
         """Accepted records in it whose runs are not done."""

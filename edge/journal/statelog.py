@@ -17,6 +17,7 @@ Format 2
     SETTLED  JSON {u: upstream, v: verdict, r: reason, k: {class: count}, s: {segment: [first, last, ...]}}
     REQUEUED JSON {u: upstream, s: {segment: [first, last, ...]}}: dead letters that are pending again
     FORGET   JSON {client, sequence}: the session of that client is gone
+    AGED     JSON {a: age, q: sequence}: what has a higher number was appended at that age of the journal or later
     SALT     JSON {s: segment, salt, key}: as in its header, which may be damaged
 With a salt, PROMISED, TABLE, DELIVERIES and FORGET are closed, numbered by the notes of the log, under the key
     HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
@@ -27,12 +28,14 @@ and REQUEUED named the records' own segments.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from edge.journal.ages import Ages
 from edge.journal.books import Totals
 from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
@@ -43,11 +46,12 @@ from edge.journal.keys import PLAIN, FileKey, Keyring
 from edge.journal.marks import Marks, unranged
 from edge.journal.segments import DEAD, parse_name
 from edge.journal.store import Store
+from edge.journal.tombstones import Tombstones
 from edge.model import Verdict
 
 MAGIC = b"edge state 2\n"
 _KNOWN = (b"edge state 1\n", MAGIC)
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT = range(32, 41)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT, AGED = range(32, 42)
 _SECRET = (TABLE, DELIVERIES, FORGET, PROMISED)
 
 
@@ -74,6 +78,8 @@ class State:
     store: Store = field(default_factory=Store)
     deliveries: Deliveries = field(default_factory=Deliveries)
     salts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    ages: Ages = field(default_factory=Ages)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take over a snapshot note."""
@@ -82,6 +88,8 @@ class State:
         self.unfinished, self.key = snapshot.get("unfinished", {}), snapshot.get("key", "")
         self.letters = snapshot.get("letters", 0)
         self.restore_totals(snapshot["totals"])
+        self.tombstones.load(snapshot.get("tombstones", []))
+        self.ages.load(snapshot.get("ages", []))
         for name, segment in self.segments.items():
             self.salts[name] = segment.get("salt", ""), segment.get("key", "")
             self.marks[name] = {upstream: Marks.load(data) for upstream, data in segment["marks"].items()}
@@ -140,6 +148,9 @@ class State:
         elif kind == SALT:
             values = orjson.loads(body)
             self.salts[values["s"]] = values["salt"], values["key"]
+        elif kind == AGED:
+            values = orjson.loads(body)
+            self.ages.tick(values["a"], values["q"], 0.0)
         elif kind == SNAPSHOT:
             self.restore(orjson.loads(body))
 
@@ -290,6 +301,8 @@ class StateLog:
             self._files.rename(aside, path)
         except OSError:
             file.close()
+            with contextlib.suppress(OSError):  # on a full disk a half checkpoint takes what others need
+                self._files.remove(aside)
             raise
         try:
             self._files.sync_folder(self._folder)

@@ -144,6 +144,8 @@ class Sync:
         self._paused = True
 
     def resume(self) -> None:
+        """Go on with what the outbox has now: some of what was gathered before may be given up meanwhile."""
+        self._again = True
         self._paused = False
         self.wake()
 

@@ -188,7 +188,7 @@ class Harness:
             due = min((part.turn(block=False) for part in runtime.parts), default=math.inf)
             while runtime.pipeline.step():
                 pass
-            runtime.journal.commit()
+            runtime.commit()
             self._calendar.step()
             after = self._footprint()
             quiet = quiet + 1 if after == before else 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.journal import PUBLISHES, Journal, Limits, open_journal
+from edge.journal import PUBLISHES, Journal, JournalError, Limits, open_journal
 from edge.model import Delivery, Record, RecordClass, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles, PowerCut
@@ -20,6 +20,22 @@ FOLDER = "/journal"
 LIMITS = Limits(max_size=10_000_000, segment=16_384, keep_delivered=0)
 TIGHT = Limits(max_size=120_000, segment=16_384, keep_delivered=0)
 THIN = Limits(max_size=120_000, segment=16_384, keep_delivered=0, when_full="thin", thin_to=3)
+NEWEST = Limits(max_size=120_000, segment=16_384, keep_delivered=0, when_full="drop_newest")
+MIXED = Limits(
+    max_size=160_000, segment=16_384, keep_delivered=0, when_full={"telemetry": "drop_newest", "alarm": "drop_oldest"}
+)
+BLOCK = Limits(max_size=160_000, segment=16_384, keep_delivered=0, when_full="block")
+FLOOR = Limits(segment=16_384, keep_delivered=0, min_free=250_000, when_full={"telemetry": "thin"}, thin_to=3)
+EXPIRE = Limits(max_size=160_000, segment=16_384, keep_delivered=0, expire={"telemetry": 100.0, "publish": 20.0})
+POLICIES = {
+    "drop_oldest": TIGHT,
+    "thin": THIN,
+    "drop_newest": NEWEST,
+    "mixed": MIXED,
+    "block": BLOCK,
+    "floor": FLOOR,
+    "expire": EXPIRE,
+}
 
 
 class World:
@@ -81,6 +97,8 @@ class World:
         if self.dice.random() < 0.5:
             packet_id = self.dice.randrange(1, 20)
             delivery = Delivery("paho", packet_id, self.dice.getrandbits(64) | 1)
+        if not self.journal.takes(records[0].klass):
+            return
         last = self.journal.append(records, delivery).sequence
         first = last - len(records) + 1
         self.appended[last] = list(enumerate(records, first))
@@ -109,22 +127,31 @@ class World:
         assert self.journal.requeue("cloud", [stored.sequence for stored in chosen]) == len(chosen)
         self.journal.requeue(PUBLISHES)
 
+    def commit(self) -> None:
+        with self.patience():
+            self.journal.commit()
+
+    def patience(self) -> contextlib.AbstractContextManager[None]:
+        """Promises that are carried forward may press what blocks beyond its margin; then it waits in memory."""
+        return contextlib.suppress(JournalError) if self.limits is BLOCK else contextlib.nullcontext()
+
     def step(self) -> None:
         action = self.dice.random()
         if action < 0.6:
             self.append()
         elif action < 0.75:
-            self.journal.commit()
+            self.commit()
         elif action < 0.8:
             self.clock.advance(1)  # acknowledgements are durable in good time
-            self.journal.commit()
+            self.commit()
             self.settled_durably |= self.settled
         elif action < 0.95:
             if self.limits is LIMITS or self.dice.random() < 0.05:  # where space is short, the link is mostly away
-                self.dice.choice((self.settle, self.settle, self.refuse, self.requeue))()
+                with self.patience():
+                    self.dice.choice((self.settle, self.settle, self.refuse, self.requeue))()
         else:
             self.clock.advance(61)
-            self.journal.commit()
+            self.commit()
 
     def pending(self) -> dict[str, Record]:
         """What waits, by id, read page by page."""
@@ -140,14 +167,14 @@ class World:
 
     def check(self) -> None:
         """What must be true after every recovery."""
+        self.journal.pending("cloud", limit=1)  # gives up what is too old
         stats = self.journal.stats()
         cloud = stats["upstreams"]["cloud"]
         law = cloud["delivered"] + cloud["pending"] + sum(cloud["dropped"].values()) + cloud["dead"] + cloud["expired"]
         assert stats["accepted"] == law
         publishes = stats["publishes"]
-        assert publishes["accepted"] == sum(publishes[name] for name in ("pending", "delivered", "dead")) + sum(
-            publishes["dropped"].values()
-        )
+        told = sum(publishes[name] for name in ("pending", "delivered", "dead", "expired"))
+        assert publishes["accepted"] == told + sum(publishes["dropped"].values())
         pending = self.pending()
         assert len(pending) == cloud["pending"] == self.journal.backlog("cloud")
         letters = [stored.record for stored, _ in self.journal.dead_letters("cloud")]
@@ -167,7 +194,15 @@ class World:
         alive = pending.keys() | dead | self.settled
         outcomes = {record.id for record in self.confirmed.values() if record.kind is RecordKind.OUTCOME}
         given_up = sum(cloud["dropped"].get(reason, 0) for reason in ("full", "thinned")) + cloud["dead"] - len(dead)
+        given_up += cloud["expired"]
         assert len(outcomes - alive) <= given_up, f"{outcomes - alive} were confirmed and are lost"
+        stones: dict[str, int] = {}
+        for stone in stats["tombstones"]:
+            if "cloud" in stone["upstreams"]:
+                stones[stone["reason"]] = stones.get(stone["reason"], 0) + stone["count"]
+        assert stones == cloud["dropped"], "a drop without its tombstone"
+        if self.limits is BLOCK:
+            assert cloud["dropped"].keys() <= {"damaged"}, "what was never confirmed may be lost, nothing else"
         promised = {stored.record.id for stored in self.journal.unfinished()}
         for record in self.confirmed.values():
             if record.kind is RecordKind.ACCEPTED:
@@ -230,16 +265,15 @@ def test_power_cuts_one_after_another_lose_nothing_that_was_confirmed(
 
 
 @both
-@settings(max_examples=15, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    limits=st.sampled_from((TIGHT, THIN)),
-    cuts=st.lists(st.integers(0, 400), min_size=1, max_size=6),
-)
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 400), min_size=1, max_size=6))
 def test_power_cuts_while_space_is_short_lose_no_more_than_is_counted(
-    seed: int, limits: Limits, cuts: list[int], encrypted: bool
+    policy: str, seed: int, cuts: list[int], encrypted: bool
 ) -> None:
-    world = World(seed, limits, encrypted=encrypted)
+    world = World(seed, POLICIES[policy], encrypted=encrypted)
+    if policy == "floor":
+        world.files.capacity = 400_000
     world.begin()
     for cut in cuts:
         world.files.cut_at = world.files.steps + cut

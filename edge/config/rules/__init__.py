@@ -1,6 +1,7 @@
 """What types alone cannot say: references, wiring, combinations. One function a part, each adding to the report."""
 
 from edge.config.rules.devices import check_devices
+from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
 from edge.config.rules.links import check_links
 from edge.config.rules.programs import check_programs
@@ -12,6 +13,7 @@ __all__ = [
     "Survey",
     "check_cron",
     "check_devices",
+    "check_encryption",
     "check_journal",
     "check_links",
     "check_programs",

@@ -1,47 +1,59 @@
-"""`journal.encrypt`: keys that are keys, and the library that takes them."""
+"""What is to happen to records when there is no room, or no time left: combinations that cannot be meant."""
 
 from __future__ import annotations
 
-import importlib.util
-
-from pydantic import SecretStr
-
-from edge.config.keys import parse_key
 from edge.config.report import Steps
-from edge.config.rules.survey import Survey
-from edge.config.secrets import STAND_IN
-
-_MAKE_ONE = "head -c 32 /dev/urandom | base64"
+from edge.config.rules.survey import Survey, names_of
+from edge.config.units import show_duration
 
 
 def check_journal(survey: Survey) -> None:
-    """Every key is one; no key twice; the library is installed."""
-    encrypt, report = survey.config.journal.encrypt, survey.report
-    if encrypt is None:
-        return
-    steps: Steps = ("journal", "encrypt")
-    seen: set[bytes] = set()
-    given = [((*steps, "old_keys", index), secret) for index, secret in enumerate(encrypt.old_keys)]
-    if encrypt.key is not None:
-        given.insert(0, ((*steps, "key"), encrypt.key))
-    for place, secret in given:
-        if not report.lost(place):
-            _check_key(place, secret, seen, survey)
-    if not given and not report.spoiled(steps):
-        report.at(steps, "encryption needs a key", f"key: !secret journal_key; `{_MAKE_ONE}` makes one")
-    if importlib.util.find_spec("cryptography") is None:
-        report.at(steps, "the library for encryption is not installed", "pip install 'edge-runtime[encryption]'")
+    """The journal's policies, against each other and against the upstreams."""
+    _check_policies(survey)
+    _check_thinning(survey)
+    _check_retention(survey)
+    _check_expire(survey)
 
 
-def _check_key(place: Steps, secret: SecretStr, seen: set[bytes], survey: Survey) -> None:
-    text = secret.get_secret_value()
-    if survey.simulated and text == STAND_IN:
+def _check_policies(survey: Survey) -> None:
+    report, steps = survey.report, ("journal", "when_full")
+    policies = survey.config.journal.when_full
+    blocking = [klass for klass, policy in policies.model_dump().items() if policy == "block"]
+    if not blocking or report.spoiled(steps):
         return
-    try:
-        key = parse_key(text)
-    except ValueError as error:
-        survey.report.at(place, str(error), f"`{_MAKE_ONE}` makes a key")
+    if not survey.config.upstream and not report.lost(("upstream",)):
+        message = "without an upstream nothing waits to be delivered, so nothing blocks"
+        report.warn(steps, message, "add upstream:, or delete block")
+    elif "alarm" in blocking:
+        place: Steps = (*steps, "alarm") if "alarm" in names_of(survey.data, *steps) else steps
+        message = "a full journal starts no task with class: alarm until something was delivered"
+        report.warn(place, message, "block telemetry only: {telemetry: block}")
+
+
+def _check_thinning(survey: Survey) -> None:
+    report, steps = survey.report, ("journal", "thin_to")
+    policy = survey.config.journal.when_full.telemetry
+    if "thin_to" not in names_of(survey.data, "journal") or policy == "thin":
         return
-    if key in seen:
-        survey.report.at(place, "this key is named twice", "delete one")
-    seen.add(key)
+    if not report.lost(steps) and not report.spoiled(("journal", "when_full")):
+        message = f"thin_to belongs to when_full: thin, and telemetry has {policy}"
+        report.at(steps, message, "write when_full: {telemetry: thin}, or delete thin_to")
+
+
+def _check_retention(survey: Survey) -> None:
+    steps = ("journal", "keep_delivered_count")
+    journal = survey.config.journal
+    if journal.keep_delivered_count is not None and not journal.keep_delivered:
+        message = "keep_delivered is 0s, so nothing that was delivered stays to be counted"
+        survey.report.at(steps, message, "give keep_delivered a duration, or delete this key")
+
+
+def _check_expire(survey: Survey) -> None:
+    """A batch that gathers longer than an outcome lives delivers none."""
+    expire = survey.config.journal.expire
+    shortest = min((life for life in (expire.alarm, expire.telemetry) if life is not None), default=None)
+    for name, upstream in survey.config.upstream.items():
+        if shortest is not None and upstream.every is not None and upstream.every >= shortest:
+            wait, life = show_duration(upstream.every), show_duration(shortest)
+            message = f"outcomes gather for up to {wait} here, and journal.expire gives some up after {life}"
+            survey.report.at(("upstream", name, "every"), message, "a shorter every, or a longer journal.expire")

@@ -144,3 +144,19 @@ def test_a_scheme_on_the_other_schemes_port_is_a_warning(write: Write, broker: s
 
     assert not examined.problems
     assert "usual port" in examined.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    ("upstream", "policy", "message"),
+    [
+        ("", "when_full: block", "nothing blocks"),
+        ("upstream: {kind: mqtt, broker: 'mqtt://b'}\n", "when_full: block", "no task with class: alarm"),
+        ("upstream: {kind: mqtt, broker: 'mqtt://b'}\n", "when_full: {alarm: block}", "no task with class: alarm"),
+    ],
+)
+def test_a_policy_that_is_seldom_meant_is_a_warning(write: Write, upstream: str, policy: str, message: str) -> None:
+    examined = examine(write(f"{HEAD}{upstream}journal: {{{policy}}}\n"), environ={})
+
+    [warning] = examined.warnings
+    assert message in warning.message
+    assert examined.config is not None

@@ -15,7 +15,7 @@ from edge.config.models import TaskSettings
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordKind, Start, Stored
+from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordClass, RecordKind, Start, Stored
 from edge.pipeline import Pipeline
 from edge.runs.load import Task, load_task
 from edge.telemetry import Telemetry
@@ -34,12 +34,17 @@ class ListJournal:
     def __init__(self) -> None:
         self.frames: list[tuple[list[Record], Delivery | None]] = []
         self.durable = 0
+        self.stalled = False
+        self.full: set[RecordClass] = set()
         self.left: list[Stored] = []
         self.on_durable: Callable[[int], None] = lambda sequence: None
 
     def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Receipt:
         self.frames.append((list(records), delivery))
         return Receipt(len(self.frames))
+
+    def takes(self, klass: RecordClass) -> bool:
+        return klass not in self.full and not self.stalled
 
     def unfinished(self) -> Iterable[Stored]:
         return self.left

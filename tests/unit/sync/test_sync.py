@@ -393,6 +393,21 @@ def test_a_paused_sync_sends_nothing_until_it_is_resumed(bench):
     assert bench.arrived == [1]
 
 
+def test_what_was_given_up_during_a_pause_is_not_sent_after_it(make_bench):
+    bench = make_bench(batch=10, every=3600.0)
+    bench.connect()
+    bench.step()
+    gathered = [bench.outbox.add() for _ in range(3)]
+    bench.step()
+    bench.sync.pause()
+    bench.outbox.settle("up", gathered[:2], Verdict.EXPIRED)
+    bench.sync.resume()
+    bench.sync.now()
+    bench.step()
+
+    assert bench.arrived == gathered[2:]
+
+
 def test_now_waits_for_no_batch_and_no_back_off(make_bench):
     bench = make_bench(batch=10, every=3600.0)
     bench.connect()
