@@ -13,7 +13,7 @@ import orjson
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
-from edge.cli.output import Colour, columns, count, paint, plain, say, say_json
+from edge.cli.output import Colour, columns, count, note, paint, plain, say, say_json
 from edge.config.units import show_duration
 from edge.errors import RuntimeUnreachable
 from edge.journal import Damage, JournalReader, Keyring, read_journal
@@ -158,9 +158,14 @@ def reader_of(gateway: Gateway) -> JournalReader:
     """A look at the gateway's journal. Raises JournalError where there is none, Stop for one that may not be read."""
     path = gateway.config.journal.path
     try:
-        return read_journal(path, keys=Keyring(*gateway.config.journal.keys))
+        reader = read_journal(path, keys=Keyring(*gateway.config.journal.keys))
     except PermissionError as error:
         raise Stop(f"{path}: this user may not read the journal; use sudo, or join the group of that folder") from error
+    if reader.needs:  # perhaps it is configured, and only this user cannot read it
+        for problem in gateway.examined.problems:
+            if problem.path.startswith("journal.encrypt"):
+                note(str(problem))
+    return reader
 
 
 def _chosen(reader: JournalReader, task: str | None, status: str | None) -> Iterator[Stored]:

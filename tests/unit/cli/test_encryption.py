@@ -75,6 +75,7 @@ def test_without_the_key_nothing_is_shown(
     assert said.out == ""
     assert f"needs key {NAME}" in said.err
     assert "old_keys" in said.err
+    assert ("EDGE_SECRET_JOURNAL_KEY" in said.err) is (key is None), "where it is looked for"
 
 
 @pytest.mark.parametrize("verb", [("repair",), ("import", "none.jsonl"), ("requeue", "cloud")])
