@@ -17,7 +17,7 @@ from edge.journal.format1 import convert
 from edge.journal.keys import Keyring
 from edge.journal.ledger import Ledger
 from edge.journal.recovery import Damage, Survey, survey
-from edge.journal.rewrite import SUFFIX
+from edge.journal.rewrite import SUFFIX, rewrite
 from edge.journal.segments import VERSION
 from edge.journal.writer import Writer
 
@@ -115,16 +115,25 @@ def copy_aside(files: Files, folder: str, damage: Damage) -> None:
 
 
 def _resume(files: Files, folder: str, ledger: Ledger, found: Survey, writers: dict[str, Writer], clock: Clock) -> None:
-    """Go on in the newest segments that are whole and plain; end the others as they are."""
+    """Go on in the newest segments that are whole and plain; end the others as they are.
+
+    One with frames that no checkpoint knows was left by a process that did not end well. They were read from the
+    kernel's cache, which may hold what a failed sync did not bring to the disk, and would never bring there: they are
+    written again.
+    """
     for segment in ledger.books.segments():
         if segment.sealed:
+            continue
+        known = found.state.segments.get(segment.name)
+        if segment.size > segment.body and (known is None or known["last"] < segment.last):
+            ledger.written += rewrite(files, folder, ledger.outbox, segment, lambda frame: True, clock.wall())
+            segment.rewritten = False  # nothing was left out of it: it may become sparse yet
             continue
         if segment.length > segment.size:
             files.truncate(f"{folder}/{segment.name}", segment.size)
             segment.length = segment.size
         writer = writers[segment.header.stream]
         writer.resume(segment)
-        writer.sync(durable=True)  # what a killed process wrote was read from the cache and may not be on the disk
         newest = segment is writer.stream.segments[-1]
         header = segment.header
         same = header.upstreams == ledger.owed(writer.stream) and header.version == VERSION

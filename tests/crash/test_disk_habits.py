@@ -124,7 +124,6 @@ def test_a_damaged_header_behind_an_unsealed_segment_costs_nothing_in_it(files: 
     assert pending(opened()) == ["box:0", "box:1", "box:2", "box:3"]
 
 
-@pytest.mark.xfail(strict=True, reason="recovery syncs what a failed sync left in the cache; it must write it again")
 def test_what_a_failed_sync_left_in_the_cache_is_not_believed_by_the_next_process(
     files: MemoryFiles, opened: Opener
 ) -> None:

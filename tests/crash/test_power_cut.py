@@ -127,9 +127,12 @@ class World:
         assert self.journal.requeue("cloud", [stored.sequence for stored in chosen]) == len(chosen)
         self.journal.requeue(PUBLISHES)
 
-    def commit(self) -> None:
+    def commit(self) -> bool:
+        """Whether the disk took everything."""
         with self.patience():
             self.journal.commit()
+            return True
+        return False
 
     def patience(self) -> contextlib.AbstractContextManager[None]:
         """Promises that are carried forward may press what blocks beyond its margin; then it waits in memory."""
@@ -143,8 +146,8 @@ class World:
             self.commit()
         elif action < 0.8:
             self.clock.advance(1)  # acknowledgements are durable in good time
-            self.commit()
-            self.settled_durably |= self.settled
+            if self.commit():
+                self.settled_durably |= self.settled
         elif action < 0.95:
             if self.limits is LIMITS or self.dice.random() < 0.05:  # where space is short, the link is mostly away
                 with self.patience():
