@@ -328,6 +328,8 @@ class JournalSection(Section):
         default=None, description="how many delivered outcomes stay; default: only `keep_delivered` counts"
     )
     keep_dead: Duration = Field(default=30 * 86400.0, description="how long what was refused for good stays")
+    table_size: Size = Field(default=8_000_000, description="most that one state table may take")
+    tables: Annotated[int, Field(ge=8)] = Field(default=64, description="most state tables")
     encrypt: Encryption | None = Field(default=None, description="keys with which outcomes are encrypted on disk")
 
     @property

@@ -58,6 +58,8 @@ class Limits:
             keep_delivered_count=settings.keep_delivered_count,
             keep_dead=settings.keep_dead,
             durability=settings.durability.model_dump(),
+            table_size=settings.table_size,
+            tables=settings.tables,
         )
 
     @property
