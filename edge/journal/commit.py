@@ -33,7 +33,8 @@ from edge.journal.writer import Group, Writer
 _SWEEP_EVERY = 60.0
 _TRIES = 3
 _STATE_SIZE = 1 << 20
-_STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
+_STATE_EVERY = 10.0  # seconds that an acknowledgement may wait for its sync,
+_STATE_MOST = 1_000  # and how many may: so much is sent again after a power cut
 _LINGER = 0.005  # seconds that the writer waits at most for a fuller group
 
 
@@ -166,7 +167,8 @@ class Committer:
     def _state_due(self) -> bool:
         """Whether the state log is to be synced now: at once where someone waits, acknowledgements in good time."""
         log, now = self._ledger.log, self._clock.monotonic()
-        if not (log.lost or log.urgent or (log.dirty and now - self._synced_at >= _STATE_EVERY)):
+        late = now - self._synced_at >= _STATE_EVERY or log.settled >= _STATE_MOST
+        if not (log.lost or log.urgent or (log.dirty and late)):
             return False
         self._synced_at = now
         return True
@@ -249,7 +251,7 @@ class Committer:
     def _sync_state(self) -> None:
         log = self._ledger.log
         if not self._fsync:
-            log.dirty = log.urgent = False
+            log.forgo()
         elif not log.lost:
             with contextlib.suppress(OSError):
                 log.sync()

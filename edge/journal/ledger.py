@@ -170,6 +170,7 @@ class Ledger:
         marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
         body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
         self.note(SETTLED, orjson.dumps(body), urgent=False)
+        self.log.settled += sum(classes.values())
         totals = self.books.of(upstream)
         for klass, number in classes.items():
             totals.add(verdict, number, reason, klass)

@@ -254,6 +254,7 @@ class StateLog:
         self.checkpoint_size = 0
         self.dirty = False
         self.urgent = False  # someone waits for the sync; acknowledgements do not
+        self.settled = 0  # records that were acknowledged since the last one
         self.lost = False  # what the disk holds of the log is unknown: only a new checkpoint helps
 
     def write(self, kind: int, body: bytes, wall: float) -> int:
@@ -274,13 +275,18 @@ class StateLog:
 
     def sync(self) -> None:
         """What was written before the call is durable after it. After an OSError only `replace` helps."""
-        self.dirty = self.urgent = False
+        self.forgo()
         if self._file is not None:
             try:
                 self._file.sync()
             except OSError:
                 self.lost = True
                 raise
+
+    def forgo(self) -> None:
+        """What was written so far needs no further sync."""
+        self.dirty = self.urgent = False
+        self.settled = 0
 
     def replace(self, number: int, notes: Iterator[tuple[int, bytes]], wall: float, key: FileKey) -> int:
         """Begin a new log with a checkpoint, durably, and remove the older. `key` was never used before. Returns its
@@ -313,8 +319,9 @@ class StateLog:
             raise
         if self._file is not None:
             self._file.close()
-        self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
-        self.urgent = self.lost = False
+        self._file, self._notes, self.size, self.checkpoint_size = file, count, size, size
+        self.lost = False
+        self.forgo()
         self.number, self._key = number, key
         self.tidy()
         return size
