@@ -67,6 +67,7 @@ class Committer:
         self._limits = limits
         self._fsync = any(limits.syncs(name) for name in (*STREAMS, DEAD))
         self._on_durable = on_durable
+        ledger.log.step = limits.reserve // 4
         self.expiry = Expiry(ledger, limits)
         self.room = Room(
             files,

@@ -47,7 +47,7 @@ class Ledger:
         self.letters = Letters(found.books, self.outbox, found.state.letters)
         self.log = StateLog(files, folder)
         if found.read is not None:
-            self.log.number, self.log.size = found.read.number, found.read.size
+            self.log.number, self.log.size, self.log.length = found.read.number, found.read.size, found.read.length
         self.degraded: dict[str, None] = {}
         self.troubles: dict[str, str] = {}
         newest = (segment.age for segment in found.books.segments())
@@ -136,7 +136,7 @@ class Ledger:
     @property
     def size(self) -> int:
         """What segments and state log take on disk."""
-        return sum(segment.length for segment in self.books.segments()) + self.log.size
+        return sum(segment.length for segment in self.books.segments()) + self.log.length
 
     def stats(self) -> dict[str, Any]:
         """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were. `segments`: how many
