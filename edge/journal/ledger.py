@@ -24,7 +24,18 @@ from edge.journal.marks import Marks, ranges
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
 from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, described, kind_for
-from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SETTLED, SNAPSHOT, TABLE, StateLog, log_key
+from edge.journal.statelog import (
+    DELIVERED,
+    DELIVERIES,
+    PROMISED,
+    READY,
+    SALT,
+    SETTLED,
+    SNAPSHOT,
+    TABLE,
+    StateLog,
+    log_key,
+)
 from edge.journal.tombstones import Tombstone
 from edge.journal.voids import VOID, Void
 from edge.journal.writer import Group
@@ -53,6 +64,7 @@ class Ledger:
         newest = (segment.age for segment in found.books.segments())
         self._age = max(found.state.age, found.state.ages.latest, *newest, 0.0)
         self.gone: list[str] = []
+        self._salt = ""  # of the running state log
         self.written = 0
 
     def age(self) -> float:
@@ -183,11 +195,33 @@ class Ledger:
         salt, number = self.keys.salt(), self.log.number + 1
         key = log_key(self.keys, number, salt, self.keys.current)
         self.written += self.log.replace(number, self._notes(salt), self._clock.wall(), key)
+        self._salt = salt
+        self.state.deliveries.saved()
+
+    def snapshot(self, sequence: int) -> None:
+        """Counts, and which segments are gone, as they are now, at the end of the running state log, durably. State
+        tables stand in it already. Raises OSError; where `log.lost`, only `checkpoint` helps then."""
+        self.state.sequence = sequence
+        notes = [(DELIVERED, body) for body in self.state.deliveries.changes()]
+        notes.append((PROMISED, orjson.dumps(self.state.unfinished)))
+        for kind, body in [*notes, (SNAPSHOT, self._snapshot(self._salt, len(notes)))]:
+            self.note(kind, body, urgent=False)
+        self.log.sync()
+        self.state.deliveries.saved()
 
     def _notes(self, salt: str) -> Iterator[tuple[int, bytes]]:
+        yield SNAPSHOT, self._snapshot(salt)
+        yield PROMISED, orjson.dumps(self.state.unfinished)
+        for body in self.state.store.dump():
+            yield TABLE, body
+        for body in self.state.deliveries.dump():
+            yield DELIVERIES, body
+        yield READY, b""
+
+    def _snapshot(self, salt: str, notes: int = 0) -> bytes:
         state, books = self.state, self.books
         left = {name: {"dead": marks} for name, marks in state.dead.dump().items()}
-        snapshot: dict[str, Any] = {
+        snapshot = {
             "sequence": state.sequence,
             "letters": self.letters.last,
             "seed": state.seed,
@@ -197,6 +231,7 @@ class Ledger:
             "upstreams": books.upstreams,
             "salt": salt,
             "key": self.keys.current,
+            "with": notes,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
             "tombstones": books.tombstones.dump(),
             "ages": state.ages.dump(),
@@ -211,13 +246,7 @@ class Ledger:
             },
             "segments": {segment.name: _summary(segment) | left.get(segment.name, {}) for segment in books.segments()},
         }
-        yield SNAPSHOT, orjson.dumps(snapshot)
-        yield PROMISED, orjson.dumps(state.unfinished)
-        for body in state.store.dump():
-            yield TABLE, body
-        for body in state.deliveries.dump():
-            yield DELIVERIES, body
-        yield READY, b""
+        return orjson.dumps(snapshot)
 
     def reckon(self, segment: Segment) -> int:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""

@@ -5,12 +5,16 @@ Invariants
 - Under the books lock, memory and log agree: a change is written before it is made in memory, so `kill -9` loses
   nothing that was said; the next commit makes it durable.
 - A checkpoint is a new file: written aside, synced, renamed, folder synced; only then the older one goes.
-- A segment is deleted only after a checkpoint that has its counts and names it in `gone`.
+- A segment is deleted only after a synced SNAPSHOT that has its counts and names it in `gone`. That may stand behind
+  the changes, so no table need be written anew for it; it replaces what all notes of its own matter said before. What
+  goes with it comes right before it, says nothing wrong without it, and it says nothing without that: a disk may have
+  taken a later note and not an earlier one.
 
 Format 2
     state-<number>.log = magic "edge state 2\\n" | note*
-    SNAPSHOT JSON: everything but the following; always the first note. In it the salt of the log's key, and the id of
-             the master key; both empty where nothing is closed
+    SNAPSHOT JSON: everything but the following; the first note, and again among the changes. In it the salt of the
+             log's key, and the id of the master key; both empty where nothing is closed; and how many notes right
+             before it go with it
     PROMISED JSON: ids of the runs that were promised and have not ended, with their sequence numbers
     TABLE    JSON: a change of a state table, or a list  DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
@@ -19,8 +23,9 @@ Format 2
     FORGET   JSON {client, sequence}: the session of that client is gone
     AGED     JSON {a: age, q: sequence}: what has a higher number was appended at that age of the journal or later
     SALT     JSON {s: segment, salt, key}: as in its header, which may be damaged
-With a salt, PROMISED, TABLE, DELIVERIES and FORGET are closed, numbered by the notes of the log, under the key
-    HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
+    DELIVERED client length u8 | client | (packet id u16 | digest u64)*: what changed of DELIVERIES
+With a salt, PROMISED, TABLE, DELIVERIES, DELIVERED and FORGET are closed, numbered by the notes of the log, under
+    the key HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
 Checksums of notes begin with the number of the log. Zeros behind the last note are room that was reserved.
 That a record was refused is said by its dead letter alone, see `edge.journal.letters`.
 Format 1 has the magic "edge state 1\\n"; there SNAPSHOT had the promises, SETTLED said that a record was refused too,
@@ -52,8 +57,8 @@ from edge.model import Verdict
 
 MAGIC = b"edge state 2\n"
 _KNOWN = (b"edge state 1\n", MAGIC)
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT, AGED = range(32, 42)
-_SECRET = (TABLE, DELIVERIES, FORGET, PROMISED)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT, AGED, DELIVERED = range(32, 43)
+_SECRET = (TABLE, DELIVERIES, DELIVERED, FORGET, PROMISED)
 
 
 @dataclass(slots=True)
@@ -83,11 +88,12 @@ class State:
     ages: Ages = field(default_factory=Ages)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take over a snapshot note."""
+        """Take over a snapshot note, in place of what was known."""
         for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams"):
             setattr(self, name, snapshot[name])
-        self.unfinished, self.key = snapshot.get("unfinished", {}), snapshot.get("key", "")
+        self.unfinished, self.key = snapshot.get("unfinished", self.unfinished), snapshot.get("key", "")
         self.letters = snapshot.get("letters", 0)
+        self.totals, self.marks, self.revived = {}, {}, {}
         self.restore_totals(snapshot["totals"])
         self.tombstones.load(snapshot.get("tombstones", []))
         self.ages.load(snapshot.get("ages", []))
@@ -141,6 +147,8 @@ class State:
             self.requeue(orjson.loads(body))
         elif kind == DELIVERIES:
             self.deliveries.load(body)
+        elif kind == DELIVERED:
+            self.deliveries.change(body)
         elif kind == FORGET:
             values = orjson.loads(body)
             self.deliveries.forget(values["client"], values["sequence"])
@@ -204,18 +212,23 @@ def read_state(files: Files, folder: str, number: int, keys: Keyring) -> Read | 
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None
     read = Read(State(), number, len(MAGIC), files.size(path), 0, [], ready=False)
+    unbroken = 0
     for found in _notes(files, path, read, keys if begin == MAGIC else None):
         if isinstance(found, Gap):
+            unbroken = 0
             if found.end < read.length or files.read(path, found.offset, found.end - found.offset).strip(b"\0"):
                 read.gaps.append(found)
             continue
         read.size, read.notes, read.needs = found.end, int(found.sequence) + 1, read.needs or found.needs
+        unbroken += 1
         if not found.needs:
             kind, body = note_of(found)
             try:
-                read.state.apply(kind, body)
+                if kind != SNAPSHOT or orjson.loads(body).get("with", 0) < unbroken:
+                    read.state.apply(kind, body)
             except (ValueError, KeyError, TypeError):
                 read.gaps.append(Gap(found.offset, found.end))
+                unbroken = 0
             read.ready = read.ready or kind == READY
     return read if read.notes else None
 

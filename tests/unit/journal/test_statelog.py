@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import errno
+from typing import Any
 
-from edge.journal import Journal, open_journal, read_journal
-from edge.model import Verdict
+import pytest
+
+from edge.journal import Journal, Keyring, open_journal, read_journal
+from edge.model import Delivery, RecordKind, Verdict
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
 
@@ -123,3 +126,81 @@ def test_a_note_of_an_older_log_is_not_believed(opened: Opener, files: MemoryFil
     journal = opened()
     assert journal.stats()["upstreams"]["cloud"]["delivered"] == 3
     assert journal.stats()["degraded"] == []
+
+
+def used(journal: Journal, start: int, count: int = 300) -> None:
+    """Segments are filled, delivered and deleted."""
+    for number in range(start, start + count):
+        journal.append([record(number, size=300)])
+        if number % 20 == 19:
+            journal.commit()
+            journal.settle("cloud", [stored.sequence for stored in journal.pending("cloud")], Verdict.DELIVERED)
+            journal.commit()
+
+
+SMALL: dict[str, Any] = {"segment": 1 << 14, "keep_delivered": 0}
+
+
+def test_deleting_segments_writes_no_state_table_anew(opened: Opener, files: MemoryFiles) -> None:
+    journal = opened(**SMALL)
+    journal.table("memory").insert_multiple({"text": "x" * 1000} for _ in range(200))
+    journal.commit()
+    log, before = log_of(files), files.written
+    used(journal, 0, 600)
+    assert log_of(files) == log
+    assert not any(name.startswith("telemetry") for name in files.names(FOLDER))
+    assert files.written - before < 600 * 450 + 100_000
+    for seed in range(20):
+        again = copy.deepcopy(files)
+        again.crash(seed)
+        stats = open_journal(FOLDER, clock=VirtualClock(), files=again, upstreams=("cloud",)).stats()
+        assert stats["accepted"] == 600
+        assert stats["degraded"] == []
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_what_deleted_segments_said_of_runs_and_deliveries_is_kept(
+    opened: Opener, files: MemoryFiles, encrypted: bool
+) -> None:
+    keys = Keyring(bytes(32)) if encrypted else None
+    journal = opened(**SMALL, keys=keys)
+    for number in range(2):
+        journal.append([record(number, RecordKind.ACCEPTED)], Delivery("secret client", number + 1, 70 + number))
+    journal.close()
+    journal = opened(**SMALL, keys=keys)
+    journal.append([record(0)], Delivery("secret client", 1, 80))
+    journal.append([record(2, RecordKind.ACCEPTED)], Delivery("secret client", 3, 72))
+    used(journal, 10)
+    files.crash(power=False)
+    assert "telemetry-0000000002.log" not in files.names(FOLDER)
+    log = files.read(log_of(files), 0, 1 << 20)
+    assert (b"secret client" in log) is not encrypted
+    journal = opened(**SMALL, keys=keys)
+    unfinished = {stored.record.id for stored in journal.unfinished()}
+    assert unfinished == {record(number, RecordKind.ACCEPTED).id for number in (1, 2)}
+    assert dict(journal.deliveries("secret client")) == {1: 80, 2: 71, 3: 72}
+    assert journal.stats()["degraded"] == []
+
+
+@pytest.mark.parametrize("torn", ["promises", "counts"])
+def test_half_a_snapshot_is_none(opened: Opener, files: MemoryFiles, torn: str) -> None:
+    """A disk may have taken its end and not its beginning, as long as it is not synced."""
+    journal = opened(**SMALL)
+    journal.append([record(0, RecordKind.ACCEPTED)], Delivery("paho", 1, 7))
+    for number in range(1, 3):
+        journal.append([record(number)])
+    journal.commit()
+    settle(journal, 2, 2)
+    journal.table("memory").insert({"n": 1})
+    begin = end_of_notes(files)
+    journal._ledger.snapshot(journal.durable)
+    at = {"promises": begin + 60, "counts": end_of_notes(files) - 5}[torn]
+    files.damage(log_of(files), at, b"rot")
+    journal.table("memory").insert({"n": 2})
+    files.crash(power=False)
+    journal = opened(**SMALL)
+    assert [stored.record for stored in journal.unfinished()] == [record(0, RecordKind.ACCEPTED)]
+    assert dict(journal.deliveries("paho")) == {1: 7}
+    assert [stored.record for stored in journal.pending("cloud")] == [record(2)]
+    assert journal.stats()["upstreams"]["cloud"]["delivered"] == 1
+    assert [doc["n"] for doc in journal.table("memory")] == [1, 2]
