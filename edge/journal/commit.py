@@ -33,7 +33,8 @@ from edge.journal.writer import Group, Writer
 _SWEEP_EVERY = 60.0
 _TRIES = 3
 _STATE_SIZE = 1 << 20
-_STATE_EVERY = 1.0  # seconds that an acknowledgement may wait for its sync
+_STATE_EVERY = 10.0  # seconds that an acknowledgement may wait for its sync,
+_STATE_MOST = 1_000  # and how many may: so much is sent again after a power cut
 _LINGER = 0.005  # seconds that the writer waits at most for a fuller group
 
 
@@ -66,6 +67,7 @@ class Committer:
         self._limits = limits
         self._fsync = any(limits.syncs(name) for name in (*STREAMS, DEAD))
         self._on_durable = on_durable
+        ledger.log.step = limits.reserve // 4
         self.expiry = Expiry(ledger, limits)
         self.room = Room(
             files,
@@ -77,6 +79,7 @@ class Committer:
             clock=clock,
             limits=limits,
             checkpoint=self._checkpoint,
+            snapshot=self._snapshot,
         )
         self.refusing = False  # what was appended waits in memory, because the disk takes nothing
         self._erred_at = clock.monotonic()
@@ -133,8 +136,8 @@ class Committer:
         with self._committing, self.books:
             damaged = [one for one in self._ledger.books.segments() if one.name in names and one.sealed]
             lost = sum(self._ledger.reckon(segment) for segment in damaged)
-            self._checkpoint()
-            for segment in damaged:  # what is left out of them is settled durably, by the checkpoint just made
+            self._snapshot()
+            for segment in damaged:  # what is left out of them is settled durably, by the snapshot just made
                 self.room.space.rewrite(segment, lambda frame: True, self._clock.wall())
             return lost
 
@@ -166,7 +169,8 @@ class Committer:
     def _state_due(self) -> bool:
         """Whether the state log is to be synced now: at once where someone waits, acknowledgements in good time."""
         log, now = self._ledger.log, self._clock.monotonic()
-        if not (log.lost or log.urgent or (log.dirty and now - self._synced_at >= _STATE_EVERY)):
+        late = now - self._synced_at >= _STATE_EVERY or log.settled >= _STATE_MOST
+        if not (log.lost or log.urgent or (log.dirty and late)):
             return False
         self._synced_at = now
         return True
@@ -202,7 +206,7 @@ class Committer:
                 full = error.errno in FULL
                 at_hand = writer.segment
                 writer.abandon()  # gives back what was reserved: making room takes room for a checkpoint
-                freed = full and self.room.free_one(writer.stream.name, spare=at_hand)
+                freed = full and self.room.free_one(writer.stream.name, spare=at_hand, short=True)
                 tries -= 1
                 if full and not freed and fits and self._limits.policy(writer.stream.name) == "drop_newest":
                     fits, tries = False, _TRIES
@@ -249,7 +253,7 @@ class Committer:
     def _sync_state(self) -> None:
         log = self._ledger.log
         if not self._fsync:
-            log.dirty = log.urgent = False
+            log.forgo()
         elif not log.lost:
             with contextlib.suppress(OSError):
                 log.sync()
@@ -265,6 +269,19 @@ class Committer:
     def _checkpoint(self) -> None:
         with self.books:
             self._ledger.checkpoint(self.durable)
+
+    def _snapshot(self) -> None:
+        """Counts and deletions, durably: at the end of the state log, or in a new one where that is due or needed."""
+        log = self._ledger.log
+        with self.books:
+            if not log.lost and not self._log_is_long():
+                try:
+                    self._ledger.snapshot(self.durable)
+                    return
+                except OSError:
+                    if not log.lost:
+                        raise
+            self._checkpoint()
 
     def _checkpoint_or_sync(self) -> None:
         """A checkpoint spares the next start work; on a full disk the log as it is says as much."""
@@ -288,7 +305,7 @@ class Committer:
     # -- order -----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
-        """End full segments, give up what is too old, make a checkpoint, delete what is spent. What fails is tried
+        """End full segments, give up what is too old, make a snapshot, delete what is spent. What fails is tried
         again later."""
         self.chores = self.room.chores = False
         self._sweep_at = self._clock.monotonic() + _SWEEP_EVERY
@@ -303,7 +320,7 @@ class Committer:
                 sparse = self.room.space.sparse()
                 if full or spent or sparse or self._log_is_long():
                     self.room.remove(spent)
-                for segment in sparse:  # what is left out of them is settled durably, by the checkpoint just made
+                for segment in sparse:  # what is left out of them is settled durably, by the snapshot just made
                     self.room.space.rewrite(segment, self.room.space.lives(segment), self._clock.wall())
         except OSError as error:
             self._ledger.trouble("housekeeping", f"housekeeping failed: {error.strerror or error}")

@@ -33,6 +33,17 @@ class File(Protocol):
     def close(self) -> None: ...
 
 
+def reserve_ahead(files: Files, path: str, file: File, size: int, step: int) -> int:
+    """Make the file at least `size` bytes long, and up to `step` more; returns its length. Without room for that, or
+    such a call, the write itself says if it fits."""
+    target = (size // step + 1) * step
+    try:
+        file.reserve(target)
+    except OSError:
+        return max(size, files.size(path))  # a part may be there
+    return target
+
+
 class Lock(Protocol):
     """An exclusive lock held until `release`, or until the process ends."""
 

@@ -112,16 +112,18 @@ def convert(files: Files, folder: str, ledger: Ledger, sequence: int, wall: floa
 
 def _frames(segment: Segment, letters: Iterable[tuple[Letter, Stored]], written: list[Letter]) -> Iterator[bytes]:
     """Letters until the segment is full, counted in it and noted as written."""
-    before = segment.header
+    before, size = segment.header, 0
     for letter, stored in letters:
         segment.last += 1
         outcomes, publishes = before.outcomes + segment.outcomes, before.publishes + segment.publishes
         frame = letter.frame(stored, segment.last, outcomes, publishes, segment.key.seed)
-        yield close(frame, b"", (stored.record,), segment.key)
+        frame = close(frame, b"", (stored.record,), segment.key)
+        size += len(frame)
+        yield frame
         written.append(letter)
         if letter.kind is RecordKind.PUBLISH:
             segment.publishes += 1
         else:
             segment.outcomes += 1
-        if segment.size >= _SEGMENT:
+        if size >= _SEGMENT:
             return

@@ -39,7 +39,7 @@ class FileKey:
 
 
 PLAIN = FileKey(0)
-"""Of what is in the clear and belongs to no journal yet: a segment's header, the first note of a state log."""
+"""Of what is in the clear and belongs to no journal yet: a segment's header."""
 
 
 class Keyring:

@@ -24,7 +24,18 @@ from edge.journal.marks import Marks, ranges
 from edge.journal.outbox import Outbox
 from edge.journal.recovery import Survey
 from edge.journal.segments import DEAD, PUBLISHES, STREAMS, Header, Segment, described, kind_for
-from edge.journal.statelog import DELIVERIES, PROMISED, READY, SALT, SETTLED, SNAPSHOT, TABLE, StateLog, log_key
+from edge.journal.statelog import (
+    DELIVERED,
+    DELIVERIES,
+    PROMISED,
+    READY,
+    SALT,
+    SETTLED,
+    SNAPSHOT,
+    TABLE,
+    StateLog,
+    log_key,
+)
 from edge.journal.tombstones import Tombstone
 from edge.journal.voids import VOID, Void
 from edge.journal.writer import Group
@@ -47,12 +58,13 @@ class Ledger:
         self.letters = Letters(found.books, self.outbox, found.state.letters)
         self.log = StateLog(files, folder)
         if found.read is not None:
-            self.log.number, self.log.size = found.read.number, found.read.size
+            self.log.number, self.log.size, self.log.length = found.read.number, found.read.size, found.read.length
         self.degraded: dict[str, None] = {}
         self.troubles: dict[str, str] = {}
         newest = (segment.age for segment in found.books.segments())
         self._age = max(found.state.age, found.state.ages.latest, *newest, 0.0)
         self.gone: list[str] = []
+        self._salt = ""  # of the running state log
         self.written = 0
 
     def age(self) -> float:
@@ -136,7 +148,7 @@ class Ledger:
     @property
     def size(self) -> int:
         """What segments and state log take on disk."""
-        return sum(segment.length for segment in self.books.segments()) + self.log.size
+        return sum(segment.length for segment in self.books.segments()) + self.log.length
 
     def stats(self) -> dict[str, Any]:
         """See `Journal.stats`. `age`: seconds the journal was open, in which `bytes_written` were. `segments`: how many
@@ -170,6 +182,7 @@ class Ledger:
         marked = {name: ranges(ordinals) for name, (_, ordinals) in places.items()}
         body = {"u": upstream, "v": verdict.value, "r": reason, "k": classes, "s": marked}
         self.note(SETTLED, orjson.dumps(body), urgent=False)
+        self.log.settled += sum(classes.values())
         totals = self.books.of(upstream)
         for klass, number in classes.items():
             totals.add(verdict, number, reason, klass)
@@ -182,11 +195,33 @@ class Ledger:
         salt, number = self.keys.salt(), self.log.number + 1
         key = log_key(self.keys, number, salt, self.keys.current)
         self.written += self.log.replace(number, self._notes(salt), self._clock.wall(), key)
+        self._salt = salt
+        self.state.deliveries.saved()
+
+    def snapshot(self, sequence: int) -> None:
+        """Counts, and which segments are gone, as they are now, at the end of the running state log, durably. State
+        tables stand in it already. Raises OSError; where `log.lost`, only `checkpoint` helps then."""
+        self.state.sequence = sequence
+        notes = [(DELIVERED, body) for body in self.state.deliveries.changes()]
+        notes.append((PROMISED, orjson.dumps(self.state.unfinished)))
+        for kind, body in [*notes, (SNAPSHOT, self._snapshot(self._salt, len(notes)))]:
+            self.note(kind, body, urgent=False)
+        self.log.sync()
+        self.state.deliveries.saved()
 
     def _notes(self, salt: str) -> Iterator[tuple[int, bytes]]:
+        yield SNAPSHOT, self._snapshot(salt)
+        yield PROMISED, orjson.dumps(self.state.unfinished)
+        for body in self.state.store.dump():
+            yield TABLE, body
+        for body in self.state.deliveries.dump():
+            yield DELIVERIES, body
+        yield READY, b""
+
+    def _snapshot(self, salt: str, notes: int = 0) -> bytes:
         state, books = self.state, self.books
         left = {name: {"dead": marks} for name, marks in state.dead.dump().items()}
-        snapshot: dict[str, Any] = {
+        snapshot = {
             "sequence": state.sequence,
             "letters": self.letters.last,
             "seed": state.seed,
@@ -196,6 +231,7 @@ class Ledger:
             "upstreams": books.upstreams,
             "salt": salt,
             "key": self.keys.current,
+            "with": notes,
             "totals": {name: asdict(totals) for name, totals in books.totals.items()},
             "tombstones": books.tombstones.dump(),
             "ages": state.ages.dump(),
@@ -210,13 +246,7 @@ class Ledger:
             },
             "segments": {segment.name: _summary(segment) | left.get(segment.name, {}) for segment in books.segments()},
         }
-        yield SNAPSHOT, orjson.dumps(snapshot)
-        yield PROMISED, orjson.dumps(state.unfinished)
-        for body in state.store.dump():
-            yield TABLE, body
-        for body in state.deliveries.dump():
-            yield DELIVERIES, body
-        yield READY, b""
+        return orjson.dumps(snapshot)
 
     def reckon(self, segment: Segment) -> int:
         """Count what a damaged segment lost as dropped, for everyone who waited for it; returns the records lost."""

@@ -7,12 +7,12 @@ left out is simply not there. A power cut leaves the old file or the new one, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from zlib import crc32
 
 from edge.journal.files import Files
-from edge.journal.frames import Frame
+from edge.journal.frames import CHUNK, Frame
 from edge.journal.index import Index
 from edge.journal.outbox import Outbox
 from edge.journal.segments import VERSION, Segment
@@ -50,7 +50,7 @@ def write_whole(files: Files, folder: str, segment: Segment, frames: Iterable[by
     file = files.append(aside)
     try:
         file.write(begin)
-        for data in frames:
+        for data in _gathered(frames):
             file.write(data)
             segment.chart(data)
             segment.size, segment.crc = segment.size + len(data), crc32(data, segment.crc)
@@ -61,3 +61,17 @@ def write_whole(files: Files, folder: str, segment: Segment, frames: Iterable[by
     finally:
         file.close()
     segment.length, segment.sealed = segment.size + len(footer), True
+
+
+def _gathered(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """The frames in lots that are worth a call."""
+    lot: list[bytes] = []
+    size = 0
+    for frame in frames:
+        lot.append(frame)
+        size += len(frame)
+        if size >= CHUNK:
+            yield b"".join(lot)
+            lot, size = [], 0
+    if lot:
+        yield b"".join(lot)

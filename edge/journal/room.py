@@ -1,6 +1,6 @@
 """Making room for the next group, and saying where there is none: the order is `edge.journal.space`'s.
 
-What is deleted is first counted in a checkpoint, so a crash between the two finds both.
+What is deleted is first counted in a snapshot, so a crash between the two finds both.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Room:
         clock: Clock,
         limits: Limits,
         checkpoint: Callable[[], None],
+        snapshot: Callable[[], None],
     ) -> None:
+        """`checkpoint` makes the state log short, `snapshot` makes deletions durable. Both raise OSError."""
         self.chores = False
         self.keeping = limits.keeping
         self.space = Space(files, folder, ledger, limits)
@@ -55,6 +57,7 @@ class Room:
         self._clock = clock
         self._limits = limits
         self._checkpoint = checkpoint
+        self._snapshot = snapshot
         self._carried: set[str] = set()
         self._wanted: dict[str, int] = {}  # bytes for which a stream found no room the last time
         self._full: frozenset[str] = frozenset()
@@ -88,9 +91,10 @@ class Room:
         with self._books:
             return any(not segment.settled for segment in self._ledger.books.segments())
 
-    def free_one(self, stream: str, *, spare: Segment | None = None) -> bool:
+    def free_one(self, stream: str, *, spare: Segment | None = None, short: bool = False) -> bool:
         """Make the state log short, or delete or thin the segment that is worth least; False where none may go.
-        `spare`: the newest of its stream, which does not go for what comes right behind it."""
+        `spare`: the newest of its stream, which does not go for what comes right behind it. `short`: the state log
+        must not grow for it, because the disk is full."""
         with self._books:
             if self._log_is_loose():
                 self._checkpoint()
@@ -100,12 +104,12 @@ class Room:
                     continue
                 if self.space.may_thin(segment):
                     keep = self.space.thin(segment)
-                    self._checkpoint()
+                    self._snapshot()
                     self.space.rewrite(segment, keep, self._clock.wall())
                     return True
                 if not self._carry(segment):
                     self.space.drop(segment, "full")
-                    self.remove([segment])
+                    self.remove([segment], short=short)
                     return True
             return self._end_settled()
 
@@ -119,7 +123,7 @@ class Room:
         return False
 
     def _ends(self, writer: Writer) -> bool:
-        """Whether there is enough at hand to be worth a checkpoint, and nobody waits for it."""
+        """Whether there is enough at hand to be worth a snapshot, and nobody waits for it."""
         segment = writer.segment
         enough = self._limits.segment_size // 4
         if segment is None or segment.is_dead:
@@ -175,9 +179,9 @@ class Room:
             return 0
 
     def _log_is_loose(self) -> bool:
-        """Whether a checkpoint would give back as much as a small segment."""
+        """Whether a checkpoint would give back enough to be worth what it rewrites."""
         log = self._ledger.log
-        return log.size - log.checkpoint_size > self._limits.segment_size // 2
+        return log.size - log.checkpoint_size > self._limits.segment_size // 8
 
     def _carry(self, segment: Segment) -> bool:
         """Promises in a segment that is to go are written again; True while they are not durable yet."""
@@ -192,19 +196,20 @@ class Room:
         """What retention lets go, and nothing promised stands in."""
         return [segment for segment in self.space.spent() if not self._carry(segment)]
 
-    def remove(self, segments: list[Segment]) -> None:
-        """Delete them; also makes a checkpoint. Raises OSError."""
+    def remove(self, segments: list[Segment], *, short: bool = False) -> None:
+        """Delete them; also makes a snapshot, or with `short` a checkpoint. Raises OSError."""
+        record = self._checkpoint if short else self._snapshot
         self.space.strike(segments)
         self._carried.difference_update(segment.name for segment in segments)
         try:
-            self._checkpoint()
+            record()
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            # No room even for a checkpoint: make some first. A crash right here finds the files missing and counts
+            # No room even for that: make some first. A crash right here finds the files missing and counts
             # what was pending in them as dropped all the same, only under another reason.
             self.space.delete()
-            self._checkpoint()
+            record()
         self.space.delete()
 
     def seal(self, writer: Writer) -> None:

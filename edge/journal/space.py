@@ -207,14 +207,14 @@ class Space:
         ]
 
     def strike(self, segments: list[Segment]) -> None:
-        """Take them out of the books; the next checkpoint names them as gone."""
+        """Take them out of the books; the next snapshot names them as gone."""
         for segment in segments:
             self._ledger.books.strike(segment)
             self._ledger.outbox.forget(segment)
             self._ledger.gone.append(segment.name)
 
     def delete(self) -> None:
-        """Remove the files of what the last checkpoint names as gone. Raises OSError."""
+        """Remove the files of what the last snapshot names as gone. Raises OSError."""
         if not self._ledger.gone:
             return
         for name in self._ledger.gone:

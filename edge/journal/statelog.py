@@ -5,12 +5,16 @@ Invariants
 - Under the books lock, memory and log agree: a change is written before it is made in memory, so `kill -9` loses
   nothing that was said; the next commit makes it durable.
 - A checkpoint is a new file: written aside, synced, renamed, folder synced; only then the older one goes.
-- A segment is deleted only after a checkpoint that has its counts and names it in `gone`.
+- A segment is deleted only after a synced SNAPSHOT that has its counts and names it in `gone`. That may stand behind
+  the changes, so no table need be written anew for it; it replaces what all notes of its own matter said before. What
+  goes with it comes right before it, says nothing wrong without it, and it says nothing without that: a disk may have
+  taken a later note and not an earlier one.
 
 Format 2
     state-<number>.log = magic "edge state 2\\n" | note*
-    SNAPSHOT JSON: everything but the following; always the first note. In it the salt of the log's key, and the id of
-             the master key; both empty where nothing is closed
+    SNAPSHOT JSON: everything but the following; the first note, and again among the changes. In it the salt of the
+             log's key, and the id of the master key; both empty where nothing is closed; and how many notes right
+             before it go with it
     PROMISED JSON: ids of the runs that were promised and have not ended, with their sequence numbers
     TABLE    JSON: a change of a state table, or a list  DELIVERIES  packet ids and digests of a client
     READY    ends the checkpoint; changes follow:
@@ -19,11 +23,13 @@ Format 2
     FORGET   JSON {client, sequence}: the session of that client is gone
     AGED     JSON {a: age, q: sequence}: what has a higher number was appended at that age of the journal or later
     SALT     JSON {s: segment, salt, key}: as in its header, which may be damaged
-With a salt, PROMISED, TABLE, DELIVERIES and FORGET are closed, numbered by the notes of the log, under the key
-    HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
+    DELIVERED client length u8 | client | (packet id u16 | digest u64)*: what changed of DELIVERIES
+With a salt, PROMISED, TABLE, DELIVERIES, DELIVERED and FORGET are closed, numbered by the notes of the log, under
+    the key HKDF-SHA256(master key, salt, info "edge journal state"), 32 bytes
+Checksums of notes begin with the number of the log. Zeros behind the last note are room that was reserved.
 That a record was refused is said by its dead letter alone, see `edge.journal.letters`.
 Format 1 has the magic "edge state 1\\n"; there SNAPSHOT had the promises, SETTLED said that a record was refused too,
-and REQUEUED named the records' own segments.
+REQUEUED named the records' own segments, and checksums began with 0.
 """
 
 from __future__ import annotations
@@ -39,10 +45,10 @@ from edge.journal.ages import Ages
 from edge.journal.books import Totals
 from edge.journal.deliveries import Deliveries
 from edge.journal.errors import JournalError, JournalFormat
-from edge.journal.files import File, Files
+from edge.journal.files import File, Files, reserve_ahead
 from edge.journal.format1 import DeadMarks
 from edge.journal.frames import Frame, Gap, note, note_of, walk
-from edge.journal.keys import PLAIN, FileKey, Keyring
+from edge.journal.keys import FileKey, Keyring
 from edge.journal.marks import Marks, unranged
 from edge.journal.segments import DEAD, parse_name
 from edge.journal.store import Store
@@ -51,8 +57,8 @@ from edge.model import Verdict
 
 MAGIC = b"edge state 2\n"
 _KNOWN = (b"edge state 1\n", MAGIC)
-SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT, AGED = range(32, 42)
-_SECRET = (TABLE, DELIVERIES, FORGET, PROMISED)
+SNAPSHOT, TABLE, DELIVERIES, READY, SETTLED, FORGET, REQUEUED, PROMISED, SALT, AGED, DELIVERED = range(32, 43)
+_SECRET = (TABLE, DELIVERIES, DELIVERED, FORGET, PROMISED)
 
 
 @dataclass(slots=True)
@@ -82,11 +88,12 @@ class State:
     ages: Ages = field(default_factory=Ages)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take over a snapshot note."""
+        """Take over a snapshot note, in place of what was known."""
         for name in ("sequence", "seed", "age", "written", "streams", "segments", "gone", "upstreams"):
             setattr(self, name, snapshot[name])
-        self.unfinished, self.key = snapshot.get("unfinished", {}), snapshot.get("key", "")
+        self.unfinished, self.key = snapshot.get("unfinished", self.unfinished), snapshot.get("key", "")
         self.letters = snapshot.get("letters", 0)
+        self.totals, self.marks, self.revived = {}, {}, {}
         self.restore_totals(snapshot["totals"])
         self.tombstones.load(snapshot.get("tombstones", []))
         self.ages.load(snapshot.get("ages", []))
@@ -140,6 +147,8 @@ class State:
             self.requeue(orjson.loads(body))
         elif kind == DELIVERIES:
             self.deliveries.load(body)
+        elif kind == DELIVERED:
+            self.deliveries.change(body)
         elif kind == FORGET:
             values = orjson.loads(body)
             self.deliveries.forget(values["client"], values["sequence"])
@@ -173,17 +182,18 @@ def state_number(name: str) -> int | None:
 
 def log_key(keys: Keyring, number: int, salt: str, master: str) -> FileKey:
     """What opens the closed notes of the log of that number."""
-    return keys.of_file(0, salt, master, purpose="state", name=state_name(number))
+    return keys.of_file(number, salt, master, purpose="state", name=state_name(number))
 
 
 @dataclass(slots=True)
 class Read:
-    """A state log read back: where its whole notes end, and what was wrong with it. `needs`: the id of the key that is
-    missing to open all of them."""
+    """A state log read back: where its whole notes end, how long the file is, and what was wrong with it. `needs`: the
+    id of the key that is missing to open all of them."""
 
     state: State
     number: int
     size: int
+    length: int
     notes: int
     gaps: list[Gap]
     ready: bool
@@ -201,39 +211,47 @@ def read_state(files: Files, folder: str, number: int, keys: Keyring) -> Read | 
         if begin.startswith(b"edge state "):
             raise JournalFormat(f"{path}: a newer version wrote this journal; nothing was touched. Update edge-runtime")
         return None
-    read = Read(State(), number, len(MAGIC), 0, [], ready=False)
-    for found in _notes(files, path, number, keys):
+    read = Read(State(), number, len(MAGIC), files.size(path), 0, [], ready=False)
+    unbroken = 0
+    for found in _notes(files, path, read, keys if begin == MAGIC else None):
         if isinstance(found, Gap):
-            read.gaps.append(found)
+            unbroken = 0
+            if found.end < read.length or files.read(path, found.offset, found.end - found.offset).strip(b"\0"):
+                read.gaps.append(found)
             continue
         read.size, read.notes, read.needs = found.end, int(found.sequence) + 1, read.needs or found.needs
+        unbroken += 1
         if not found.needs:
             kind, body = note_of(found)
             try:
-                read.state.apply(kind, body)
+                if kind != SNAPSHOT or orjson.loads(body).get("with", 0) < unbroken:
+                    read.state.apply(kind, body)
             except (ValueError, KeyError, TypeError):
                 read.gaps.append(Gap(found.offset, found.end))
+                unbroken = 0
             read.ready = read.ready or kind == READY
     return read if read.notes else None
 
 
-def _notes(files: Files, path: str, number: int, keys: Keyring) -> Iterator[Frame | Gap]:
-    """The notes of a log, opened, and the gaps between them; nothing where the first one is no snapshot."""
-    length = files.size(path)
+def _notes(files: Files, path: str, read: Read, keys: Keyring | None) -> Iterator[Frame | Gap]:
+    """The notes of a log, opened, and the gaps between them; nothing where the first one is no snapshot. `keys`: none
+    for a log of format 1."""
 
     def get(at: int, size: int) -> bytes:
         return files.read(path, at, size)
 
-    first = next((found for found in walk(get, len(MAGIC), length, PLAIN) if isinstance(found, Frame)), None)
+    key = FileKey(read.number if keys is not None else 0)
+    first = next((found for found in walk(get, len(MAGIC), read.length, key) if isinstance(found, Frame)), None)
     kind, body = note_of(first) if first is not None else (READY, b"")
     if first is None or kind != SNAPSHOT:
         return
     if first.offset > len(MAGIC):
         yield Gap(len(MAGIC), first.offset)
     yield first
-    snapshot = orjson.loads(body)
-    key = log_key(keys, number, snapshot.get("salt", ""), snapshot.get("key", ""))
-    for found in walk(get, first.end, length, key, after=first.sequence):
+    if keys is not None:
+        snapshot = orjson.loads(body)
+        key = log_key(keys, read.number, snapshot.get("salt", ""), snapshot.get("key", ""))
+    for found in walk(get, first.end, read.length, key, after=first.sequence):
         if isinstance(found, Frame) and key.about and not found.closed and note_of(found)[0] in _SECRET:
             yield Gap(found.offset, found.end)  # not of our making: anybody can compute a checksum
         else:
@@ -248,12 +266,15 @@ class StateLog:
         self._folder = folder
         self._file: File | None = None
         self.number = 0
-        self._key = PLAIN
+        self._key = FileKey(0)
         self._notes = 0
-        self.size = 0
+        self.step = 0  # bytes of the file to reserve at a time; none until it is told
+        self.size = 0  # of the notes
+        self.length = 0  # of the file: zeros behind the notes
         self.checkpoint_size = 0
         self.dirty = False
         self.urgent = False  # someone waits for the sync; acknowledgements do not
+        self.settled = 0  # records that were acknowledged since the last one
         self.lost = False  # what the disk holds of the log is unknown: only a new checkpoint helps
 
     def write(self, kind: int, body: bytes, wall: float) -> int:
@@ -263,24 +284,34 @@ class StateLog:
         number = self._notes
         self._notes += 1  # also of a note that is not written whole: what is closed under a number may be on the disk
         data = note(kind, body, number, wall, self._key, secret=kind in _SECRET)
+        path = f"{self._folder}/{state_name(self.number)}"
+        if self.step and self.size + len(data) > self.length:
+            self.length = reserve_ahead(self._files, path, self._file, self.size + len(data), self.step)
         try:
             self._file.write(data)
         except OSError:
-            self._files.truncate(f"{self._folder}/{state_name(self.number)}", self.size)
+            self._files.truncate(path, self.size)
+            self.length = self.size
             raise
         self.size += len(data)
+        self.length = max(self.length, self.size)
         self.dirty = True
         return len(data)
 
     def sync(self) -> None:
         """What was written before the call is durable after it. After an OSError only `replace` helps."""
-        self.dirty = self.urgent = False
+        self.forgo()
         if self._file is not None:
             try:
                 self._file.sync()
             except OSError:
                 self.lost = True
                 raise
+
+    def forgo(self) -> None:
+        """What was written so far needs no further sync."""
+        self.dirty = self.urgent = False
+        self.settled = 0
 
     def replace(self, number: int, notes: Iterator[tuple[int, bytes]], wall: float, key: FileKey) -> int:
         """Begin a new log with a checkpoint, durably, and remove the older. `key` was never used before. Returns its
@@ -313,8 +344,9 @@ class StateLog:
             raise
         if self._file is not None:
             self._file.close()
-        self._file, self._notes, self.size, self.checkpoint_size, self.dirty = file, count, size, size, False
-        self.urgent = self.lost = False
+        self._file, self._notes, self.size, self.length, self.checkpoint_size = file, count, size, size, size
+        self.lost = False
+        self.forgo()
         self.number, self._key = number, key
         self.tidy()
         return size

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from edge.journal.books import Stream
-from edge.journal.files import File, Files
+from edge.journal.files import File, Files, reserve_ahead
 from edge.journal.frames import close
 from edge.journal.keys import FileKey
 from edge.journal.segments import Segment
@@ -115,13 +115,9 @@ class Writer:
     def _reserve(self, file: File, size: int) -> None:
         if size <= self._reserved:
             return
-        target = (size // self._step + 1) * self._step
-        try:
-            file.reserve(target)
-            self._reserved = target
-        except OSError:  # no room ahead, or no such call here: the write itself says if it fits
-            assert self.segment is not None
-            self._reserved = max(size, self._files.size(f"{self._folder}/{self.segment.name}"))  # a part may be there
+        assert self.segment is not None
+        path = f"{self._folder}/{self.segment.name}"
+        self._reserved = reserve_ahead(self._files, path, file, size, self._step)
 
     def _begin(self, first: int) -> None:
         self.stream.number += 1

@@ -170,7 +170,7 @@ class Machine(RuleBasedStateMachine):
         fates = [self.model.fates[upstream][name] for name in chosen.values()]
         for history in fates:
             history.append(verdict.value if verdict is not None else PENDING)
-        self.waited = False  # an acknowledgement is synced a second later, what someone asks for with the next commit
+        self.waited = False  # an acknowledgement is synced 10 seconds later, what someone asks for with the next commit
         with self.use(upstream, frozenset(chosen.values())):
             try:
                 if verdict is not None:
@@ -228,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     def documents(self) -> Docs:
         return {doc.doc_id: dict(doc) for doc in self.journal.table("memory")}
 
-    @rule(seconds=st.sampled_from((1.0, 1.0, 61.0)))
+    @rule(seconds=st.sampled_from((10.0, 10.0, 61.0)))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.waited = True

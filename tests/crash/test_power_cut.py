@@ -145,7 +145,7 @@ class World:
         elif action < 0.75:
             self.commit()
         elif action < 0.8:
-            self.clock.advance(1)  # acknowledgements are durable in good time
+            self.clock.advance(10)  # acknowledgements are durable in good time
             if self.commit():
                 self.settled_durably |= self.settled
         elif action < 0.95:

@@ -382,13 +382,13 @@ def test_a_segment_under_anothers_name_does_not_open(opened: Opener, files: Memo
 
 def test_a_plain_note_is_not_believed_in_an_encrypted_log(opened: Opener, files: MemoryFiles) -> None:
     from edge.journal.frames import note
-    from edge.journal.keys import PLAIN
-    from edge.journal.statelog import TABLE
+    from edge.journal.keys import FileKey
+    from edge.journal.statelog import TABLE, state_number
 
     filled(opened).close()
     [name] = [name for name in files.names(FOLDER) if name.startswith("state")]
-    path = f"{FOLDER}/{name}"
-    files.damage(path, files.size(path), note(TABLE, b'{"t":"memory","n":9,"p":{"7":{}}}', 1000, 0.0, PLAIN))
+    path, key = f"{FOLDER}/{name}", FileKey(state_number(name) or 0)
+    files.damage(path, files.size(path), note(TABLE, b'{"t":"memory","n":9,"p":{"7":{}}}', 1000, 0.0, key))
 
     assert opened(keys=RING).table("memory").all() == [{"hidden field": "hidden words"}]
 

@@ -312,10 +312,11 @@ def test_a_letter_that_was_delivered_is_not_dead_where_the_note_of_its_requeue_i
 ) -> None:
     journal = opened()
     letters = refused(journal)
-    size = files.size(f"{FOLDER}/{max(names(files, 'state'))}")
+    log = f"{FOLDER}/{max(names(files, 'state'))}"
+    size = len(files.read(log, 0, 1 << 20).rstrip(b"\0"))
     journal.requeue("cloud")
     journal.settle("cloud", letters[:1], Verdict.DELIVERED)
-    files.damage(f"{FOLDER}/{max(names(files, 'state'))}", size + 50, b"rot")
+    files.damage(log, size + 50, b"rot")
     files.crash(power=False)
     journal = opened()
 

@@ -196,7 +196,7 @@ def test_a_segment_in_which_hardly_anything_lives_is_written_anew(opened: Opener
     files.crash(power=False)
     journal = opened(segment=1 << 16, keep_delivered=0)
 
-    assert after < before / 2
+    assert after < before * 0.55  # the newest segments, and the state log, are reserved ahead
     assert [stored.record for stored in drain(journal)][:2] == [record(1, size=300), record(500, size=300)]
     assert journal.backlog("cloud") == 202
     assert law(journal)
