@@ -39,6 +39,8 @@ from edge.model import Delivery, Record, RecordClass, RecordKind
 MARKER, CLOSED = b"\xd7J", b"\xd7S"
 MAX_FRAME = 1 << 26
 CHUNK = 1 << 17
+_EFFORT = 16  # times the bytes at hand: what salvage may put through a checksum before it is content with small frames
+_SMALL = 1 << 12
 
 _LEAD = struct.Struct("<2sI")
 _TAIL = struct.Struct("<HIQdII")
@@ -314,11 +316,20 @@ def _opened(frame: Frame, key: FileKey) -> Frame | None:
 
 
 def _salvage(read: Read, offset: int, end: int, key: FileKey, after: int, below: int) -> int | None:
-    """Where the next intact frame after a damaged place begins."""
+    """Where the next intact frame after a damaged place begins.
+
+    Bytes that look like heads of large frames cost a checksum each. Chance makes few of them; for a file that somebody
+    filled with them the effort is bounded, and then only small frames are looked for.
+    """
     data = read(offset, end - offset)
+    effort = _EFFORT * len(data)
     at = data.find(MARKER[:1], 1)
     while at >= 0:
-        if isinstance(_parse(data, at, offset + at, key, after, below, end), Frame):
-            return offset + at
+        size = skim(data, at)[0] if at + HEAD_SIZE <= len(data) else 0
+        if effort > 0 or size <= _SMALL:
+            found = _parse(data, at, offset + at, key, after, below, end)
+            if isinstance(found, Frame):
+                return offset + at
+            effort -= size if size <= len(data) - at else 0
         at = data.find(MARKER[:1], at + 1)
     return None
