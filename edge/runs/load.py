@@ -1,4 +1,4 @@
-"""Find a task's function and turn its return annotation into the outcome's schema.
+"""A task ready to run; and how a Python file becomes one: its function, its return annotation as the outcome's schema.
 
 A user's file is loaded by path under a private name: what else is called `tasks` on `sys.path` decides nothing.
 """
@@ -22,6 +22,7 @@ from edge.config.models import TaskSettings
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import TaskLoadError
+from edge.runs.engine import Engine, Program
 
 # Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
 _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
@@ -29,15 +30,12 @@ _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=F
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task ready to run: its function, its settings, and what of its outcomes never changes."""
+    """A task ready to run: its settings, its program, and what of its outcomes never changes."""
 
     name: str
     settings: TaskSettings
-    function: Callable[..., Any]
-    check: Callable[[Any], bytes]
-    """A result to its JSON; raises ValueError naming the field that is wrong."""
-    file: str
-    raw: bool
+    engine: Engine
+    program: Program
     limits: orjson.Fragment
 
     @property
@@ -46,19 +44,22 @@ class Task:
         return not (self.settings.grant.devices or self.settings.grant.publish)
 
 
-def load_task(name: str, settings: TaskSettings, folder: Path) -> Task:
-    """Import the task's file (relative to `folder`) or the packaged task of that name. Raises `TaskLoadError`."""
-    module, function_name = _module(name, settings.run, folder)
-    function = _function(module, function_name)
+def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:
+    """The task, with what `engine` made of its file. Raises `TaskLoadError`."""
     return Task(
         name=name,
         settings=settings,
-        function=function,
-        check=_schema(function, module),
-        file=str(module.__file__),
-        raw=getattr(function, TASK_MARK)["raw"],
+        engine=engine,
+        program=engine.load(name, settings, folder),
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
     )
+
+
+def import_program(name: str, settings: TaskSettings, folder: Path) -> Program:
+    """Import the task's file (relative to `folder`) or the packaged task of that name. Raises `TaskLoadError`."""
+    module, function_name = _module(name, settings.run, folder)
+    function = _function(module, function_name)
+    return Program(function, _schema(function, module), str(module.__file__), getattr(function, TASK_MARK)["raw"])
 
 
 def _limits(settings: TaskSettings) -> dict[str, Any]:
