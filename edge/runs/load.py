@@ -77,9 +77,7 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     place, _, function = run.partition(":")
     if not place.endswith(".py"):
         return _packaged(place), function or None
-    path = (folder / place).resolve()
-    if not path.is_file():
-        raise TaskLoadError(f"tasks.{name}.run: there is no file {path}")
+    path = _own(name, folder / place)
     private = f"edge_user_tasks.{name}"
     spec = importlib.util.spec_from_file_location(private, path)
     if spec is None or spec.loader is None:
@@ -91,6 +89,25 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     except Exception as error:
         raise TaskLoadError(f"tasks.{name}.run: {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module, function or None
+
+
+def find_file(name: str, run: str | None, folder: Path) -> tuple[Path, str | None]:
+    """The file of a task and the function asked for, without importing anything of it. Raises `TaskLoadError`."""
+    place, _, function = (run or name).partition(":")
+    if place.endswith(".py"):
+        return _own(name, folder / place), function or None
+    packaged = importlib.util.find_spec("tasks")
+    for tasks in packaged.submodule_search_locations or () if packaged is not None else ():
+        if place.isidentifier() and (file := Path(tasks, f"{place}.py")).is_file():
+            return file, function or None
+    raise TaskLoadError(f"tasks.{name}: there is no packaged task {place!r}; give run: ./tasks/FILE.py:FUNCTION")
+
+
+def _own(name: str, path: Path) -> Path:
+    path = path.resolve()
+    if not path.is_file():
+        raise TaskLoadError(f"tasks.{name}.run: there is no file {path}")
+    return path
 
 
 def _packaged(name: str) -> ModuleType:
@@ -130,13 +147,18 @@ def _schema(function: Callable[..., Any], module: ModuleType) -> Callable[[Any],
         raise TaskLoadError(f"{module.__file__}: the annotations of {function.__name__} are wrong: {error}") from error
     annotation = hints.get("return", Any)
     try:
-        # Inside a tuple, because a configuration may not be given for a dataclass itself.
-        adapter = TypeAdapter(tuple[annotation], config=_STRICT)  # type: ignore[valid-type]
+        return checked(annotation)
     except PydanticSchemaGenerationError as error:
         raise TaskLoadError(
             f"{module.__file__}: {function.__name__} returns {annotation!r}, which has no JSON schema; "
             "return a dataclass, a dict or a scalar"
         ) from error
+
+
+def checked(annotation: Any) -> Callable[[Any], bytes]:
+    """What turns a result of that type into JSON, and raises ValueError for any other."""
+    # Inside a tuple, because a configuration may not be given for a dataclass itself.
+    adapter = TypeAdapter(tuple[annotation], config=_STRICT)
     validate = adapter.validator.validate_python
 
     def check(result: Any) -> bytes:
