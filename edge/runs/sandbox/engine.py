@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from edge.config.models import TaskSettings
 from edge.context import Context
@@ -56,7 +55,7 @@ class Sandbox:
         source: Source = program.entry
         trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
         bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
-        inputs = {"_edge_event": _data(run.event), "_edge_correlation_id": ctx.correlation_id}
+        inputs = {"_edge_event": _plain(run.event), "_edge_correlation_id": ctx.correlation_id}
         if self._pool is None:
             raise RuntimeError("a task of the sandbox was not loaded by it")
         try:
@@ -74,9 +73,9 @@ class Sandbox:
             pool.close()
 
 
-def _data(event: Event) -> dict[str, Any]:
-    data = event._asdict()
-    return {**data, "kind": event.kind.value, "values": dict(event.values), "quality": str(event.quality)}
+def _plain(event: Event) -> Event:
+    """The event of types that the sandbox knows."""
+    return event._replace(kind=event.kind.value, values=dict(event.values))  # type: ignore[arg-type]
 
 
 def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Ending:

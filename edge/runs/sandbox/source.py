@@ -14,7 +14,7 @@ from typing import Any, Literal, Union
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from edge.runs.sandbox.prelude import BEHIND, call
+from edge.runs.sandbox.prelude import behind
 
 LARGEST = 64_000  # bytes of source: compiling is outside the time limit
 _SCALARS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any,
@@ -60,7 +60,26 @@ def read(data: bytes, function: str | None) -> Source:
         for word in mark.keywords
     )
     lines = text.count("\n") + 1
-    return Source(f"{_blanked(text, tree)}\n{BEHIND}{call(node.name)}", node.name, annotation, raw, lines)
+    return Source(
+        f"{_blanked(text, tree)}\n{behind(node.name, _second(node), _mentioned(tree))}",
+        node.name,
+        annotation,
+        raw,
+        lines,
+    )
+
+
+def _second(node: ast.FunctionDef) -> str:
+    """The name of its second parameter; empty, which is always mentioned, where it takes them another way."""
+    names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+    return names[1] if len(names) > 1 else ""
+
+
+def _mentioned(tree: ast.Module) -> set[str]:
+    """Names and attributes that stand in the source."""
+    nodes = list(ast.walk(tree))
+    names = {""} | {node.id for node in nodes if isinstance(node, ast.Name)}
+    return names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 
 def _is_task(decorator: ast.expr) -> bool:

@@ -155,3 +155,12 @@ def test_a_schema_that_doubles_at_every_step_is_read_once(sandbox: Sandbox, tmp_
     ending, _ = end(sandbox, text + "@task\ndef go(event, ctx) -> C0:\n    return C0(None, None)\n", tmp_path)
 
     assert ending.result == b'{"a":null,"b":null}'
+
+
+def test_a_method_that_is_only_meant_is_there_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    body = "    getattr(ctx, 'pub' + 'lish')('out', 7)\n    return {'kind': event.kind, 'topic': event.topic}\n"
+
+    ending, run = end(sandbox, f"from edge import task\n@task\ndef go(event, ctx) -> dict:\n{body}", tmp_path)
+
+    assert ending.result == b'{"kind":"message","topic":null}'
+    assert [record.topic for record in run.publishes] == ["out"]
