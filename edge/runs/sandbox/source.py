@@ -21,6 +21,14 @@ _SCALARS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool
                             "object": Any, "dict": dict[str, Any], "list": list[Any]}  # fmt: skip
 _CLOSED = "bool, int, float, str, None, Any, dict, list, Literal, unions of them, and dataclasses of the same file"
 _DEEPEST = 32
+_BEYOND: dict[type[ast.AST], str] = {
+    ast.Yield: "there are no generators",
+    ast.YieldFrom: "there are no generators",
+    ast.Delete: "there is no `del`",
+    ast.TryStar: "there is no `except*`",
+    ast.AsyncFor: "there is no `async for`",
+    ast.AsyncWith: "there is no `async with`",
+}
 
 
 class BadSource(ValueError):
@@ -47,6 +55,7 @@ def read(data: bytes, function: str | None) -> Source:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
+        _stay_inside(tree)
         node, mark = _marked(tree, function)
         annotation = Any if node.returns is None else _Types(tree).of(node.returns)
     except SyntaxError as error:
@@ -67,6 +76,16 @@ def read(data: bytes, function: str | None) -> Source:
         raw,
         lines,
     )
+
+
+def _stay_inside(tree: ast.Module) -> None:
+    """Raises `BadSource` at the first thing that Python has and the sandbox has not."""
+    for node in ast.walk(tree):
+        what = next((words for kind, words in _BEYOND.items() if isinstance(node, kind)), "")
+        if isinstance(node, ast.ClassDef) and (node.bases or node.keywords):
+            what = f"{node.name} must be a class without a base class"
+        if what:
+            raise BadSource(f"line {getattr(node, 'lineno', 0)}: {what} in the sandbox")
 
 
 def _second(node: ast.FunctionDef) -> str:
@@ -172,8 +191,8 @@ class _Types:
         raise self._unknown(node)
 
     def _fields(self, node: ast.ClassDef) -> Any:
-        if node.bases or not any(ast.unparse(mark).startswith("dataclass") for mark in node.decorator_list):
-            raise BadSource(f"line {node.lineno}: {node.name} must be a @dataclass without a base class")
+        if not any(ast.unparse(mark).startswith("dataclass") for mark in node.decorator_list):
+            raise BadSource(f"line {node.lineno}: a result in the sandbox is a @dataclass, and {node.name} is not")
         if node.name in self._made:
             return self._made[node.name]
         if node.name in self._open or len(self._open) >= _DEEPEST:

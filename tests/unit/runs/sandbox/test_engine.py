@@ -133,6 +133,8 @@ def test_loading_runs_nothing_of_the_file(sandbox: Sandbox, tmp_path: Path) -> N
         ("@task\ndef go(event, ctx) -> open('/etc/passwd'): ...\n", "line 2: a result in the sandbox cannot be open("),
         ("@dataclass\nclass A:\n    a: 'A'\n@task\ndef go(event, ctx) -> A: ...\n", "A holds itself"),
         ("@task\ndef go(event, ctx) -> " + "A | " * 40 + "A: ...\n", "cannot be A"),
+        ("@task\ndef go(event, ctx):\n    yield 1\n", "line 3: there are no generators in the sandbox"),
+        ("class A: ...\n@task\ndef go(event, ctx) -> A: ...\n", "is a @dataclass, and A is not"),
         ("class A(B): ...\n@task\ndef go(event, ctx) -> A: ...\n", "without a base class"),
         ("x = 1\n" * 20_000, "takes at most 64000"),
         ("x = " + "(" * 30_000, "line 1: this is not Python"),
