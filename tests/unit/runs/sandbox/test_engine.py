@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edge.model import Status
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.sandbox.engine import Sandbox
+from edge.runs.sandbox.pool import Pool
 from tests.unit.runs.sandbox.bench import Lamp, end
 
 HEAD = """\
@@ -166,3 +168,14 @@ def test_a_method_that_is_only_meant_is_there_too(sandbox: Sandbox, tmp_path: Pa
 
     assert ending.result == b'{"kind":"message","topic":null}'
     assert [record.topic for record in run.publishes] == ["out"]
+
+
+def test_without_the_library_or_a_wrapper_a_task_is_refused_and_never_run_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(TaskLoadError, match="bwrap, or setpriv and prlimit, and neither works here"):
+        end(Sandbox(lambda: Pool(probe=lambda command: False)), DECIDE, tmp_path)
+
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+    with pytest.raises(TaskLoadError, match=r"edge-runtime\[sandbox\]"):
+        end(Sandbox(), DECIDE, tmp_path)
