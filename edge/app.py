@@ -35,7 +35,10 @@ from edge.outside import Outside
 from edge.parts import Part, until
 from edge.pipeline import SLOTS, Pipeline
 from edge.runs.crew import Crew
+from edge.runs.engine import Engine
+from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
+from edge.runs.sandbox.engine import Sandbox
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -58,7 +61,8 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        self.tasks = _load_tasks(config)
+        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox())}
+        self.tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
@@ -278,6 +282,8 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            for engine in self.engines.values():
+                stack.callback(engine.close)
             stack.callback(self.traffic.close)
             stack.callback(self.instruments.close)
 
@@ -352,8 +358,9 @@ def _part(name: str, kind: str, state: str, since: float, error: str) -> dict[st
     return {"name": name, "kind": kind, "state": state, "since": iso(since), "last_error": error or None}
 
 
-def _load_tasks(config: Config) -> dict[str, Task]:
-    return {name: load_task(name, settings, Path.cwd()) for name, settings in config.tasks.items()}
+def _load_tasks(config: Config, engines: Mapping[str, Engine]) -> dict[str, Task]:
+    folder = Path.cwd()
+    return {name: load_task(name, task, folder, engines[task.engine]) for name, task in config.tasks.items()}
 
 
 def build(config: Config, outside: Outside) -> Runtime:

@@ -114,7 +114,7 @@ class Desk:
             {
                 "name": name,
                 "run": task.settings.run or name,
-                "file": task.file,
+                "file": task.program.file,
                 "counts": counts.get(name, {}),
                 **task.settings.model_dump(
                     mode="json",

@@ -29,9 +29,8 @@ from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, St
 from edge.runs.admission import PARKED, Admission
 from edge.runs.context import Device, RunContext, Topic
 from edge.runs.crew import HandedOver
-from edge.runs.inline import execute, too_late
 from edge.runs.load import Task
-from edge.runs.run import Dispatch, Ending, Promise, Run
+from edge.runs.run import Dispatch, Ending, Promise, Run, too_late
 from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -236,7 +235,8 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
-        ending = execute(run, RunContext(run, self._clock, self._devices, self._matches, self._minter.mint))
+        ctx = RunContext(run, self._clock, self._devices, self._matches, self._minter.mint)
+        ending = run.task.engine.run(run, ctx)
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
@@ -374,7 +374,7 @@ class Pipeline:
             self._record_refusals(all=True)
 
     def _give_up(self, run: Run) -> None:
-        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.file}
+        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.program.file}
         with self._lock:
             if run.end():
                 self._beside.discard(run)

@@ -91,7 +91,9 @@ class Traffic:
             minter=minter,
             deliveries=journal.deliveries(link.client_id),
             forget=lambda: journal.forget_deliveries(link.client_id),
-            raw={task.settings.when.source for task in tasks.values() if task.raw and task.settings.when.source},
+            raw={
+                task.settings.when.source for task in tasks.values() if task.program.raw and task.settings.when.source
+            },
             commands=self._remote(),
             command=self._command,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from edge.cli.arguments import Arguments
 from edge.cli.exits import FINE, MISTAKE
@@ -10,7 +12,10 @@ from edge.cli.gateway import Gateway
 from edge.cli.output import columns, count, paint, say, say_json
 from edge.cli.sentences import summary
 from edge.config.check import schema as json_schema
+from edge.config.models import Config
 from edge.errors import Problem
+from edge.runs.load import find_file
+from edge.runs.sandbox.source import BadSource, read
 
 
 def check(words: list[str]) -> int:
@@ -27,14 +32,15 @@ def check(words: list[str]) -> int:
     )
     gateway = Gateway(options.config)
     examined = gateway.examined
-    said = (*examined.problems, *examined.warnings)
+    problems = [*examined.problems, *(_refused(examined.config) if examined.config is not None else ())]
+    said = (*problems, *examined.warnings)
     if options.json:
         say_json([asdict(problem) for problem in said])
-        return MISTAKE if examined.config is None else FINE
+        return MISTAKE if problems else FINE
     for problem in said:
         say(_shown(problem))
-    if examined.config is None:
-        say(f"\n{count(len(examined.problems), 'problem')} in {gateway.file}")
+    if problems or examined.config is None:
+        say(f"\n{count(len(problems), 'problem')} in {gateway.file}")
         return MISTAKE
     say(f"{paint('ok', 'green')}  {gateway.file}")
     say(columns((f"  {label}", sentence) for label, sentence in summary(examined.config)))
@@ -50,6 +56,18 @@ def schema(words: list[str]) -> int:
     ).with_json("always").parse_args(words)
     say_json(json_schema())
     return FINE
+
+
+def _refused(config: Config) -> Iterator[Problem]:
+    """What the sandbox would not take of its tasks' files, which are parsed and not run."""
+    for name, task in config.tasks.items():
+        if task.engine == "sandbox":
+            file, function = find_file(name, task.run, Path.cwd())
+            try:
+                read(file.read_bytes(), function)
+            except BadSource as error:
+                hint = "docs/guides/sandbox.md tells what it takes"
+                yield Problem(file=str(file), line=0, path=f"tasks.{name}", message=str(error), hint=hint)
 
 
 def _shown(problem: Problem) -> str:

@@ -193,6 +193,9 @@ class Limits(Section):
 
     time: LongerThanZero = Field(default=10.0, description="a run that takes longer ends as `timeout`")
     calls: Annotated[int, Field(ge=0)] = Field(default=1000, description="calls to devices in one run")
+    memory: Annotated[Size, Field(ge=1_000_000, le=128_000_000)] = Field(
+        default=16_000_000, description="heap of one run in the `sandbox`; `inline` cannot limit it"
+    )
     publishes: Annotated[int, Field(ge=0)] = Field(default=100, description="messages one run may publish")
     output: Annotated[Size, Field(ge=1)] = Field(default=64_000, description="size of a result as JSON")
     notes: Annotated[int, Field(ge=0)] = Field(default=100, description="notes in one run")
@@ -211,7 +214,9 @@ class TaskSettings(Section):
     run: RunPath | None = Field(
         default=None, description="`./tasks/FILE.py:FUNCTION`; default: the packaged task of this name"
     )
-    engine: Literal["inline"] = Field(default="inline", description="how it is run; this version has only `inline`")
+    engine: Literal["inline", "sandbox"] = Field(
+        default="inline", description="`inline`: in this process, for your own code; `sandbox`: walled off, hard limits"
+    )
     grant: Grant = Field(default=Grant(), description="what it may touch")
     limits: Limits = Field(default=Limits(), description="what it may spend")
     cooldown: Duration | None = Field(default=None, description="after a start, this long without another")

@@ -22,8 +22,7 @@ _NAME_HINT = "a lower-case letter, then letters, digits, - and _: `front-door`"
 
 # Said by the documentation of later versions; a person who writes them deserves more than "unknown key".
 _LATER = {
-    ("grant", "tools"): "tools come with the sandbox; this version has only `engine: inline`",
-    ("limits", "memory"): "memory is limited by the sandbox only; this version has only `engine: inline`",
+    ("grant", "tools"): "tools are not in this version",
     ("tasks", "*", "retries"): "retries are not in this version",
     ("tasks", "*", "check"): "result checks are not in this version",
 }
@@ -275,8 +274,9 @@ def _wrong_choice(steps: Steps, value: Any, report: Report) -> None:
     shown = listed(choices)
     if steps[-1] == "qos" and value == 2:
         report.at(steps, _QOS_2, "write qos: 1; a repeated message is recognised")
-    elif steps[-1] == "engine" and value in ("sandbox", "worker"):
-        report.at(steps, f"the engine {value} is not in this version; there is only inline", "write `engine: inline`")
+    elif steps[-1] == "engine" and value == "worker":
+        message = "the engine worker is not in this version; there are inline and sandbox"
+        report.at(steps, message, "write `engine: inline`")
     elif len(choices) == 1:
         report.at(steps, f"{steps[-1]} can only be {shown} in this version, not {kind_of(value)}", f"write {shown}")
     else:

@@ -1,4 +1,4 @@
-"""Find a task's function and turn its return annotation into the outcome's schema.
+"""A task ready to run; and how a Python file becomes one: its function, its return annotation as the outcome's schema.
 
 A user's file is loaded by path under a private name: what else is called `tasks` on `sys.path` decides nothing.
 """
@@ -22,6 +22,7 @@ from edge.config.models import TaskSettings
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import TaskLoadError
+from edge.runs.engine import Engine, Program
 
 # Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
 _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
@@ -29,15 +30,12 @@ _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=F
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task ready to run: its function, its settings, and what of its outcomes never changes."""
+    """A task ready to run: its settings, its program, and what of its outcomes never changes."""
 
     name: str
     settings: TaskSettings
-    function: Callable[..., Any]
-    check: Callable[[Any], bytes]
-    """A result to its JSON; raises ValueError naming the field that is wrong."""
-    file: str
-    raw: bool
+    engine: Engine
+    program: Program
     limits: orjson.Fragment
 
     @property
@@ -46,19 +44,22 @@ class Task:
         return not (self.settings.grant.devices or self.settings.grant.publish)
 
 
-def load_task(name: str, settings: TaskSettings, folder: Path) -> Task:
-    """Import the task's file (relative to `folder`) or the packaged task of that name. Raises `TaskLoadError`."""
-    module, function_name = _module(name, settings.run, folder)
-    function = _function(module, function_name)
+def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:
+    """The task, with what `engine` made of its file. Raises `TaskLoadError`."""
     return Task(
         name=name,
         settings=settings,
-        function=function,
-        check=_schema(function, module),
-        file=str(module.__file__),
-        raw=getattr(function, TASK_MARK)["raw"],
+        engine=engine,
+        program=engine.load(name, settings, folder),
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
     )
+
+
+def import_program(name: str, settings: TaskSettings, folder: Path) -> Program:
+    """Import the task's file (relative to `folder`) or the packaged task of that name. Raises `TaskLoadError`."""
+    module, function_name = _module(name, settings.run, folder)
+    function = _function(module, function_name)
+    return Program(function, _schema(function, module), str(module.__file__), getattr(function, TASK_MARK)["raw"])
 
 
 def _limits(settings: TaskSettings) -> dict[str, Any]:
@@ -76,9 +77,7 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     place, _, function = run.partition(":")
     if not place.endswith(".py"):
         return _packaged(place), function or None
-    path = (folder / place).resolve()
-    if not path.is_file():
-        raise TaskLoadError(f"tasks.{name}.run: there is no file {path}")
+    path = _own(name, folder / place)
     private = f"edge_user_tasks.{name}"
     spec = importlib.util.spec_from_file_location(private, path)
     if spec is None or spec.loader is None:
@@ -90,6 +89,25 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     except Exception as error:
         raise TaskLoadError(f"tasks.{name}.run: {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module, function or None
+
+
+def find_file(name: str, run: str | None, folder: Path) -> tuple[Path, str | None]:
+    """The file of a task and the function asked for, without importing anything of it. Raises `TaskLoadError`."""
+    place, _, function = (run or name).partition(":")
+    if place.endswith(".py"):
+        return _own(name, folder / place), function or None
+    packaged = importlib.util.find_spec("tasks")
+    for tasks in packaged.submodule_search_locations or () if packaged is not None else ():
+        if place.isidentifier() and (file := Path(tasks, f"{place}.py")).is_file():
+            return file, function or None
+    raise TaskLoadError(f"tasks.{name}: there is no packaged task {place!r}; give run: ./tasks/FILE.py:FUNCTION")
+
+
+def _own(name: str, path: Path) -> Path:
+    path = path.resolve()
+    if not path.is_file():
+        raise TaskLoadError(f"tasks.{name}.run: there is no file {path}")
+    return path
 
 
 def _packaged(name: str) -> ModuleType:
@@ -129,13 +147,18 @@ def _schema(function: Callable[..., Any], module: ModuleType) -> Callable[[Any],
         raise TaskLoadError(f"{module.__file__}: the annotations of {function.__name__} are wrong: {error}") from error
     annotation = hints.get("return", Any)
     try:
-        # Inside a tuple, because a configuration may not be given for a dataclass itself.
-        adapter = TypeAdapter(tuple[annotation], config=_STRICT)  # type: ignore[valid-type]
+        return checked(annotation)
     except PydanticSchemaGenerationError as error:
         raise TaskLoadError(
             f"{module.__file__}: {function.__name__} returns {annotation!r}, which has no JSON schema; "
             "return a dataclass, a dict or a scalar"
         ) from error
+
+
+def checked(annotation: Any) -> Callable[[Any], bytes]:
+    """What turns a result of that type into JSON, and raises ValueError for any other."""
+    # Inside a tuple, because a configuration may not be given for a dataclass itself.
+    adapter = TypeAdapter(tuple[annotation], config=_STRICT)
     validate = adapter.validator.validate_python
 
     def check(result: Any) -> bytes:

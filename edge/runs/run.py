@@ -122,6 +122,21 @@ class Run:
         return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
 
 
+def returned(run: Run, encoded: bytes) -> Ending:
+    """What a run ends with whose task returned a result of the declared type."""
+    settings, file = run.task.settings, run.task.program.file
+    if len(encoded) > settings.limits.output:
+        message = f"the result has {len(encoded)} bytes, limits.output is {settings.limits.output}"
+        return Ending(Status.FAILURE, error={"type": "LimitExceeded", "message": message, "where": file})
+    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded)
+
+
+def too_late(run: Run) -> Ending:
+    """What a run ends with that did not end in time."""
+    message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
+    return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": run.task.program.file})
+
+
 class Dispatch:
     """What one incoming item started, as far as it got: the watchdog completes it when a run takes long."""
 

@@ -18,6 +18,7 @@ from edge.config import check, load
 from edge.demo.stage import CONFIG, Stage
 from edge.links import embedded
 from edge.links.mqtt import MqttLink
+from edge.runs.inline import Inline
 from edge.runs.load import load_task
 
 EDGE = [sys.executable, "-m", "edge"]
@@ -143,7 +144,10 @@ def test_the_configuration_it_prints_is_one_that_check_accepts(tmp_path: Path) -
 def test_every_task_of_the_greenhouse_is_a_packaged_one() -> None:
     config = load(CONFIG, environ={})
 
-    files = {name: Path(load_task(name, task, Path(os.devnull)).file).stem for name, task in config.tasks.items()}
+    files = {
+        name: Path(load_task(name, task, Path(os.devnull), Inline()).program.file).stem
+        for name, task in config.tasks.items()
+    }
     assert files == {
         "frost": "climate_alarm",
         "frost_over": "climate_alarm",

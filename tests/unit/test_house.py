@@ -27,6 +27,7 @@ HOMES = {
     "httpx": "edge/links/http.py",
     "tinydb": "edge/journal/",
     "cryptography": "edge/journal/cipher.py",
+    "pydantic_monty": "edge/runs/sandbox/pool.py",
     "ruamel": "edge/config/",
     "gpiozero": "drivers/gpio.py",
     "smbus2": "drivers/bus.py",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
-from edge.config.rules.survey import Survey
+from edge.config.rules.survey import Survey, names_of
 from edge.errors import Problem
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -27,12 +27,22 @@ class _Wanted:
 def check_programs(survey: Survey) -> None:
     """Every task's file and function exist, and the function looks like a task."""
     for name, settings in survey.config.tasks.items():
+        _check_memory(survey, name)
         steps: Steps = ("tasks", name) if settings.run is None else ("tasks", name, "run")
         place, _, function = (settings.run or name).partition(":")
         if place.endswith(".py"):
             _check_file(_Wanted(steps, Path(place), function or None), survey.folder, survey.report)
         else:
             _check_packaged(steps, place, function or None, survey.report)
+
+
+def _check_memory(survey: Survey, name: str) -> None:
+    steps: Steps = ("tasks", name, "limits", "memory")
+    report, engine = survey.report, survey.config.tasks[name].engine
+    judged = not report.spoiled(steps) and not report.spoiled(("tasks", name, "engine"))
+    if judged and engine == "inline" and "memory" in names_of(survey.data, "tasks", name, "limits"):
+        message = "inline cannot limit memory: the task runs in this process"
+        report.at(steps, message, "write `engine: sandbox`, or delete this key")
 
 
 def _check_packaged(steps: Steps, name: str, function: str | None, report: Report) -> None:

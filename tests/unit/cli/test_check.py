@@ -46,6 +46,17 @@ def test_programs_get_the_same_as_a_list(folder: Path, edge: Edge) -> None:
     assert (problem["file"], problem["line"]) == ("edge.yaml", 3)
 
 
+def test_a_file_that_leaves_the_sandboxs_part_of_python_is_named_with_the_line(folder: Path, edge: Edge) -> None:
+    (folder / "app.py").write_text("from edge import task\n@task\ndef go(event, ctx):\n    del event\n")
+    own = 'engine: sandbox\n    run: "./app.py"'
+    (folder / "edge.yaml").write_text(STARTER.replace('run: "./tasks/overheat.py:overheat"', own))
+
+    said = edge("check")
+
+    assert said.code == 1
+    assert "tasks.overheat: line 4: there is no `del` in the sandbox" in said.out
+
+
 def test_other_verbs_refuse_a_wrong_configuration_with_the_same_lines(folder: Path, edge: Edge) -> None:
     (folder / "edge.yaml").write_text(STARTER.replace("every: 2s", "evry: 2s"))
     said = edge("read", "room")

@@ -17,6 +17,7 @@ from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
 from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordClass, RecordKind, Start, Stored
 from edge.pipeline import Pipeline
+from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
 from edge.telemetry import Telemetry
 from edge.testing.clock import VirtualClock
@@ -125,6 +126,7 @@ class Workbench:
                 name,
                 TaskSettings.model_validate({"when": {"source": "s"}, "run": f"./app.py:{name}", **settings}),
                 folder,
+                Inline(),
             )
             for name, settings in tasks.items()
         }

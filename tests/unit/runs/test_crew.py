@@ -66,7 +66,7 @@ class Running:
 
     @property
     def module(self) -> dict:
-        return self.bench.tasks["slow"].function.__globals__
+        return self.bench.tasks["slow"].program.entry.__globals__
 
     def until(self, condition: Callable[[], bool]) -> None:
         with self.changed:

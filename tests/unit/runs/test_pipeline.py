@@ -137,7 +137,7 @@ def slow(event: Event, ctx: Context) -> int:
 """,
         slow={"limits": {"time": "2s"}},
     )
-    bench.tasks["slow"].function.__globals__["CLOCKS"].append(bench.clock)
+    bench.tasks["slow"].program.entry.__globals__["CLOCKS"].append(bench.clock)
     bench.send()
     bench.settle()
 
