@@ -10,12 +10,12 @@ from edge.journal.journal import open_journal
 from edge.journal.limits import Limits
 
 if TYPE_CHECKING:
-    from tinydb import TinyDB
+    from edge.journal.tables import JournalDB
 
 
 def open_database(
     path: str, *, limits: Limits | None = None, files: Files | None = None, clock: Clock | None = None
-) -> TinyDB:
+) -> JournalDB:
     """Open or create a TinyDB in folder `path`: the whole documented API, every change durable on return.
 
     `limits`: how large a table may be (`table_size`) and how many there may be (`tables`). What differs from stock

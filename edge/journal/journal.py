@@ -39,7 +39,7 @@ from edge.journal.tickets import Progress, Ticket
 from edge.model import Delivery, Record, RecordClass, RecordKind, Stored, Verdict
 
 if TYPE_CHECKING:
-    from tinydb.table import Table
+    from edge.journal.tables import StoredTable
 
 
 class Journal:
@@ -260,7 +260,7 @@ class Journal:
 
     # -- state tables ---------------------------------------------------------------------------------------------
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> StoredTable:
         """A TinyDB table whose every change is one durable frame; the same object for the same name. `outcomes` is
         the outcomes kept, read-only, streamed from the segments; a document's id is its sequence number."""
         if self._database is None:
@@ -268,7 +268,7 @@ class Journal:
 
             with self._books:
                 self._database = self._database or RuntimeDB(self)
-        table: Table = self._database.table(name)
+        table: StoredTable = self._database.table(name)
         return table
 
     @property

@@ -112,7 +112,7 @@ class JournalStorage(Storage):
         self.backend.close()
 
 
-class _StoredTable(Table):
+class StoredTable(Table):
     """A table over `JournalStorage`."""
 
     def __init__(self, storage: JournalStorage, name: str, cache_size: int | None = 10) -> None:
@@ -128,7 +128,7 @@ class _StoredTable(Table):
         return document
 
 
-class JournalTable(_StoredTable):
+class JournalTable(StoredTable):
     """A TinyDB table over `JournalStorage`: reads work on what was there when they began."""
 
     def __init__(
@@ -286,7 +286,7 @@ def _number(doc_id: Any) -> int | None:
         return None
 
 
-class OutcomesTable(_StoredTable):
+class OutcomesTable(StoredTable):
     """The outcomes as a TinyDB table to search, read from the segments each time and by each caller without a lock;
     memory does not grow with what is kept, except for what `all` and `search` return. To ask for a `doc_id`, which
     is the sequence number, costs a look; everything else reads all there is."""
