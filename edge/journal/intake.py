@@ -20,7 +20,7 @@ from edge.journal.tickets import Progress, Ticket
 from edge.journal.writer import Group
 from edge.model import Delivery, Record, RecordClass, RecordKind, Stored
 
-_WORTH = {RecordClass.ALARM: 0, RecordClass.TELEMETRY: 1, RecordClass.PUBLISH: 2}
+_WORTH = {RecordClass(name): place for place, name in enumerate(STREAMS)}
 _LAZY = 1 << 16  # bytes that nobody waits for, gathered before the writer is woken for them
 
 
@@ -40,7 +40,7 @@ class Intake:
         self.sequence = self._due = progress.durable
         self.buffered = 0
         self.closed = False
-        self.clock = clock
+        self._clock = clock
         self._path = path
         self._progress = progress
         self._levels: dict[str, Durability] = {name: limits.level(name) for name in STREAMS}
@@ -70,7 +70,7 @@ class Intake:
         level = self._levels[stream]
         crc = crc32(body, crc32(front, self._seeds[stream]))
         length = len(front) + len(body)
-        wall = self.clock.wall()
+        wall = self._clock.wall()
         with self._lock:
             if self.closed:
                 raise JournalError(f"{self._path}: the journal is closed")

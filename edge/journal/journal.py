@@ -195,7 +195,7 @@ class Journal:
         with self._books:
             letters = self._ledger.letters
             for sequence in sequences:
-                found = letters.write(upstream, sequence, reason, self._intake.clock.wall())
+                found = letters.write(upstream, sequence, reason, self._ledger.wall())
                 if found is not None:
                     letters.send(self._intake.enclose(*found), found[0])
                     count += 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from edge.journal.segments import STREAMS
 from edge.model import RecordClass
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ Durability = Literal["memory", "written", "fsync"]
 
 Policy = Literal["drop_oldest", "drop_newest", "block", "thin"]
 
-WORTH = (RecordClass.PUBLISH.value, RecordClass.TELEMETRY.value, RecordClass.ALARM.value)
+WORTH = tuple(reversed(STREAMS))
 """The classes, cheapest first: the order in which they give way."""
 
 
