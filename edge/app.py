@@ -39,6 +39,7 @@ from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
 from edge.runs.sandbox.engine import Sandbox
+from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -121,13 +122,23 @@ class Runtime:
             triggers=triggers,
             tasks=self.tasks,
             journal=self.journal,
-            devices=self.instruments.handles,
-            matches=covers,
-            clock=self.clock,
-            minter=self.minter,
+            around=self._surround(),
             tally=self.tally,
             telemetry=self.telemetry,
         )
+
+    def _surround(self) -> Surroundings:
+        return Surroundings(
+            clock=self.clock,
+            mint=self.minter.mint,
+            matches=covers,
+            devices=self.instruments.handles,
+            readings=self._last_values,
+        )
+
+    def _last_values(self, device: str) -> Mapping[str, float | bool]:
+        last = self.instruments.last.get(device)
+        return {} if last is None else last.values
 
     def _connect(self) -> Traffic:
         return Traffic(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
 from edge.errors import NotGranted
 
-__all__ = ["TASK_MARK", "Actuator", "Context", "NotGranted", "task"]
+__all__ = ["TASK_MARK", "Actuator", "Context", "Memory", "NotGranted", "Scratch", "task"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 TASK_MARK = "__edge_task__"
@@ -33,6 +33,35 @@ class Actuator(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What a task remembers across runs, restarts and power cuts; bounded by its `memory:` in edge.yaml."""
+
+    def append(self, value: Any, ttl: float | None = None) -> None:
+        """Remember `value`, which must be JSON, for `ttl` seconds at most; durable on return. The oldest entries go
+        where there is no room."""
+        ...
+
+    def read(self, limit: int = 100) -> list[Any]:
+        """The newest values, newest first."""
+        ...
+
+    def search(self, text: str, limit: int = 100) -> list[Any]:
+        """The newest values whose JSON contains `text`, upper and lower case alike; newest first."""
+        ...
+
+
+class Scratch(Protocol):
+    """What a run notes down for itself while it is tried again: 64 KB, gone with its outcome."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value put last, or `default`."""
+        ...
+
+    def put(self, key: str, value: Any) -> None:
+        """Note down a value, which must be JSON."""
+        ...
+
+
 class Context(Protocol):
     """All that a run may do to the world. What `grant:` does not give raises `NotGranted`.
 
@@ -42,6 +71,45 @@ class Context(Protocol):
     @property
     def correlation_id(self) -> str:
         """Follows event -> run -> publish -> outcome."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The task's `config:` in edge.yaml; a copy."""
+        ...
+
+    @property
+    def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
+        """Device -> channel -> last value, of the devices in the task's `readings:`; touches no bus."""
+        ...
+
+    @property
+    def recalled(self) -> Sequence[Any]:
+        """The newest values of the task's memory when the run began, as many as `memory.recall`; newest first."""
+        ...
+
+    @property
+    def resumed(self) -> Any:
+        """What this run gave to `checkpoint` last before a crash interrupted it; None in a run that was not."""
+        ...
+
+    @property
+    def scratch(self) -> Scratch:
+        """Notes of this run to itself, kept while it is tried again."""
+        ...
+
+    @property
+    def memory(self) -> Memory:
+        """What the task remembers; needs `memory:` at the task."""
+        ...
+
+    def tool(self, name: str) -> Any:
+        """A tool of edge.yaml, with its operations as methods; needs `grant: {tools: [name]}`."""
+        ...
+
+    def checkpoint(self, value: Any) -> None:
+        """Keep `value`, which must be JSON, so that a run which a crash interrupts can go on from it; durable on
+        return. Does nothing unless the task has `on_crash: resume`."""
         ...
 
     def device(self, name: str) -> Actuator:

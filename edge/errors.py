@@ -5,6 +5,7 @@
     |- TaskError          a run ended in a way the author or owner can mend
     |  |- NotGranted      the task asked for what edge.yaml did not give
     |  |- LimitExceeded   a limit of the task was reached; the message names number and limit
+    |  |- ToolError       a tool could not do what was asked of it
     |  |- RunTimeout      the time limit was reached
     |  `- RunCancelled    the runtime is stopping, or the run was replaced
     |- TaskLoadError      the file or function of a task cannot be used
@@ -59,6 +60,10 @@ class NotGranted(TaskError, PermissionError):
 
 class LimitExceeded(TaskError):
     """A limit of the task was reached; the message names the number and the limit."""
+
+
+class ToolError(TaskError, RuntimeError):
+    """A tool could not do what was asked of it; says which, what and why."""
 
 
 class RunTimeout(TaskError, TimeoutError):

@@ -20,17 +20,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from edge.clock import Clock
 from edge.errors import PayloadError
-from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
 from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, Start, Status, Stored
 from edge.runs.admission import PARKED, Admission
-from edge.runs.context import Device, RunContext, Topic
+from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.load import Task
 from edge.runs.run import Dispatch, Ending, Promise, Run, too_late
+from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -86,10 +85,7 @@ class Pipeline:
         triggers: Triggers,
         tasks: Mapping[str, Task],
         journal: Journal,
-        devices: Mapping[str, Device],
-        matches: Topic,
-        clock: Clock,
-        minter: Minter,
+        around: Surroundings,
         tally: Tally,
         telemetry: Telemetry,
     ) -> None:
@@ -97,12 +93,10 @@ class Pipeline:
         self._inbox = inbox
         self._triggers = triggers
         self._journal = journal
-        self._devices = devices
-        self._matches = matches
-        self._clock = clock
-        self._minter = minter
+        self._around = around
+        self._clock = around.clock
         self._tally = tally
-        self._admission = Admission(tasks, takes=journal.takes, clock=clock, mint=minter.mint)
+        self._admission = Admission(tasks, takes=journal.takes, clock=around.clock, mint=around.mint)
         self._gates = self._admission.gates
         self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
@@ -235,8 +229,7 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
-        ctx = RunContext(run, self._clock, self._devices, self._matches, self._minter.mint)
-        ending = run.task.engine.run(run, ctx)
+        ending = run.task.engine.run(run, RunContext(run, self._around))
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
@@ -360,7 +353,7 @@ class Pipeline:
                 self._journal.append([promise.abandoned(self._clock, self._edge_id)])
                 continue
             gate.pending += 1
-            self._ready.append(Run(promise.id, gate.task, promise.event, promise.event_json))
+            self._ready.append(Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True))
             count += 1
         return count
 

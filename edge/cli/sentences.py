@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from edge.cli.output import count, plain
-from edge.config.models import (
-    Config,
-    DeviceSettings,
-    DurabilityByClass,
-    Grant,
-    JournalSection,
-    Limits,
-    TaskSettings,
-    When,
-)
+from edge.config.models import Config, DeviceSettings, DurabilityByClass, JournalSection
+from edge.config.tasks import Grant, Limits, TaskSettings, When
 from edge.config.units import show_duration, show_size
 from edge.journal import key_id
 

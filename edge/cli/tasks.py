@@ -11,8 +11,8 @@ from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, note, paint, say, say_json
 from edge.cli.sentences import may, spends, when
-from edge.config.models import TaskSettings
 from edge.config.report import did_you_mean, listed
+from edge.config.tasks import TaskSettings
 from edge.config.units import parse_duration
 from edge.errors import RuntimeUnreachable
 

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from edge.config import models
 from edge.config.models import Config, is_one_upstream
 from edge.config.overrides import override
 from edge.config.report import Report, Steps
@@ -32,7 +29,7 @@ from edge.config.rules import (
     check_triggers,
     names_of,
 )
-from edge.config.schema import mend
+from edge.config.schema import all_models, mend
 from edge.config.secrets import STAND_IN, Secrets
 from edge.config.source import read_mapping
 from edge.errors import ConfigError, Problem
@@ -147,9 +144,9 @@ def _without_nothing(data: Any, steps: Steps, report: Report) -> Any:
 def schema() -> dict[str, Any]:
     """The JSON Schema of edge.yaml: what `edge config schema` prints, and what editors complete from."""
     made = Config.model_json_schema(by_alias=True)
+    by_name = all_models()
     for name, described in made["$defs"].items():
-        model: type[BaseModel] = getattr(models, name)
-        written = model.model_construct().model_dump(mode="json", by_alias=True)
+        written = by_name[name].model_construct().model_dump(mode="json", by_alias=True)
         for key, value in written.items():
             described["properties"][key]["default"] = value  # as in the file: 10s, not 10.0
     one = {"$ref": "#/$defs/MqttUpstream"}

@@ -1,61 +1,31 @@
 """edge.yaml as types. Frozen, strict, unknown keys refused; references are checked in `edge.config.rules`.
 
-Defaults stand here and nowhere else, and so do the descriptions of the guide and of the JSON Schema. Loading gives a
-validation context (`folder`, `id`), with which paths become absolute and `{id}` is filled in: nobody downstream
-needs to know where the file was. Without a context values stay as written.
+Defaults stand here and nowhere else, and so do the descriptions of the guide and of the JSON Schema; tasks, tools and
+what may come on the fly have files of their own beside this one. Loading gives a validation context (`folder`, `id`),
+with which paths become absolute and `{id}` is filled in: nobody downstream needs to know where the file was. Without a
+context values stay as written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from edge.config.base import FilePath, Name, Section, Topic
 from edge.config.keys import parse_key
+from edge.config.on_the_fly import OnTheFly
 from edge.config.report import did_you_mean, shortened
 from edge.config.secrets import STAND_IN
+from edge.config.tasks import RunsSection, TaskSettings
+from edge.config.tools import ToolSettings
 from edge.config.units import Duration, LongerThanZero, Size, parse_duration
 
-NAME = r"^[a-z][a-z0-9_-]*$"
-Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Backend = Literal["real", "sim"]
 Durability = Literal["fsync", "written", "memory"]
 Policy = Literal["drop_oldest", "drop_newest", "block"]
 TelemetryPolicy = Literal["drop_oldest", "drop_newest", "block", "thin"]
-
-
-def _absolute(path: str, info: ValidationInfo) -> str:
-    return str(Path(info.context["folder"], path)) if info.context else path
-
-
-def _absolute_run(run: str, info: ValidationInfo) -> str:
-    return _absolute(run, info) if run.partition(":")[0].endswith(".py") else run
-
-
-def _filled(topic: str, info: ValidationInfo) -> str:
-    return topic.replace("{id}", info.context["id"]) if info.context else topic
-
-
-FilePath = Annotated[str, AfterValidator(_absolute)]
-RunPath = Annotated[str, AfterValidator(_absolute_run)]
-Topic = Annotated[str, AfterValidator(_filled)]
-
-
-class Section(BaseModel):
-    """Base of every mapping in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
 
 
 class EdgeSection(Section):
@@ -150,86 +120,6 @@ class DeviceSettings(BaseModel):
     def options(self) -> dict[str, Any]:
         """What the driver itself is to be given; durations in seconds once the file was loaded."""
         return dict(self.model_extra or {})
-
-
-Scalar = bool | int | float | str
-
-
-class When(Section):
-    """What starts a task: a source with at most one condition, or a schedule."""
-
-    source: str | None = Field(default=None, description="a device, or a name below `mqtt.subscribe`")
-    channel: str | None = Field(default=None, description="which channel of a device that has several")
-    field: str | None = Field(
-        default=None, description="which field of a JSON message, `a.b` for nested; default: `value`"
-    )
-    above: float | None = Field(default=None, description="condition: the value is greater than this")
-    below: float | None = Field(default=None, description="condition: the value is less than this")
-    clear: float | None = Field(default=None, description="where `above` or `below` ends; default: at the threshold")
-    equals: Scalar | None = Field(default=None, description="condition: the value is this")
-    edge: Literal["rising", "falling", "both"] | None = Field(
-        default=None, description="condition: the device's channel turned true, turned false, or either"
-    )
-    for_: Duration | None = Field(
-        default=None, alias="for", description="how long the condition must hold without a break"
-    )
-    each: bool = Field(
-        default=False, description="fire on every event that meets the condition, not once when it becomes true"
-    )
-    every: LongerThanZero | None = Field(default=None, description="schedule: at this interval")
-    cron: str | None = Field(default=None, description="schedule: minute hour day month weekday")
-    timezone: str = Field(default="UTC", description="time zone of `cron`, such as `Europe/Vienna`")
-
-
-class Grant(Section):
-    """What a task may touch. The default is nothing."""
-
-    devices: list[str] = Field(default=[], description="devices the task may read and set")
-    publish: list[Topic] = Field(default=[], description="topic filters the task may publish to; `{id}` is filled in")
-
-
-class Limits(Section):
-    """What one run, and one task over time, may spend."""
-
-    time: LongerThanZero = Field(default=10.0, description="a run that takes longer ends as `timeout`")
-    calls: Annotated[int, Field(ge=0)] = Field(default=1000, description="calls to devices in one run")
-    memory: Annotated[Size, Field(ge=1_000_000, le=128_000_000)] = Field(
-        default=16_000_000, description="heap of one run in the `sandbox`; `inline` cannot limit it"
-    )
-    publishes: Annotated[int, Field(ge=0)] = Field(default=100, description="messages one run may publish")
-    output: Annotated[Size, Field(ge=1)] = Field(default=64_000, description="size of a result as JSON")
-    notes: Annotated[int, Field(ge=0)] = Field(default=100, description="notes in one run")
-    per_minute: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="runs a minute; further ones are rejected"
-    )
-    per_hour: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="runs an hour; further ones are rejected"
-    )
-
-
-class TaskSettings(Section):
-    """One entry of `tasks:`."""
-
-    when: When = Field(description="what starts it")
-    run: RunPath | None = Field(
-        default=None, description="`./tasks/FILE.py:FUNCTION`; default: the packaged task of this name"
-    )
-    engine: Literal["inline", "sandbox"] = Field(
-        default="inline", description="`inline`: in this process, for your own code; `sandbox`: walled off, hard limits"
-    )
-    grant: Grant = Field(default=Grant(), description="what it may touch")
-    limits: Limits = Field(default=Limits(), description="what it may spend")
-    cooldown: Duration | None = Field(default=None, description="after a start, this long without another")
-    mode: Literal["queued", "single", "parallel"] = Field(
-        default="queued", description="an event while it runs: waits its turn, is dropped, or runs beside it"
-    )
-    max_runs: Annotated[int, Field(ge=1, le=64)] = Field(default=4, description="runs at once with `mode: parallel`")
-    queue: Annotated[int, Field(ge=1)] = Field(
-        default=10_000, description="starts that may wait; further ones are rejected"
-    )
-    klass: Literal["telemetry", "alarm"] = Field(
-        default="telemetry", alias="class", description="what its outcomes are worth when space runs out"
-    )
 
 
 class DurabilityByClass(Section):
@@ -379,6 +269,11 @@ class Config(Section):
     mqtt: Mqtt | None = Field(default=None, description="the broker it listens to and publishes on")
     devices: dict[Name, DeviceSettings] = Field(default={}, description="sensors and outputs by name")
     tasks: dict[Name, TaskSettings] = Field(default={}, description="micro-apps by name")
+    tools: dict[Name, ToolSettings] = Field(default={}, description="what tasks may be lent besides devices, by name")
+    runs: RunsSection = Field(default=RunsSection(), description="how many runs at once")
+    on_the_fly: OnTheFly | None = Field(
+        default=None, description="what may be installed while it runs; default: nothing"
+    )
     journal: JournalSection = Field(default=JournalSection(), description="where outcomes are kept")
     upstream: dict[Name, MqttUpstream] = Field(
         default={}, description="where outcomes go: one mapping (its name is `default`), or several by name"

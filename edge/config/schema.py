@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -19,13 +19,6 @@ from edge.config.units import parse_duration, show_duration, show_size
 
 _QOS_2 = "qos 2 is refused: its handshake would be done before the event is on disk, so a crash could lose it for good"
 _NAME_HINT = "a lower-case letter, then letters, digits, - and _: `front-door`"
-
-# Said by the documentation of later versions; a person who writes them deserves more than "unknown key".
-_LATER = {
-    ("grant", "tools"): "tools are not in this version",
-    ("tasks", "*", "retries"): "retries are not in this version",
-    ("tasks", "*", "check"): "result checks are not in this version",
-}
 
 _STAND_INS: dict[Steps, Any] = {("edge",): {"id": "unknown"}, ("edge", "id"): "unknown"}
 
@@ -103,6 +96,23 @@ def model_at(steps: Steps) -> type[BaseModel] | None:
 def keys(model: type[BaseModel]) -> dict[str, Any]:
     """The keys of a model as they are written in the file -> their field."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def all_models(model: type[BaseModel] = Config) -> dict[str, type[BaseModel]]:
+    """Every mapping of the file by the name of its type, that of the whole file first."""
+    found = {model.__name__: model}
+    for info in model.model_fields.values():
+        for inner in _models_in(info.annotation):
+            if inner.__name__ not in found:
+                found |= all_models(inner)
+    return found
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _models_in(part)
 
 
 def _inside(place: Any, step: str | int) -> Any:
@@ -230,11 +240,6 @@ def _default(steps: Steps) -> str:
 
 def _unknown_key(steps: Steps, report: Report) -> None:
     key, parent = str(steps[-1]), steps[:-1]
-    for later, why in _LATER.items():
-        tail = steps[-len(later) :]
-        if len(tail) == len(later) and all(a in ("*", b) for a, b in zip(later, tail, strict=True)):
-            report.at(steps, f"{key} cannot be used yet: {why}", "delete this key")
-            return
     model = model_at(parent)
     known = list(keys(model)) if model else []
     hint = did_you_mean(key, known) or _elsewhere(key, steps) or f"known here: {listed(known)}"
@@ -274,9 +279,6 @@ def _wrong_choice(steps: Steps, value: Any, report: Report) -> None:
     shown = listed(choices)
     if steps[-1] == "qos" and value == 2:
         report.at(steps, _QOS_2, "write qos: 1; a repeated message is recognised")
-    elif steps[-1] == "engine" and value == "worker":
-        message = "the engine worker is not in this version; there are inline and sandbox"
-        report.at(steps, message, "write `engine: inline`")
     elif len(choices) == 1:
         report.at(steps, f"{steps[-1]} can only be {shown} in this version, not {kind_of(value)}", f"write {shown}")
     else:

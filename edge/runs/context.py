@@ -2,106 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
-from edge.clock import Clock
+from edge.config.tasks import Limits
+from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
+from edge.runs import limits
+from edge.runs.limits import Usage
 from edge.runs.run import Run
+from edge.runs.scratch import Scratch
+from edge.runs.surroundings import Device, Surroundings
+from edge.runs.tools.tool import GrantedTool, granted
 
 _NOTE_BYTES = 1000
-
-
-class Device(Protocol):
-    """What the runtime lends of a configured device. Any thread; blocks for as long as the bus does."""
-
-    def set(self, value: Any) -> None: ...
-
-    def read(self) -> dict[str, float | bool]: ...
-
-
-Topic = Callable[[str, str], bool]
-"""Whether a topic lies inside a filter."""
 
 
 class RunContext:
     """One run's view. Used by the thread that runs the task, and by threads the task started."""
 
-    __slots__ = ("_clock", "_devices", "_matches", "_mint", "_run")
+    __slots__ = ("_around", "_run")
 
-    def __init__(
-        self, run: Run, clock: Clock, devices: Mapping[str, Device], matches: Topic, mint: Callable[[], str]
-    ) -> None:
+    def __init__(self, run: Run, around: Surroundings) -> None:
         self._run = run
-        self._clock = clock
-        self._devices = devices
-        self._matches = matches
-        self._mint = mint
+        self._around = around
 
     @property
     def correlation_id(self) -> str:
         return self._run.event.correlation_id or self._run.event.id
 
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return copy.deepcopy(self._run.task.settings.config)
+
+    @property
+    def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
+        return {name: dict(self._around.readings(name)) for name in self._run.task.settings.readings}
+
+    @property
+    def recalled(self) -> Sequence[Any]:
+        return () if self._around.memories is None else tuple(self._around.memories.recall(self._run))
+
+    @property
+    def resumed(self) -> Any:
+        recovered = self._run.recovered and self._run.task.settings.on_crash == "resume"
+        return self._around.checkpoints.load(self._run) if recovered and self._around.checkpoints is not None else None
+
+    @property
+    def scratch(self) -> Scratch:
+        return self._run.scratch
+
+    @property
+    def memory(self) -> Memory:
+        self._step()
+        if self._run.task.settings.memory is None or self._around.memories is None:
+            raise self._not_granted("memory", "memory: {}")
+        return self._around.memories.of(self._run)
+
     def remaining(self) -> float:
-        return max(0.0, self._run.deadline - self._clock.monotonic())
+        return max(0.0, self._run.deadline - self._around.clock.monotonic())
 
     def device(self, name: str) -> GrantedDevice:
-        self._begin()
+        self._step()
         if name not in self._run.task.settings.grant.devices:
-            raise NotGranted(
-                f"device {name!r} is not granted to {self._run.task.name}; "
-                f"add it to tasks.{self._run.task.name}.grant.devices in edge.yaml"
-            )
-        return GrantedDevice(self._devices[name], self._spend_call)
+            raise self._not_granted(f"device {name!r}", "grant.devices")
+        return GrantedDevice(self._around.devices[name], self._call)
+
+    def tool(self, name: str) -> GrantedTool:
+        self._step()
+        tool, grant = self._around.tools.get(name), self._run.task.settings.grant
+        if tool is None or not granted(tool, grant.tools, grant.deny_tools):
+            raise self._not_granted(f"tool {name!r}", "grant.tools")
+        return GrantedTool(tool, lambda operation: self._tool_call(name))
 
     def publish(self, topic: str, value: Any) -> None:
-        self._begin()
+        self._step()
         run = self._run
-        if not any(self._matches(granted, topic) for granted in run.task.settings.grant.publish):
-            raise NotGranted(
-                f"publishing to {topic!r} is not granted to {run.task.name}; "
-                f"add it to tasks.{run.task.name}.grant.publish in edge.yaml"
-            )
+        if not any(self._around.matches(filter, topic) for filter in run.task.settings.grant.publish):
+            raise self._not_granted(f"publishing to {topic!r}", "grant.publish")
         if "+" in topic or "#" in topic or not topic:
             raise ValueError(f"{topic!r} is not a topic to publish on: wildcards and empty topics are for subscribing")
         if run.event.hops >= MAX_HOPS:
             raise LimitExceeded(f"this event came through {run.event.hops} publishes, the limit is {MAX_HOPS}")
-        self._spend("publishes", run.usage.publishes, run.task.settings.limits.publishes)
-        run.usage.publishes += 1
+        self._spend(limits.publish)
         body = {"payload": value, "correlation_id": self.correlation_id, "hops": run.event.hops + 1}
-        run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, self._mint(), orjson.dumps(body), topic))
+        id, encoded = self._around.mint(), orjson.dumps(body)
+        run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, id, encoded, topic))
 
     def note(self, text: str, **fields: Any) -> None:
-        self._begin()
-        run = self._run
-        self._spend("notes", len(run.notes), run.task.settings.limits.notes)
-        note = {"text": str(text), **fields}
-        if len(orjson.dumps(note, default=str)) > _NOTE_BYTES:
+        self._step()
+        encoded = orjson.dumps({"text": str(text), **fields}, default=str)
+        if len(encoded) > _NOTE_BYTES:
             raise LimitExceeded(f"a note of over {_NOTE_BYTES} bytes; put data into the result")
-        run.notes.append(orjson.loads(orjson.dumps(note, default=str)))
+        self._spend(limits.note, len(encoded))
+        self._run.notes.append(orjson.loads(encoded))
 
     def partial(self, reason: str) -> None:
-        self._begin()
+        self._step()
         self._run.partial = str(reason)[:_NOTE_BYTES]
 
-    def _begin(self) -> None:
+    def checkpoint(self, value: Any) -> None:
+        self._step()
+        if self._around.checkpoints is not None and self._run.task.settings.on_crash == "resume":
+            self._around.checkpoints.save(self._run, value)
+
+    # -- checked before acting ----------------------------------------------------------------------------------------
+
+    def _not_granted(self, what: str, key: str) -> NotGranted:
+        name = self._run.task.name
+        return NotGranted(f"{what} is not granted to {name}; add it to tasks.{name}.{key} in edge.yaml")
+
+    def _step(self) -> None:
+        self._in_time()
+        self._spend(limits.step)
+
+    def _in_time(self) -> None:
         run = self._run
         if run.cancelled:
             raise RunCancelled("the runtime told this run to end")
-        if run.over or self._clock.monotonic() > run.deadline:
+        if run.over or self._around.clock.monotonic() > run.deadline:
             raise RunTimeout(f"limits.time of {run.task.settings.limits.time:g} s is over")
 
-    def _spend(self, what: str, spent: int, limit: int) -> None:
-        if spent >= limit:
-            raise LimitExceeded(f"{what}: {spent} spent, limits.{what} is {limit}")
+    def _spend(self, more: Callable[..., Usage], *amounts: Any) -> None:
+        run = self._run
+        allowed: Limits = run.task.settings.limits
+        run.usage = more(run.usage, allowed, *amounts)
 
-    def _spend_call(self) -> None:
-        self._begin()
-        self._spend("calls", self._run.usage.calls, self._run.task.settings.limits.calls)
-        self._run.usage.calls += 1
+    def _call(self) -> None:
+        self._in_time()
+        self._spend(limits.call)
+
+    def _tool_call(self, name: str) -> float:
+        self._in_time()
+        self._spend(limits.tool_call, name)
+        return self.remaining()
 
 
 class GrantedDevice:

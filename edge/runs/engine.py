@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.context import Context
 
 if TYPE_CHECKING:  # a run knows its task, and the task its engine

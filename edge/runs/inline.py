@@ -10,15 +10,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout
 from edge.model import Status
 from edge.runs.engine import Program
 from edge.runs.load import import_program
-from edge.runs.run import Ending, Run, returned
+from edge.runs.run import Ending, Run, cause_of, returned
 
 _MESSAGE = 2000
+_STATUS: dict[type[BaseException], Status] = {RunTimeout: Status.TIMEOUT, RunCancelled: Status.CANCELLED}
 
 
 class Inline:
@@ -36,12 +37,9 @@ class Inline:
         try:
             result = program.entry(run.event, ctx)
             encoded = program.check(result)
-        except RunTimeout as error:
-            return Ending(Status.TIMEOUT, error=_explain(error, program.file))
-        except RunCancelled as error:
-            return Ending(Status.CANCELLED, error=_explain(error, program.file))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a task's failure is a value: its outcome
-            return Ending(Status.FAILURE, error=_explain(error, program.file))
+            status = _STATUS.get(type(error), Status.FAILURE)
+            return Ending(status, error=_explain(error, program.file), cause=cause_of(type(error)))
         return returned(run, encoded)
 
     def close(self) -> None:

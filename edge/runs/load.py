@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import TaskLoadError
@@ -40,8 +40,11 @@ class Task:
 
     @property
     def direct(self) -> bool:
-        """No grants: a run touches nothing, so it may happen before anything about it is durable."""
-        return not (self.settings.grant.devices or self.settings.grant.publish)
+        """A run touches nothing and happens once, so it may happen before anything about it is durable."""
+        settings = self.settings
+        grant = settings.grant
+        acts = grant.devices or grant.publish or grant.tools or settings.memory
+        return settings.engine == "inline" and not (acts or settings.retries or settings.on_crash != "rerun")
 
 
 def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:

@@ -7,25 +7,29 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from drivers import DriverError
 from edge import envelope
 from edge.clock import Clock, Quality, iso
+from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout, ToolError
 from edge.model import Event, EventKind, Incoming, Record, RecordClass, RecordKind, Status, Stored
+from edge.runs import limits
 from edge.runs.load import Task
+from edge.runs.scratch import Scratch
 
 
-@dataclass(slots=True)
-class Usage:
-    """What a run has spent."""
+class Cause(StrEnum):
+    """What a run failed of, as far as trying again is concerned."""
 
-    calls: int = 0
-    publishes: int = 0
-
-    def data(self) -> dict[str, int]:
-        return {"calls": self.calls, "publishes": self.publishes} if self.publishes else {"calls": self.calls}
+    NONE = "none"
+    TRANSIENT = "transient"  # a device, a tool, the system: may pass by itself
+    TIMEOUT = "timeout"
+    FAILURE = "failure"  # any other error of the task
+    FINAL = "final"  # a grant, a limit, or being told to end: trying again changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +39,40 @@ class Ending:
     status: Status
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
+    cause: Cause = Cause.NONE
+
+
+def cause_of(error: type[BaseException]) -> Cause:
+    """What an error that left a task makes of its run."""
+    if issubclass(error, RunTimeout):
+        return Cause.TIMEOUT
+    if issubclass(error, NotGranted | LimitExceeded | RunCancelled):
+        return Cause.FINAL
+    return Cause.TRANSIENT if issubclass(error, OSError | DriverError | ToolError) else Cause.FAILURE
 
 
 class Run:
-    """A task started for an event. `id` is the outcome's id for ever.
+    """One attempt at a task for an event. `id` is the outcome's id for ever, in every attempt; `recovered`: a crash
+    interrupted it before.
 
     Two claims decide races between the thread that runs it and the watchdog, each won once: `detach` (the leader's
     role moved on, the run goes on) and `end` (its outcome is written).
     """
 
-    __slots__ = ("_attached", "_open", "cancelled", "event", "event_json", "id", "notes", "partial",
-                 "publishes", "started", "started_wall", "task", "usage")  # fmt: skip
+    __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "partial",
+                 "publishes", "recovered", "scratch", "started", "started_wall", "task", "usage")  # fmt: skip
 
-    def __init__(self, id: str, task: Task, event: Event, event_json: bytes) -> None:
+    def __init__(self, id: str, task: Task, event: Event, event_json: bytes, *, recovered: bool = False) -> None:
         self.id = id
         self.task = task
         self.event = event
         self.event_json = event_json
         self.started = 0.0
         self.started_wall = 0.0
-        self.usage = Usage()
+        self.attempt = 1
+        self.recovered = recovered
+        self.scratch = Scratch()
+        self.usage = limits.NOTHING
         self.notes: list[dict[str, Any]] = []
         self.partial: str | None = None
         self.publishes: list[Record] = []
@@ -105,7 +123,7 @@ class Run:
             "event": orjson.Fragment(self.event_json),
             "result": None if ending.result is None else orjson.Fragment(ending.result),
             "error": ending.error,
-            "attempts": 1,
+            "attempts": self.attempt,
             "started": iso(self.started_wall),
             "duration_ms": round((clock.monotonic() - self.started) * 1000, 3),
             "usage": self.usage.data(),
@@ -124,17 +142,20 @@ class Run:
 
 def returned(run: Run, encoded: bytes) -> Ending:
     """What a run ends with whose task returned a result of the declared type."""
-    settings, file = run.task.settings, run.task.program.file
-    if len(encoded) > settings.limits.output:
-        message = f"the result has {len(encoded)} bytes, limits.output is {settings.limits.output}"
-        return Ending(Status.FAILURE, error={"type": "LimitExceeded", "message": message, "where": file})
+    try:
+        run.usage = limits.output(run.usage, run.task.settings.limits, len(encoded))
+    except LimitExceeded as error:
+        where = run.task.program.file
+        wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
+        return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
     return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded)
 
 
 def too_late(run: Run) -> Ending:
     """What a run ends with that did not end in time."""
     message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
-    return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": run.task.program.file})
+    error = {"type": "RunTimeout", "message": message, "where": run.task.program.file}
+    return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
 
 
 class Dispatch:

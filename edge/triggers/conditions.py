@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from edge.config.models import Scalar, When
+from edge.config.tasks import Scalar, When
 from edge.model import Event, EventKind
 
 Verdict = bool | str | None

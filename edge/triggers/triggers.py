@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from edge.clock import Clock
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.ids import Minter
 from edge.model import Event, Start
 from edge.telemetry import Telemetry

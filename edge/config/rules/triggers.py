@@ -6,9 +6,9 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 
 from drivers import Push
-from edge.config.models import TaskSettings, When
 from edge.config.report import Steps, did_you_mean, kind_of, listed
 from edge.config.rules.survey import Survey
+from edge.config.tasks import TaskSettings, When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
 _SCHEDULES = ("every", "cron")

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout, TaskLoadError
 from edge.model import Event, Status
+from edge.runs.bridge import Bridge
 from edge.runs.engine import Program
 from edge.runs.load import checked, find_file
-from edge.runs.run import Ending, Run, returned
-from edge.runs.sandbox.bridge import Bridge
+from edge.runs.run import Cause, Ending, Run, cause_of, returned
 from edge.runs.sandbox.pool import Bounds, Pool, Stopped
 from edge.runs.sandbox.result import plain
 from edge.runs.sandbox.source import BadSource, Source, read
@@ -84,11 +84,16 @@ def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Endin
     told = bridge.told.get(message)
     if stopped.timeout or told is RunTimeout:
         message = f"limits.time of {run.task.settings.limits.time:g} s is over"
-        return Ending(Status.TIMEOUT, error={"type": "RunTimeout", "message": message, "where": where})
+        error = {"type": "RunTimeout", "message": message, "where": where}
+        return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
     if told is RunCancelled:
-        return Ending(Status.CANCELLED, error={"type": "RunCancelled", "message": message, "where": where})
-    return _failed(told.__name__ if told is not None else stopped.type, message, where)
+        error = {"type": "RunCancelled", "message": message, "where": where}
+        return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
+    if told is not None:
+        return _failed(told.__name__, message, where, cause_of(told))
+    return _failed(stopped.type, message, where, stopped.cause)
 
 
-def _failed(type: str, message: str, where: str) -> Ending:
-    return Ending(Status.FAILURE, error={"type": type, "message": message[:_MESSAGE], "where": where})
+def _failed(type: str, message: str, where: str, cause: Cause = Cause.FAILURE) -> Ending:
+    error = {"type": type, "message": message[:_MESSAGE], "where": where}
+    return Ending(Status.FAILURE, error=error, cause=cause)

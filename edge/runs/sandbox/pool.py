@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import TaskLoadError
+from edge.runs.run import Cause
 from edge.runs.sandbox.wrapper import Works, choose, works
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ class Bounds:
     trips: int
 
 
+# A limit stays what it is; a process that died, or none that was free, may pass by itself.
+_CAUSES = {"LimitExceeded": Cause.FINAL, "SandboxCrashed": Cause.TRANSIENT, "SandboxBusy": Cause.TRANSIENT}
+
+
 class Stopped(Exception):
     """The source did not come to its end. `type` is the name of what it raised, or of what stopped it; `line` is the
     deepest in the source, 0 when unknown; `timeout` when time was what ran out."""
 
     def __init__(self, type: str, message: str, line: int = 0, *, timeout: bool = False) -> None:
         self.type = type
+        self.cause = _CAUSES.get(type, Cause.FAILURE)
         self.line = line
         self.timeout = timeout
         super().__init__(message)

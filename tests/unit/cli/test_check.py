@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli.sentences import may, spends, when
-from edge.config.models import Grant, Limits, TaskSettings, When
+from edge.config.tasks import Grant, Limits, TaskSettings, When
 from tests.unit.cli.conftest import STARTER, Edge
 
 

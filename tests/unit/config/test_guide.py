@@ -5,15 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from edge.config import models
-from edge.config.schema import keys
+from edge.config.schema import all_models, keys
 
 PAGE = Path(__file__).parents[3] / "docs" / "guides" / "configuration.md"
-MODELS = [
-    model
-    for model in vars(models).values()
-    if isinstance(model, type) and issubclass(model, BaseModel) and model not in (BaseModel, models.Section)
-]
+MODELS = list(all_models().values())
 
 
 def table(model: type[BaseModel]) -> str:

@@ -69,17 +69,6 @@ def test_a_loaded_configuration_written_out_loads_as_the_same(write: Write) -> N
     assert load(write(written), environ={}) == first  # JSON is YAML
 
 
-def test_what_this_version_cannot_do_is_said_clearly(write: Write) -> None:
-    text = EXAMPLE.replace("publish: [", "tools: [], publish: [").replace(
-        "limits: {time: 100ms,", "engine: worker\n    limits: {time: 100ms,"
-    )
-
-    problems = examine(write(text), environ={}).problems
-
-    assert [problem.path.rpartition(".")[2] for problem in problems] == ["tools", "engine"]
-    assert all("not in this version" in problem.message for problem in problems)
-
-
 def test_relative_paths_start_at_the_folder_of_the_file_wherever_the_program_runs(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

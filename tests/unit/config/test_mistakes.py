@@ -50,7 +50,7 @@ tasks:
     run: ./tasks/nothing.py:run  # 1
     when: {source: oven, above: 30, clear: 40}  # 1
     limits: {time: 0s, memory: 4}  # 2
-    engine: worker  # 1
+    engine: werker  # 1
   three:
     run: ./tasks/app.py:run
     when: {cron: "99 * * * *", timezone: Mars/Phobos}  # 2, cron is asked for after the zone

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from drivers import PinInUse, Reading
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.ingest.pins import QUEUE, PinWatch, Watching
 from edge.model import Event, EventKind, Start
 from edge.triggers import Triggers

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
@@ -19,6 +19,7 @@ from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordClass,
 from edge.pipeline import Pipeline
 from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
+from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.testing.clock import VirtualClock
 
@@ -140,10 +141,12 @@ class Workbench:
             triggers=EveryEvent(list(self.tasks)),
             tasks=self.tasks,
             journal=self.journal,
-            devices={"fan": self.fan},
-            matches=lambda granted, topic: granted == topic,
-            clock=self.clock,
-            minter=self.minter,
+            around=Surroundings(
+                clock=self.clock,
+                mint=self.minter.mint,
+                matches=lambda granted, topic: granted == topic,
+                devices={"fan": self.fan},
+            ),
             tally=Tally(self.telemetry),
             telemetry=self.telemetry,
         )

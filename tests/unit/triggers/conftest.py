@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.ids import Minter
 from edge.model import Event, EventKind, Start
 from edge.telemetry import Telemetry

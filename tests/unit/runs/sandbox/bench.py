@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from edge.clock import SystemClock
-from edge.config.models import TaskSettings
+from edge.config.tasks import TaskSettings
 from edge.model import Event, EventKind
 from edge.runs.context import RunContext
 from edge.runs.engine import Engine
 from edge.runs.load import load_task
 from edge.runs.run import Ending, Run
+from edge.runs.surroundings import Surroundings
 
 
 class Lamp:
@@ -53,5 +54,8 @@ def end(
     run = Run("r1", load_task("app", settings, folder, engine), event, b"{}")
     run.started = clock.monotonic()
     devices = {"lamp": lamp or Lamp(), "pump": Lamp()}
-    ctx = RunContext(run, clock, devices, lambda granted, topic: granted == topic, lambda: "p1")
+    ctx = RunContext(
+        run,
+        Surroundings(clock=clock, mint=lambda: "p1", matches=lambda granted, topic: granted == topic, devices=devices),
+    )
     return engine.run(run, ctx), run

@@ -1,0 +1,1 @@
+"""What tasks may be lent besides devices: each configured below `tools:`, granted by name, bounded and counted."""
