@@ -10,6 +10,8 @@ Invariants
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
 - A run whose outcome is written is over, whatever its thread still does. A thread that never returns keeps a slot.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
+- A promise is to a name: it runs as the task that has the name when its turn comes, after a restart as after `add`;
+  where none has it, it ends as `cancelled`, and says why.
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from edge.errors import PayloadError
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, Start, Status, Stored
+from edge.model import Fired, Incoming, Record, Status
 from edge.runs.admission import PARKED, Admission
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.load import Task
-from edge.runs.run import Dispatch, Ending, Promise, Run, too_late
+from edge.runs.needs import Journal, Triggers
+from edge.runs.run import OVER, Dispatch, Ending, Promise, Run, cancelled, too_late
 from edge.runs.surroundings import Surroundings
-from edge.telemetry import Telemetry
+from edge.telemetry import Counter, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -38,44 +40,9 @@ PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs,
 SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
 
 
-class Ticket(Protocol):
-    @property
-    def due(self) -> int:
-        """The receipt is good when the journal's `durable` reaches this."""
-
-
-class Journal(Protocol):
-    """What the pipeline needs of the journal. Any thread."""
-
-    @property
-    def durable(self) -> int: ...
-
-    @property
-    def stalled(self) -> bool:
-        """The disk refuses, and as much waits in memory as may."""
-
-    def takes(self, klass: RecordClass) -> bool:
-        """Whether a run of that class may be begun. `on_durable` is called when it turns true."""
-
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
-
-    def unfinished(self) -> Iterable[Stored]: ...
-
-
-class Triggers(Protocol):
-    """What the pipeline needs of the triggers. Only the leading thread calls."""
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    def match(self, event: Event) -> tuple[Sequence[Start], str | None]: ...
-
-    def due(self) -> Sequence[Start]: ...
-
-
 class Pipeline:
-    """See the module's invariants. `step` and `deadline` belong to the leading thread, `watch` to the watchdog,
-    `on_durable` to the journal's writer; the rest says its own."""
+    """See the module's invariants. `step` and `deadline` belong to the leading thread, as `add` and `remove` do once it
+    leads; `watch` to the watchdog, `on_durable` to the journal's writer; the rest says its own."""
 
     def __init__(
         self,
@@ -100,6 +67,7 @@ class Pipeline:
         self._gates = self._admission.gates
         self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
+        self._errands: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
         self._release_lock = threading.Lock()
         self._leading: tuple[Run, Dispatch | None] | None = None
@@ -110,12 +78,11 @@ class Pipeline:
         """Called by the watchdog when the lead must move to another thread."""
         self.watching: Callable[[], None] = lambda: None
         """Called when a run begins: there is something to watch."""
+        self._telemetry = telemetry
         self._runs = telemetry.histogram("edge_run_seconds")
-        self._ended = {
-            (name, status): telemetry.counter("edge_runs_total", task=name, status=status.value)
-            for name in tasks
-            for status in Status
-        }
+        self._ended: dict[tuple[str, Status], Counter] = {}
+        for name in tasks:
+            self._count(name)
 
     # -- the leading thread ---------------------------------------------------------------------------------------
 
@@ -125,6 +92,9 @@ class Pipeline:
             return False
         if self._ready and self.slots_free:
             self._start_promised(self._ready.popleft())
+            return True
+        if self._errands:
+            self._errands.popleft()()
             return True
         if (freed := self._admission.freed()) is not None:
             self._begin(*freed)
@@ -201,7 +171,7 @@ class Pipeline:
         dispatch = Dispatch(incoming, runs)
         while runs:
             run = runs.popleft()
-            if run.task.direct and self.slots_free and not self._gates[run.task.name].pending:
+            if run.task.direct and self.slots_free and self._gates[run.task.name].idle:
                 dispatch.records.append(self._seal(run, self._execute(run, dispatch)))
             else:
                 self._promise(run, dispatch)
@@ -216,10 +186,13 @@ class Pipeline:
     def _start_promised(self, run: Run) -> None:
         gate = self._gates[run.task.name]
         with self._lock:
-            if not gate.free:
+            if not gate.free and not gate.closed:
                 gate.waiting.append(run)
                 return
-        ending = self._execute(run, None)
+        gone = gate.closed or (run.task is not gate.task and not run.turn_to(gate.task) and OVER)
+        if gone:
+            run.unbegun(self._clock)
+        ending = cancelled(run, gone) if gone else self._execute(run, None)
         with self._lock:
             run.end()
             self._write(run, ending)
@@ -244,6 +217,8 @@ class Pipeline:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
         record = run.outcome(ending, self._clock, self._edge_id)
+        if run.task.life is not None:
+            run.task.life.ended(run.id, ending.status)
         if self._answers and run.id in self._answers:
             self._answers.pop(run.id)(record.body, "")
         return record
@@ -272,6 +247,30 @@ class Pipeline:
     def _record_refusals(self, *, all: bool) -> None:
         for run, ending in self._admission.refused(all=all):
             self._journal.append([self._seal(run, ending)])
+
+    # -- tasks that come and go -----------------------------------------------------------------------------------
+
+    def soon(self, errand: Callable[[], None]) -> None:
+        """Have the leading thread call `errand`, which must not raise, between two events. Any thread."""
+        self._errands.append(errand)
+        self._inbox.wake()
+
+    def add(self, task: Task) -> None:
+        """Events may start `task`, which takes the place of what had its name."""
+        self._count(task.name)
+        with self._lock:
+            self._admission.open(task)
+
+    def remove(self, name: str, why: str) -> None:
+        """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
+        with self._lock:
+            self._ready.extend(self._admission.close(name, why))
+        for run in tuple(self._beside):
+            run.cancelled = run.cancelled or run.task.name == name
+
+    def _count(self, name: str) -> None:
+        for status in Status:
+            self._ended[name, status] = self._telemetry.counter("edge_runs_total", task=name, status=status.value)
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 
@@ -349,7 +348,7 @@ class Pipeline:
         for stored in self._journal.unfinished():
             promise = Promise.read(stored, self._clock.monotonic())
             gate = self._gates.get(promise.task)
-            if gate is None:
+            if gate is None or not gate.task.begins(promise.id):
                 self._journal.append([promise.abandoned(self._clock, self._edge_id)])
                 continue
             gate.pending += 1
@@ -367,12 +366,11 @@ class Pipeline:
             self._record_refusals(all=True)
 
     def _give_up(self, run: Run) -> None:
-        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.program.file}
         with self._lock:
             if run.end():
                 self._beside.discard(run)
                 self._gates[run.task.name].running -= 1
-                self._write(run, Ending(Status.CANCELLED, error=error))
+                self._write(run, cancelled(run, "the runtime stopped while it ran"))
 
     @property
     def slots_free(self) -> bool:

@@ -39,6 +39,20 @@ class Admission:
         self._refusals = Refusals(clock)
         self._parked: deque[tuple[Incoming, deque[Run]]] = deque()
 
+    def open(self, task: Task) -> None:
+        """Runs of `task` may begin; what was promised to its name counts. Under the pipeline's lock."""
+        gate = Gate(task)
+        if (before := self.gates.get(task.name)) is not None:
+            gate.follow(before)
+        self.gates[task.name] = gate
+
+    def close(self, name: str, why: str) -> deque[Run]:
+        """No run of that task may begin; the promised ones that waited for their turn. Under the pipeline's lock."""
+        gate = self.gates[name]
+        gate.closed = why
+        waiting, gate.waiting = gate.waiting, deque()
+        return waiting
+
     def admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
         """The runs that the limits of their tasks let begin; the others are refused."""
         runs: deque[Run] = deque()
@@ -46,11 +60,14 @@ class Admission:
         now = self._clock.monotonic()
         for start in starts:
             gate = self.gates[start.task]
+            id = self._mint()
             reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now)
+            if reason is None and not gate.task.begins(id):
+                reason = "app_over"
             if reason is not None:
                 self._refusals.add(start.task, reason, event)
             else:
-                runs.append(Run(self._mint(), gate.task, event, event_json))
+                runs.append(Run(id, gate.task, event, event_json))
         return runs
 
     def fits(self, runs: Iterable[Run]) -> bool:

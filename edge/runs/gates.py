@@ -38,11 +38,12 @@ class Rate:
 class Gate:
     """One task's way in. Used by the dispatch thread; `ended` under the pipeline's lock."""
 
-    __slots__ = ("_rates", "pending", "running", "task", "waiting")
+    __slots__ = ("_rates", "closed", "pending", "running", "task", "waiting")
 
     def __init__(self, task: Task) -> None:
         limits = task.settings.limits
         self.task = task
+        self.closed = ""  # why nothing of this task runs any more
         self.running = 0  # runs that left the leader and go on beside it
         self.pending = 0  # promised runs whose outcome is not written
         self.waiting: deque[Run] = deque()  # promised and durable, waiting for this task's own turn
@@ -53,8 +54,10 @@ class Gate:
             self._rates.append(("per_hour", Rate(limits.per_hour, _HOUR)))
 
     def admit(self, now: float) -> str | None:
-        """None, or why not: `per_minute`, `per_hour`, `busy`, `queue_full`."""
+        """None, or why not: `removed`, `per_minute`, `per_hour`, `busy`, `queue_full`."""
         settings = self.task.settings
+        if self.closed:
+            return "removed"
         for reason, rate in self._rates:
             if rate.full(now):
                 return reason
@@ -65,6 +68,15 @@ class Gate:
         for _, rate in self._rates:
             rate.count(now)
         return None
+
+    def follow(self, before: Gate) -> None:
+        """Answer for the runs of the gate that had this name before, too."""
+        self.running, self.pending, self.waiting = before.running, before.pending, before.waiting
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing stands between a run and its beginning at once."""
+        return not (self.pending or self.closed)
 
     @property
     def free(self) -> bool:

@@ -9,11 +9,11 @@ import importlib
 import importlib.util
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -22,10 +22,26 @@ from edge.config.tasks import TaskSettings
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import TaskLoadError
+from edge.model import Status
 from edge.runs.engine import Engine, Program
 
 # Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
 _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+
+
+class Life(Protocol):
+    """Of a task that was installed while the gateway ran: how long it may run on. Any thread."""
+
+    mark: Mapping[str, Any]
+    """What its outcomes say about it, as `data.app`."""
+
+    def begin(self, run: str) -> bool:
+        """Whether a run with that id may still be accepted."""
+        ...
+
+    def ended(self, run: str, status: Status) -> None:
+        """Its outcome is written; nothing for a run that did not `begin`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,12 @@ class Task:
     engine: Engine
     program: Program
     limits: orjson.Fragment
+    life: Life | None = None
+    """None for what edge.yaml names."""
+
+    def begins(self, run: str) -> bool:
+        """Whether a run with that id may be accepted."""
+        return self.life is None or self.life.begin(run)
 
     @property
     def direct(self) -> bool:

@@ -21,6 +21,8 @@ from edge.runs import limits
 from edge.runs.load import Task
 from edge.runs.scratch import Scratch
 
+OVER = "it was promised, and the life of its app was over before its turn came"
+
 
 class Cause(StrEnum):
     """What a run failed of, as far as trying again is concerned."""
@@ -93,6 +95,17 @@ class Run:
         """Claim the right to write the outcome. False when it is written already."""
         return self._open.acquire(blocking=False)
 
+    def turn_to(self, task: Task) -> bool:
+        """Be a run of what has its task's name now. False where that may not begin another one."""
+        if self.task.life is not None:
+            self.task.life.ended(self.id, Status.CANCELLED)
+        self.task = task
+        return task.begins(self.id)
+
+    def unbegun(self, clock: Clock) -> None:
+        """It ends now and was never begun."""
+        self.started, self.started_wall, self.attempt = clock.monotonic(), clock.wall(), 0
+
     @property
     def over(self) -> bool:
         """Its outcome is written: whatever the task still does counts for nothing."""
@@ -132,6 +145,8 @@ class Run:
         }
         if self.event.correlation_id and self.event.correlation_id != self.event.id:
             data["correlation_id"] = self.event.correlation_id
+        if self.task.life is not None:
+            data["app"] = self.task.life.mark
         if self.notes:
             data["notes"] = self.notes
         if self.partial is not None:
@@ -156,6 +171,12 @@ def too_late(run: Run) -> Ending:
     message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
     error = {"type": "RunTimeout", "message": message, "where": run.task.program.file}
     return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
+
+
+def cancelled(run: Run, why: str) -> Ending:
+    """What a run ends with that nobody lets go on, or begin."""
+    error = {"type": "RunCancelled", "message": why, "where": run.task.program.file}
+    return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
 
 
 class Dispatch:
@@ -203,7 +224,7 @@ class Promise:
         return cls(stored.record.id, body["task"], stored.record.klass, event, orjson.dumps(data))
 
     def abandoned(self, clock: Clock, edge_id: str) -> Record:
-        """The outcome of a promise that nobody can keep: its task is not configured any more."""
+        """The outcome of a promise that nobody can keep: its task is not there any more."""
         now = iso(clock.wall())
         data = {
             "task": self.task,
@@ -212,7 +233,7 @@ class Promise:
             "result": None,
             "error": {
                 "type": "RunCancelled",
-                "message": "the run was promised before a restart, and its task is not configured any more",
+                "message": "the run was promised before a restart, and its task is not there any more",
                 "where": f"tasks.{self.task}",
             },
             "attempts": 0,
