@@ -30,10 +30,10 @@ from edge.ingest.topics import covers
 from edge.instruments import Instruments
 from edge.journal import Journal, JournalError, Keyring, Limits, open_journal
 from edge.links.calendar import Schedule
-from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
 from edge.parts import Part, until
 from edge.pipeline import SLOTS, Pipeline
+from edge.roster import Roster
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
@@ -43,7 +43,7 @@ from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
-from edge.triggers import SCHEDULE, Triggers
+from edge.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Runtime:
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox())}
-        self.tasks = _load_tasks(config, self.engines)
+        tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
@@ -72,9 +72,11 @@ class Runtime:
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
         self.instruments = self._plug_in()
-        self.pipeline = self._lay_pipeline()
-        self.traffic = self._connect()
+        self.triggers = self._set_triggers(tasks)
+        self.pipeline = self._lay_pipeline(tasks)
+        self.traffic = self._connect(tasks)
         self.calendar = self._plan_calendar()
+        self.roster = self._enrol(tasks)
         self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts]
         self.crew = self._man()
         self.desk = Desk(self)
@@ -109,18 +111,20 @@ class Runtime:
     def _show(self, device: str, values: Mapping[str, float | bool]) -> None:
         self.traffic.show(device, values)  # made after the instruments, which it may set
 
-    def _lay_pipeline(self) -> Pipeline:
-        triggers = Triggers(
-            {name: task.settings for name, task in self.tasks.items()},
+    def _set_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
+        return Triggers(
+            {name: task.settings for name, task in tasks.items()},
             clock=self.clock,
             minter=self.minter,
             telemetry=self.telemetry,
         )
+
+    def _lay_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
         return Pipeline(
             edge_id=self.config.edge.id,
             inbox=self.inbox,
-            triggers=triggers,
-            tasks=self.tasks,
+            triggers=self.triggers,
+            tasks=tasks,
             journal=self.journal,
             around=self._surround(),
             tally=self.tally,
@@ -140,14 +144,14 @@ class Runtime:
         last = self.instruments.last.get(device)
         return {} if last is None else last.values
 
-    def _connect(self) -> Traffic:
+    def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
             self.config,
             self.outside,
             journal=self.journal,
             inbox=self.inbox,
             minter=self.minter,
-            tasks=self.tasks,
+            tasks=tasks,
             outputs=self.instruments.handles,
             telemetry=self.telemetry,
         )
@@ -169,24 +173,19 @@ class Runtime:
 
     def _plan_calendar(self) -> Schedule:
         calendar = self.outside.open_calendar(self._calendar_report)
-        for name, task in self.tasks.items():
-            when = task.settings.when
-            if when.cron is not None:
-                calendar.cron(name, when.cron, when.timezone, lambda name=name: self._tick(name))  # type: ignore[misc]
         self.traffic.plan(calendar)
         return calendar
 
-    def _tick(self, task: str) -> None:
-        event = Event(
-            id=self.minter.mint(),
-            source=SCHEDULE + task,
-            kind=EventKind.TICK,
-            values={},
-            time=self.clock.wall(),
-            monotonic=self.clock.monotonic(),
-            quality=self.clock.quality(),
+    def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
+        return Roster(
+            tasks,
+            self.pipeline,
+            self.triggers,
+            self.calendar,
+            clock=self.clock,
+            minter=self.minter,
+            inbox=self.inbox,
         )
-        self.inbox.push(Happened(event))
 
     def _calendar_report(self, name: str, label: str) -> None:
         self.telemetry.counter("edge_schedule_misses_total", task=name, kind=label).add()
@@ -313,6 +312,11 @@ class Runtime:
         self._threads.spawn(name, body)
 
     # -- how it is doing ----------------------------------------------------------------------------------------------
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """What runs now, by name: what edge.yaml names, then the apps that were installed."""
+        return self.roster.tasks
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""

@@ -37,7 +37,9 @@ class Gateway(Protocol):
     journal: Journal
     instruments: Instruments
     traffic: Traffic
-    tasks: dict[str, Task]
+
+    @property
+    def tasks(self) -> Mapping[str, Task]: ...
 
     def status(self) -> list[dict[str, Any]]: ...
 
