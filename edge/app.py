@@ -8,6 +8,7 @@ are in their safe state before their wires are given back.
     dispatch-N, watchdog   the pipeline
     journal                group commit
     scheduler              APScheduler's own
+    apps                   vets and loads what is installed on the fly
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from typing import Any
 from edge.clock import iso
 from edge.config import Config
 from edge.desk import Desk
+from edge.fleet import Fleet
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
+from edge.ingest.mqtt import Arrival
 from edge.ingest.tally import Tally
 from edge.ingest.topics import covers
 from edge.instruments import Instruments
@@ -72,12 +75,14 @@ class Runtime:
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
         self.instruments = self._plug_in()
+        self.around = self._surround()
         self.triggers = self._set_triggers(tasks)
         self.pipeline = self._lay_pipeline(tasks)
         self.traffic = self._connect(tasks)
         self.calendar = self._plan_calendar()
         self.roster = self._enrol(tasks)
-        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts]
+        self.fleet = Fleet(self)
+        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.fleet]
         self.crew = self._man()
         self.desk = Desk(self)
         self._gauges()
@@ -126,7 +131,7 @@ class Runtime:
             triggers=self.triggers,
             tasks=tasks,
             journal=self.journal,
-            around=self._surround(),
+            around=self.around,
             tally=self.tally,
             telemetry=self.telemetry,
         )
@@ -153,6 +158,7 @@ class Runtime:
             minter=self.minter,
             tasks=tasks,
             outputs=self.instruments.handles,
+            install=self._install,
             telemetry=self.telemetry,
         )
 
@@ -166,6 +172,9 @@ class Runtime:
         self.pipeline.promote = crew.promote
         self.pipeline.watching = crew.stir
         return crew
+
+    def _install(self, name: str, arrival: Arrival) -> None:
+        self.fleet.deliver(name, arrival)  # made after the traffic, which it shows itself on
 
     def _on_durable(self, sequence: int) -> None:
         self.pipeline.on_durable(sequence)
@@ -206,6 +215,7 @@ class Runtime:
         """What comes before the first turn: tests call it, and then turn the parts themselves."""
         self.instruments.start_outputs()
         self.calendar.start()
+        self.fleet.muster()
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -292,6 +302,7 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            stack.callback(self.fleet.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)
             stack.callback(self.traffic.close)
@@ -313,14 +324,10 @@ class Runtime:
 
     # -- how it is doing ----------------------------------------------------------------------------------------------
 
-    @property
-    def tasks(self) -> Mapping[str, Task]:
-        """What runs now, by name: what edge.yaml names, then the apps that were installed."""
-        return self.roster.tasks
-
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._core_parts()]
+        outer = (*self._link_parts(), *self._orphans(), *self._device_parts())
+        return [*outer, *self.fleet.standing(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
         faults = self.journal.stats()["degraded"]

@@ -21,7 +21,7 @@ from edge.ingest.tally import Tally
 from edge.instruments import Instruments
 from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
-from edge.runs.load import Task
+from edge.roster import Roster
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
 
@@ -37,9 +37,7 @@ class Gateway(Protocol):
     journal: Journal
     instruments: Instruments
     traffic: Traffic
-
-    @property
-    def tasks(self) -> Mapping[str, Task]: ...
+    roster: Roster
 
     def status(self) -> list[dict[str, Any]]: ...
 
@@ -125,15 +123,19 @@ class Desk:
                     include={"engine", "when", "grant", "limits", "mode", "cooldown", "klass"},
                 ),
             }
-            for name, task in self._runtime.tasks.items()
+            for name, task in self._runtime.roster.tasks.items()
         ]
 
     def fire(self, task: str, values: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
         """Run one task now, past its trigger, for an event with these values; returns the outcome's envelope once it
         is durable. Raises `NotFired`."""
-        if task not in self._runtime.tasks:
-            near = difflib.get_close_matches(task, self._runtime.tasks, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(self._runtime.tasks) or 'none'}"
+        if task not in self._runtime.roster.tasks:
+            near = difflib.get_close_matches(task, self._runtime.roster.tasks, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"configured: {', '.join(self._runtime.roster.tasks) or 'none'}"
+            )
             raise UnknownTask(f"no task called {task!r}; {hint}")
         answered = threading.Event()
         answers: list[tuple[bytes | None, str]] = []

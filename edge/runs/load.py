@@ -71,12 +71,18 @@ class Task:
 
 def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:
     """The task, with what `engine` made of its file. Raises `TaskLoadError`."""
+    return ready(name, settings, engine, engine.load(name, settings, folder))
+
+
+def ready(name: str, settings: TaskSettings, engine: Engine, program: Program, life: Life | None = None) -> Task:
+    """The task, with what `engine` made of its source."""
     return Task(
         name=name,
         settings=settings,
         engine=engine,
-        program=engine.load(name, settings, folder),
+        program=program,
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
+        life=life,
     )
 
 

@@ -293,7 +293,7 @@ def test_the_topic_and_the_manifest_name_the_same_app(gateway: Gateway) -> None:
 
 
 def test_a_retained_message_is_not_read(gateway: Gateway) -> None:
-    assert gateway.apps.refuse_retained("look").reason is Reason.RETAINED
+    assert gateway.apps.refuse("look", Reason.RETAINED, "not read").reason is Reason.RETAINED
 
 
 def test_an_app_belongs_to_who_sent_it(gateway: Gateway) -> None:
