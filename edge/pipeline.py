@@ -90,11 +90,11 @@ class Pipeline:
         """Do one thing that is due; False when there was nothing. Raises `HandedOver` where the lead was lost."""
         if self._journal.stalled:
             return False
-        if self._ready and self.slots_free:
-            self._start_promised(self._ready.popleft())
-            return True
         if self._errands:
             self._errands.popleft()()
+            return True
+        if self._ready and self.slots_free:
+            self._start_promised(self._ready.popleft())
             return True
         if (freed := self._admission.freed()) is not None:
             self._begin(*freed)

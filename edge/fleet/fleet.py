@@ -80,6 +80,7 @@ class Fleet:
         self._opening = threading.Lock()
         self._apps: Apps | None = None
         self._next = math.inf  # when lives and trials are looked at
+        self._again = -math.inf  # when a disk that refused is tried once more
         self._told: set[str] = set()
         self.desk = AppDesk(host.config.edge.id, lambda: self.apps, follow=self._followed, broken=self.broken)
 
@@ -151,6 +152,8 @@ class Fleet:
 
     def _work(self) -> float:
         now = self._clock.monotonic()
+        if now < self._again:
+            return self._again - now
         try:
             if (first := self._inlet.first()) is not None:
                 self._vet(*first)
@@ -160,6 +163,7 @@ class Fleet:
                 self.apps.tick()
         except JournalError as error:
             log.error("apps wait for the disk: %s", error, extra={"action": "apps_wait"})
+            self._again = now + _SOON
             return _SOON
         while self._stale:
             self._follow(*self._stale.popleft())
