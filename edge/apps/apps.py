@@ -84,6 +84,12 @@ class Apps:
         with self._changing:
             return self._shelf.parcel(self._shelf.find(name)).source
 
+    def highest(self, name: str) -> int:
+        """The highest version that was ever seen of that name; 0 for one that never was."""
+        with self._changing:
+            record = self._shelf.records.get(name)
+            return 0 if record is None else record.highest
+
     def audit(self, limit: int = 100, name: str | None = None) -> Sequence[Entry]:
         """Newest first; of one app, or of all."""
         with self._changing:
@@ -123,11 +129,10 @@ class Apps:
         with self._change():
             return self._install(opened, name, UNKNOWN)
 
-    def refuse_retained(self, name: str) -> Verdict:
-        """A retained message came: it may be years old, and is not read."""
+    def refuse(self, name: str, reason: Reason, message: str) -> Verdict:
+        """A message that is not read at all. Raises `JournalError`."""
         with self._change():
-            message = "retained messages are not read: send it again without retain"
-            return self._refuse(Refused(Reason.RETAINED, message), name, None)
+            return self._refuse(Refused(reason, message), name, None)
 
     def remove(self, name: str, by: str = LOCAL) -> Entry:
         """Take it away; its highest version stays known. Raises `NoSuchApp`."""

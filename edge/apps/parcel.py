@@ -41,9 +41,14 @@ def pack(manifest: bytes, source: bytes, key: str, private: bytes) -> bytes:
     return orjson.dumps(texts)
 
 
+def heaviest(source: int) -> int:
+    """Most bytes of a message whose source has at most so many: a character may be escaped, six for one."""
+    return 6 * (source + LARGEST)
+
+
 def unpack(payload: bytes, largest: int) -> Parcel:
     """The other way, for a source of at most `largest` bytes. Raises `Refused`; unsigned is refused."""
-    most = 6 * (largest + LARGEST)  # a character may be escaped: six for one
+    most = heaviest(largest)
     if len(payload) > most:
         raise Refused(Reason.TOO_LARGE, f"the message has {len(payload)} bytes; at most {most} are taken")
     try:

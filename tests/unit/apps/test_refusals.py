@@ -292,8 +292,17 @@ def test_the_topic_and_the_manifest_name_the_same_app(gateway: Gateway) -> None:
     assert send(gateway, signed(), name="listen") is Reason.NAME
 
 
-def test_a_retained_message_is_not_read(gateway: Gateway) -> None:
-    assert gateway.apps.refuse_retained("look").reason is Reason.RETAINED
+def test_a_message_that_is_not_read_is_counted_and_written_down(gateway: Gateway) -> None:
+    verdict = gateway.apps.refuse("look", Reason.RETAINED, "retained messages are not read")
+    assert (verdict.accepted, verdict.reason) == (False, Reason.RETAINED)
+    assert gateway.apps.audit(1)[0].reason == "retained"
+
+
+def test_the_highest_version_is_known_also_of_what_is_gone(gateway: Gateway) -> None:
+    assert gateway.apps.highest("look") == 0
+    gateway.apps.install(parcel(version=7))
+    gateway.apps.remove("look")
+    assert gateway.apps.highest("look") == 7
 
 
 def test_an_app_belongs_to_who_sent_it(gateway: Gateway) -> None:
