@@ -211,7 +211,7 @@ class Apps:
     # -- installing -----------------------------------------------------------------------------------------------
 
     def _install(self, opened: Callable[[], Parcel], name: str, by: str) -> Verdict:
-        version, admission = None, self._admission
+        version, admission, asked = None, self._admission, by
         try:
             parcel = opened()
             manifest, by = admission.read(parcel)
@@ -219,7 +219,7 @@ class Apps:
             if name and manifest.name != name:
                 raise Refused(Reason.NAME, f"the topic names {name[:64]!r}, the manifest {manifest.name!r}")
             name = manifest.name
-            admission.check_place(manifest, by, self._shelf.records)
+            admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._shelf.records)
             waits = admission.must_wait(manifest)
             record = self._shelf.records.get(name, Record(name=name))
             note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))

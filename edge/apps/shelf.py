@@ -119,7 +119,8 @@ class Shelf:
         """Take what ended into the record; written at once where it may soon decide something."""
         fresh, record = self.roster.uncounted(name), self.records[name]
         version = record.serving
-        if fresh and (due or version is None or record.trial is not None or version.most is not None):
+        soon = version is None or record.trial is not None or (version.most is not None and not record.persistent)
+        if fresh and (due or soon):
             counted = record
             for number, tally in fresh.items():
                 counted = counted.counted(number, tally)

@@ -133,6 +133,14 @@ def test_without_the_section_nothing_is_installed(gateway: Gateway) -> None:
     refused(gateway, parcel(), Reason.OFF, "on_the_fly")
 
 
+def test_a_journal_without_room_for_it_says_so(gateway: Gateway) -> None:
+    gateway.stop()
+    gateway.table_size = 2000
+    gateway.start()
+    refused(gateway, parcel(SOURCE + b"#" * 1500), Reason.NO_ROOM, "table_size")
+    assert gateway.apps.install(parcel()).accepted
+
+
 def test_schedules_and_memory_must_be_allowed(gateway: Gateway) -> None:
     gateway.under(schedules=False, memory=None)
     refused(gateway, parcel(when={"every": "1m"}), Reason.SCHEDULES)
@@ -312,6 +320,9 @@ def test_an_app_belongs_to_who_sent_it(gateway: Gateway) -> None:
     assert send(gateway, signed(name="mine", version=2), name="mine") is Reason.NOT_OWNER
     assert gateway.apps.install(parcel(version=2)).accepted  # the device's own owner may do everything
     assert send(gateway, signed(version=3)) is None
+    assert gateway.apps.install(signed(version=4, key="lab", private=OTHER_PRIVATE)).accepted  # by hand, on the device
+    assert gateway.apps.get("look").provenance == "lab"
+    assert send(gateway, signed(version=5, key="lab", private=OTHER_PRIVATE)) is Reason.NOT_OWNER
 
 
 # -- the clock --------------------------------------------------------------------------------------------------------
@@ -355,6 +366,28 @@ def test_one_that_waited_is_judged_by_the_ceiling_of_the_day(gateway: Gateway) -
     gateway.apps.tick()
     assert gateway.apps.list() == []
     assert gateway.apps.audit(1)[0].reason == "sources"
+
+
+def test_what_waits_gives_way_to_a_newer_version_only(gateway: Gateway) -> None:
+    gateway.clock.trust = "unset"
+    gateway.apps.install(signed(expires=SOON, version=5))
+    refused(gateway, signed(expires=SOON, version=5), Reason.VERSION)
+    refused(gateway, signed(version=4), Reason.VERSION)
+    gateway.apps.install(signed(expires=SOON, version=6))
+    gateway.clock.trust = "synced"
+    gateway.apps.tick()
+    assert gateway.versions() == {"look": 6}
+
+
+def test_a_new_version_that_waits_lets_the_old_one_run_meanwhile(gateway: Gateway) -> None:
+    gateway.apps.install(signed(version=1))
+    gateway.clock.trust = "unset"
+    assert gateway.apps.install(signed(expires=SOON, version=2)).state == "waiting"
+    assert gateway.run(Status.SUCCESS) == 1
+    gateway.apps.remove("look")
+    gateway.clock.trust = "synced"
+    gateway.apps.tick()
+    assert gateway.apps.list() == []  # removed is removed, waiting or not
 
 
 def test_what_does_not_expire_does_not_wait_for_a_clock(gateway: Gateway) -> None:
