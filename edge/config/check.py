@@ -25,6 +25,7 @@ from edge.config.rules import (
     check_encryption,
     check_journal,
     check_links,
+    check_on_the_fly,
     check_programs,
     check_triggers,
     names_of,
@@ -33,6 +34,16 @@ from edge.config.schema import all_models, mend
 from edge.config.secrets import STAND_IN, Secrets
 from edge.config.source import read_mapping
 from edge.errors import ConfigError, Problem
+
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_on_the_fly,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
@@ -113,7 +124,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
+    for rule in _RULES:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

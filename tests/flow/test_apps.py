@@ -232,7 +232,7 @@ def test_an_app_ends_with_its_time(edge):
 
     assert 11 <= len(results(edge)) <= 14
     assert audit(edge)[0] == ("end", None)
-    assert standing(edge) == {"version": None, "state": "gone", "reason": "its time is over"}
+    assert standing(edge) == {"version": None, "state": "gone", "reason": "its time came to an end"}
     assert "watch" not in edge.runtime.roster.tasks
 
 
