@@ -101,7 +101,7 @@ class Breaker:
             return f"{self._streak} timeouts in a row" if self._streak > 1 else "a timeout"
         seen = len(self._last)
         if settings.failures and seen >= settings.of and self._failed * 100 >= settings.failures * seen:
-            return f"{self._failed} of the last {seen} runs failed"
+            return f"{self._failed} of the last {seen} runs failed" if seen > 1 else "the last run failed"
         return ""
 
     def _open(self, reason: str, now: float) -> None:
