@@ -151,6 +151,7 @@ def test_an_output_set_without_a_runtime_is_safe_again_when_the_command_ends(edg
         (("set", "fan", "maybe"), 1, "a relay takes"),
         (("fire", "overhaet"), 1, "no task called 'overhaet'; did you mean 'overheat'?"),
         (("tasks", "show", "overhaet"), 1, "did you mean 'overheat'?"),
+        (("tasks", "reset", "overheat"), 3, "no runtime runs"),
     ],
 )
 def test_mistakes_are_sentences_without_a_runtime_too(edge: Edge, words: tuple[str, ...], code: int, says: str) -> None:
