@@ -128,8 +128,10 @@ class Desk:
         ]
 
     def reset(self, task: str) -> dict[str, Any]:
-        """Close the task's breaker and let what waits for it run; does nothing where it is closed, or has none."""
-        self._runtime.pipeline.reset(self._known(task))
+        """Close the task's breaker, if it is not closed, and let what waits for it run."""
+        if self._runtime.tasks[self._known(task)].settings.breaker is None:
+            raise EdgeError(f"{task} is never left alone: tasks.{task} has no breaker")
+        self._runtime.pipeline.reset(task)
         return {"task": task}
 
     def _known(self, task: str) -> str:

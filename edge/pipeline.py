@@ -16,20 +16,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
 
 from edge.config.tasks import RunsSection
 from edge.errors import PayloadError
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, Start, Stored
+from edge.model import Fired, Incoming
 from edge.runs.admission import PARKED, Admission
 from edge.runs.beside import Beside
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.gates.gate import Broken, Gate, Gates
 from edge.runs.load import Task
+from edge.runs.needs import Journal, Triggers
 from edge.runs.promised import Promised
 from edge.runs.run import Dispatch, Ending, Run, too_late
 from edge.runs.seal import Seal
@@ -37,41 +37,6 @@ from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 
 PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
-
-
-class Ticket(Protocol):
-    @property
-    def due(self) -> int:
-        """The receipt is good when the journal's `durable` reaches this."""
-
-
-class Journal(Protocol):
-    """What the pipeline needs of the journal. Any thread."""
-
-    @property
-    def durable(self) -> int: ...
-
-    @property
-    def stalled(self) -> bool:
-        """The disk refuses, and as much waits in memory as may."""
-
-    def takes(self, klass: RecordClass) -> bool:
-        """Whether a run of that class may be begun. `on_durable` is called when it turns true."""
-
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
-
-    def unfinished(self) -> Iterable[Stored]: ...
-
-
-class Triggers(Protocol):
-    """What the pipeline needs of the triggers. Only the leading thread calls."""
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    def match(self, event: Event) -> tuple[Sequence[Start], str | None]: ...
-
-    def due(self) -> Sequence[Start]: ...
 
 
 class Pipeline:

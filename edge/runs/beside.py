@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.clock import Clock
-from edge.model import Record, Status
+from edge.model import Record
 from edge.runs.gates.gate import Gates
 from edge.runs.promised import Promised
-from edge.runs.run import Cause, Ending, Run, too_late
+from edge.runs.run import Ending, Run, cancelled, too_late
 
 
 class Beside:
@@ -85,7 +85,7 @@ class Beside:
             if run in self._going_on:
                 self._leave(run)
                 self._leaving.add(run)
-            outcome = self._promised.withdraw(run, _cancelled(run, "replaced by a newer run"))
+            outcome = self._promised.withdraw(run, cancelled(run, "replaced by a newer run"))
         run.cancel()
         return outcome
 
@@ -100,13 +100,8 @@ class Beside:
         with self._lock:
             if run.end():
                 self._leave(run)
-                self._promised.write(run, _cancelled(run, "the runtime stopped while it ran"))
+                self._promised.write(run, cancelled(run, "the runtime stopped while it ran"))
 
     def _leave(self, run: Run) -> None:
         self._going_on.discard(run)
         self._gates[run.task.name].running -= 1
-
-
-def _cancelled(run: Run, message: str) -> Ending:
-    error = {"type": "RunCancelled", "message": message, "where": run.task.program.file}
-    return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)

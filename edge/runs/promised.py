@@ -17,8 +17,7 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from edge.clock import Clock
 from edge.model import Record, Status, Stored
@@ -26,16 +25,11 @@ from edge.runs.gates import retries
 from edge.runs.gates.breaker import State
 from edge.runs.gates.gate import Gate, Gates
 from edge.runs.gates.line import Line
+from edge.runs.needs import Journal
 from edge.runs.run import Ending, Promise, Run
 from edge.runs.seal import Seal
 
 log = logging.getLogger(__name__)
-
-
-class Journal(Protocol):
-    """What promised runs need of the journal. Any thread."""
-
-    def append(self, records: Sequence[Record]) -> object: ...
 
 
 class Promised:
@@ -127,6 +121,8 @@ class Promised:
         if pause is None:
             self.write(run, ending)
             return
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s is tried again in %g s", run.task.name, pause, extra={"action": "run_again", "run": run.id})
         again = gate.pending[run.id] = run.again()
         gate.retrying.add(again)
         gate.retried.add()

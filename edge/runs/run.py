@@ -192,6 +192,12 @@ def too_late(run: Run) -> Ending:
     return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
 
 
+def cancelled(run: Run, why: str) -> Ending:
+    """What a run ends with that nobody lets go on, or begin."""
+    error = {"type": "RunCancelled", "message": why, "where": run.task.program.file}
+    return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
+
+
 class Dispatch:
     """What one incoming item started, as far as it got: the watchdog completes it when a run takes long."""
 

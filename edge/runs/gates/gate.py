@@ -46,7 +46,7 @@ class Gate:
 
         `crowded`: all tasks together have as many promised runs as may be; what begins at once needs no promise.
         """
-        if self.breaker is not None and not self.breaker.admits(now, waiting=bool(self.pending)):
+        if self.breaker is not None and not self.breaker.admits(now, waiting=self._promised_wait):
             return "breaker_open"
         for reason, rate in self._rates:
             if rate.full(now):
@@ -56,6 +56,11 @@ class Gate:
         for _, rate in self._rates:
             rate.count(now)
         return None
+
+    @property
+    def _promised_wait(self) -> bool:
+        """Whether a promised run would begin if it could; one that waits for its time cannot."""
+        return bool(self.waiting.runs) or len(self.pending) > self.running + len(self.retrying)
 
     def _crowded(self, crowded: bool) -> str:
         mode = self.task.settings.mode
@@ -126,4 +131,5 @@ class Gates(dict[str, Gate]):
         for name, gate in tuple(self.items()):
             breaker = gate.breaker
             if breaker is not None and (until := breaker.until) is not None:
-                yield Broken(name, breaker.state(now), breaker.reason, breaker.since, until)
+                state = State.OPEN if now < until else State.HALF_OPEN
+                yield Broken(name, state, breaker.reason, breaker.since, until)

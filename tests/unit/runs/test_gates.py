@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -249,6 +250,65 @@ def test_those_that_wait_are_replaced_too_in_the_frame_of_the_newer_one(workbenc
     assert (outcome.kind, promise.kind) == (RecordKind.OUTCOME, RecordKind.ACCEPTED)
     promised = [record.id for record in bench.journal.records if record.kind is RecordKind.ACCEPTED]
     assert promised == [first.id, second.id, last.id]
+
+
+# -- breaker ----------------------------------------------------------------------------------------------------------
+
+
+MOODY = """
+@task
+def moody(event: Event, ctx: Context) -> int:
+    if event.values["n"] < 0:
+        raise ValueError("no")
+    return event.values["n"]
+"""
+BREAKER = {"breaker": {"failures": 100, "of": 1, "pause": "1m"}}
+
+
+@pytest.mark.parametrize("mode", [{}, {"mode": "parallel", "max_runs": 2}])
+def test_what_waited_for_the_breaker_runs_in_order_once_it_closes(workbench, mode):
+    bench = workbench(MOODY, moody={**GRANT, **BREAKER, **mode})
+    for number in (-1, 1, 2, 3, 4, 5):
+        bench.send({"n": number})
+    bench.settle()
+    assert [outcome.result for outcome in bench.journal.outcomes] == [None]
+
+    bench.clock.advance(60)
+    bench.settle()
+
+    assert [outcome.result for outcome in bench.journal.outcomes] == [None, 1, 2, 3, 4, 5]
+    assert list(bench.pipeline.broken()) == []
+
+
+def test_a_run_that_needs_no_promise_may_be_the_one_that_tries(workbench):
+    bench = workbench(MOODY, moody=BREAKER)
+    for number in (-1, 1):
+        bench.send({"n": number})
+    bench.settle()
+    bench.clock.advance(59)
+    assert rejected(bench, 0) == {}
+    bench.send({"n": 2})
+    bench.settle()
+    bench.clock.advance(1)
+    for number in (3, 4):
+        bench.send({"n": number})
+    bench.settle()
+
+    done = [outcome for outcome in bench.journal.outcomes if outcome.status is not Status.REJECTED]
+    assert [outcome.result for outcome in done] == [None, 3, 4]
+    assert rejected(bench) == {"breaker_open": 2}
+
+
+def test_reset_lets_what_waits_run_at_once(workbench):
+    bench = workbench(MOODY, moody={**GRANT, **BREAKER})
+    for number in (-1, 1, 2):
+        bench.send({"n": number})
+    bench.settle()
+
+    bench.pipeline.reset("moody")
+    bench.settle()
+
+    assert [outcome.result for outcome in bench.journal.outcomes] == [None, 1, 2]
 
 
 # -- after a crash ----------------------------------------------------------------------------------------------------
