@@ -14,6 +14,7 @@ are in their safe state before their wires are given back.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -23,6 +24,7 @@ from typing import Any
 
 from edge.clock import iso
 from edge.config import Config
+from edge.config.units import show_duration
 from edge.desk import Desk
 from edge.fleet import Fleet
 from edge.ids import Minter
@@ -35,7 +37,7 @@ from edge.journal import Journal, JournalError, Keyring, Limits, open_journal
 from edge.links.calendar import Schedule
 from edge.outside import Outside
 from edge.parts import Part, until
-from edge.pipeline import SLOTS, Pipeline
+from edge.pipeline import Pipeline
 from edge.roster import Roster
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
@@ -134,6 +136,7 @@ class Runtime:
             around=self.around,
             tally=self.tally,
             telemetry=self.telemetry,
+            runs=self.config.runs,
         )
 
     def _surround(self) -> Surroundings:
@@ -143,6 +146,7 @@ class Runtime:
             matches=covers,
             devices=self.instruments.handles,
             readings=self._last_values,
+            random=self.outside.random.random,
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:
@@ -187,13 +191,7 @@ class Runtime:
 
     def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
         return Roster(
-            tasks,
-            self.pipeline,
-            self.triggers,
-            self.calendar,
-            clock=self.clock,
-            minter=self.minter,
-            inbox=self.inbox,
+            tasks, self.pipeline, self.triggers, self.calendar, clock=self.clock, minter=self.minter, inbox=self.inbox
         )
 
     def _calendar_report(self, name: str, label: str) -> None:
@@ -252,7 +250,7 @@ class Runtime:
     def wait(self, timeout: float) -> bool:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
         self.calendar.watch_clock()
-        if self.pipeline.stuck >= SLOTS:
+        if self.pipeline.stuck >= self.config.runs.at_once:
             self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
         with self._ended:
             return self._ended.wait_for(lambda: self._failed is not None, timeout)
@@ -326,14 +324,14 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        outer = (*self._link_parts(), *self._orphans(), *self._device_parts())
+        outer = (*self._link_parts(), *self._orphans(), *self._device_parts(), *self._task_parts())
         return [*outer, *self.fleet.standing(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
         faults = self.journal.stats()["degraded"]
         yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
         stuck = self.pipeline.stuck
-        error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""
+        error = f"{stuck} of {self.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
         yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
 
     def _link_parts(self) -> Iterator[dict[str, Any]]:
@@ -357,6 +355,13 @@ class Runtime:
     def _device_parts(self) -> Iterator[dict[str, Any]]:
         for name, state in self.instruments.states():
             yield _part(name, "device", state.state, state.since, state.last_error or "")
+
+    def _task_parts(self) -> Iterator[dict[str, Any]]:
+        wall, now = self.clock.wall(), self.clock.monotonic()
+        for name, state, reason, since, again in self.pipeline.broken():
+            left = f"in {show_duration(math.ceil(again - now))}" if again > now else "now"
+            error = f"left alone, {reason}; one run may try {left}, or `edge tasks reset {name}`"
+            yield _part(name, "task", state.value, wall - (now - since), error)
 
     def degraded(self) -> list[str]:
         """What does not work as configured, one sentence each; empty when all is well."""

@@ -5,39 +5,38 @@ Owns no thread. Production puts threads around it (`edge.runs.crew`, made in app
 Invariants
 - What one incoming message matched becomes durable in one frame; only that frame's durability settles the message.
 - A run without grants happens at once and its frame holds the outcome. Any other run is promised first: its
-  `accepted` record is durable before it starts.
+  `accepted` record is durable before it starts (`edge.runs.promised` has it from there).
 - One thread at a time leads (`step`). A run that outlasts `patience` keeps its thread, and the lead moves on: its
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
-- A run whose outcome is written is over, whatever its thread still does. A thread that never returns keeps a slot.
+- What goes on beside the lead, and what is over while its thread is not, is `edge.runs.beside`'s.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
-- A promise is to a name: it runs as the task that has the name when its turn comes, after a restart as after `add`;
-  where none has it, it ends as `cancelled`, and says why.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from edge.config.tasks import RunsSection
 from edge.errors import PayloadError
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import Fired, Incoming, Record, Status
+from edge.model import Fired, Incoming
 from edge.runs.admission import PARKED, Admission
+from edge.runs.beside import Beside
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
+from edge.runs.gates.gate import Broken, Gate, Gates
 from edge.runs.load import Task
 from edge.runs.needs import Journal, Triggers
-from edge.runs.run import OVER, Dispatch, Ending, Promise, Run, cancelled, too_late
+from edge.runs.promised import Promised
+from edge.runs.run import Dispatch, Ending, Run, too_late
+from edge.runs.seal import Seal
 from edge.runs.surroundings import Surroundings
-from edge.telemetry import Counter, Telemetry
-
-log = logging.getLogger(__name__)
+from edge.telemetry import Telemetry
 
 PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
-SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
 
 
 class Pipeline:
@@ -55,34 +54,30 @@ class Pipeline:
         around: Surroundings,
         tally: Tally,
         telemetry: Telemetry,
+        runs: RunsSection,
     ) -> None:
-        self._edge_id = edge_id
         self._inbox = inbox
         self._triggers = triggers
         self._journal = journal
         self._around = around
-        self._clock = around.clock
+        self._clock = clock = around.clock
         self._tally = tally
-        self._admission = Admission(tasks, takes=journal.takes, clock=around.clock, mint=around.mint)
-        self._gates = self._admission.gates
-        self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
-        self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
+        self._edge_id = edge_id
+        self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
+        self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
+        self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
+        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, clock=clock, wake=inbox.wake)
+        self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
+        self._ready = promised.ready
+        self._lock = promised.lock
         self._errands: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
+        self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
         self._release_lock = threading.Lock()
         self._leading: tuple[Run, Dispatch | None] | None = None
-        self._answers: dict[str, Callable[[bytes | None, str], None]] = {}
-        self._beside: set[Run] = set()
-        self._stuck: set[Run] = set()
         self.promote: Callable[[], None] = lambda: None
         """Called by the watchdog when the lead must move to another thread."""
         self.watching: Callable[[], None] = lambda: None
         """Called when a run begins: there is something to watch."""
-        self._telemetry = telemetry
-        self._runs = telemetry.histogram("edge_run_seconds")
-        self._ended: dict[tuple[str, Status], Counter] = {}
-        for name in tasks:
-            self._count(name)
 
     # -- the leading thread ---------------------------------------------------------------------------------------
 
@@ -93,13 +88,15 @@ class Pipeline:
         if self._errands:
             self._errands.popleft()()
             return True
-        if self._ready and self.slots_free:
-            self._start_promised(self._ready.popleft())
+        if self._ready.runs and self._beside.free:
+            self._start_promised(self._ready.pop())
             return True
         if (freed := self._admission.freed()) is not None:
             self._begin(*freed)
             return True
         now = self._clock.monotonic()
+        if self._promised.due(now):
+            return True
         due = self._triggers.deadline
         if due is not None and due <= now:
             for start in self._triggers.due():
@@ -116,8 +113,8 @@ class Pipeline:
     @property
     def deadline(self) -> float | None:
         """Monotonic time of the next thing that time alone makes due."""
-        times = [time for time in (self._triggers.deadline, self._admission.deadline) if time is not None]
-        return None if self._journal.stalled else min(times, default=None)
+        times = (self._triggers.deadline, self._admission.deadline, self._promised.deadline)
+        return None if self._journal.stalled else min((time for time in times if time is not None), default=None)
 
     @property
     def held_up(self) -> bool:
@@ -164,38 +161,45 @@ class Pipeline:
         if not self._admission.fits(runs):
             fired.answer(None, "the journal is full and takes no more outcomes of its class until some are delivered")
             return
-        self._answers[runs[0].id] = fired.answer
+        self._seal.answers[runs[0].id] = fired.answer
         self._begin(fired, runs)
 
     def _begin(self, incoming: Incoming | None, runs: deque[Run]) -> None:
         dispatch = Dispatch(incoming, runs)
         while runs:
             run = runs.popleft()
-            if run.task.direct and self.slots_free and self._gates[run.task.name].idle:
-                dispatch.records.append(self._seal(run, self._execute(run, dispatch)))
+            gate = self._gates[run.task.name]
+            if gate.pending and run.task.settings.mode == "restart":
+                for older in tuple(gate.pending.values()):
+                    dispatch.records += self._beside.end(older, "replaced by a newer run")
+            if run.task.direct and self._beside.free and not gate.pending and self._lets(gate, run):
+                ending = self._execute(run, dispatch)
+                dispatch.records.append(self._seal.seal(run, ending))
+                if gate.breaker is not None:
+                    with self._lock:
+                        self._promised.judge(run, ending.status)
             else:
                 self._promise(run, dispatch)
         self._append(dispatch)
 
+    def _lets(self, gate: Gate, run: Run) -> bool:
+        if gate.breaker is None:
+            return True
+        with self._lock:
+            return gate.breaker.lets(run.id, self._clock.monotonic())
+
     def _promise(self, run: Run, dispatch: Dispatch) -> None:
         with self._lock:
-            self._gates[run.task.name].pending += 1
-        dispatch.records.append(run.accepted())
+            dispatch.records.append(self._promised.promise(run))
         dispatch.promised.append(run)
 
     def _start_promised(self, run: Run) -> None:
-        gate = self._gates[run.task.name]
-        with self._lock:
-            if not gate.free and not gate.closed:
-                gate.waiting.append(run)
-                return
-        gone = gate.closed or (run.task is not gate.task and not run.turn_to(gate.task) and OVER)
-        if gone:
-            run.unbegun(self._clock)
-        ending = cancelled(run, gone) if gone else self._execute(run, None)
+        if not self._promised.begin(run):
+            return
+        ending = self._execute(run, None)
         with self._lock:
             run.end()
-            self._write(run, ending)
+            self._promised.conclude(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
         run.started = self._clock.monotonic()
@@ -208,23 +212,13 @@ class Pipeline:
         if run.detach():
             self._leading = None
             return ending
-        self._finish_beside(run, ending)
+        self._beside.finish(run, ending)
         raise HandedOver
 
-    def _seal(self, run: Run, ending: Ending) -> Record:
-        self._ended[run.task.name, ending.status].add()
-        self._runs.observe(self._clock.monotonic() - run.started)
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
-        record = run.outcome(ending, self._clock, self._edge_id)
-        if run.task.life is not None:
-            run.task.life.ended(run.id, ending.status)
-        if self._answers and run.id in self._answers:
-            self._answers.pop(run.id)(record.body, "")
-        return record
-
     def _append(self, dispatch: Dispatch) -> None:
-        if not dispatch.records:
+        if not dispatch.records:  # all that it matched was taken away
+            if dispatch.incoming is not None:
+                dispatch.incoming.settle()
             return
         delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
         due = self._journal.append(dispatch.records, delivery).due
@@ -233,44 +227,30 @@ class Pipeline:
         if durable >= due:  # the writer was faster than this line
             self.on_durable(durable)
 
-    def _write(self, run: Run, ending: Ending) -> None:
-        """The outcome of a promised run, with what it published; under the lock."""
-        records = [self._seal(run, ending)]
-        if ending.status in (Status.SUCCESS, Status.PARTIAL):
-            records += run.publishes
-        self._journal.append(records)
-        gate = self._gates[run.task.name]
-        gate.pending -= 1
-        if gate.waiting and gate.free:
-            self._ready.append(gate.waiting.popleft())
-
     def _record_refusals(self, *, all: bool) -> None:
         for run, ending in self._admission.refused(all=all):
-            self._journal.append([self._seal(run, ending)])
+            self._journal.append([self._seal.seal(run, ending)])
 
     # -- tasks that come and go -----------------------------------------------------------------------------------
 
     def soon(self, errand: Callable[[], None]) -> None:
-        """Have the leading thread call `errand`, which must not raise, between two events. Any thread."""
+        """Have the leading thread call `errand`, which must not raise, before the next event. Any thread."""
         self._errands.append(errand)
         self._inbox.wake()
 
     def add(self, task: Task) -> None:
-        """Events may start `task`, which takes the place of what had its name."""
-        self._count(task.name)
+        """Events may start `task`, which takes the place of what had its name, and keeps what that was promised."""
         with self._lock:
-            self._admission.open(task)
+            self._gates.add(task)
 
     def remove(self, name: str, why: str) -> None:
-        """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
-        with self._lock:
-            self._ready.extend(self._admission.close(name, why))
-        for run in tuple(self._beside):
-            run.cancelled = run.cancelled or run.task.name == name
-
-    def _count(self, name: str) -> None:
-        for status in Status:
-            self._ended[name, status] = self._telemetry.counter("edge_runs_total", task=name, status=status.value)
+        """No run of that task begins any more; what was promised to it, and what goes on, ends for that reason."""
+        gate = self._gates[name]
+        gate.closed = True
+        self._admission.dismiss(name)
+        for run in tuple(gate.pending.values()):
+            if records := self._beside.end(run, why):
+                self._journal.append(records)
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 
@@ -283,8 +263,10 @@ class Pipeline:
                 if incoming is not None:
                     incoming.settle()
                 if runs:
-                    self._ready.extend(runs)
                     promised = True
+                for run in runs:
+                    if not run.over:
+                        self._ready.push(run)
         if promised or self._admission.held or self._inbox:
             self._inbox.wake()
 
@@ -296,21 +278,16 @@ class Pipeline:
         now = self._clock.monotonic()
         if leading is not None and now - leading[0].started > PATIENCE:
             self._hand_over(*leading)
-        for run in tuple(self._beside):
-            if now > run.deadline:
-                self._time_out(run)
+        self._beside.end_overdue(now)
         return leading is not None or bool(self._beside)
 
     def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
         with self._lock:
             if not run.detach():
                 return  # it ended in time after all
-            gate = self._gates[run.task.name]
-            gate.running += 1
-            self._beside.add(run)
+            self._beside.enter(run)
             if dispatch is not None:
-                gate.pending += 1
-                dispatch.records.append(run.accepted())
+                dispatch.records.append(self._promised.promise(run))
         # Until `promote` nobody leads: the dispatch is this thread's to complete.
         if dispatch is not None:
             for rest in dispatch.runs:
@@ -319,73 +296,37 @@ class Pipeline:
         self._leading = None
         self.promote()
 
-    def _time_out(self, run: Run) -> None:
-        with self._lock:
-            if not run.end():
-                return
-            self._beside.discard(run)
-            self._stuck.add(run)
-            self._gates[run.task.name].running -= 1
-            self._write(run, too_late(run))
-        self._inbox.wake()
-
-    # -- a run that goes on beside the lead ------------------------------------------------------------------------
-
-    def _finish_beside(self, run: Run, ending: Ending) -> None:
-        with self._lock:
-            self._beside.discard(run)
-            self._stuck.discard(run)
-            if run.end():
-                self._gates[run.task.name].running -= 1
-                self._write(run, ending)
-        self._inbox.wake()
-
     # -- start, stop and what others may ask ------------------------------------------------------------------------
 
     def recover(self) -> int:
         """Before the first step: promised runs of the last boot start again under their ids. Returns how many."""
-        count = 0
-        for stored in self._journal.unfinished():
-            promise = Promise.read(stored, self._clock.monotonic())
-            gate = self._gates.get(promise.task)
-            if gate is None or not gate.task.begins(promise.id):
-                self._journal.append([promise.abandoned(self._clock, self._edge_id)])
-                continue
-            gate.pending += 1
-            self._ready.append(Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True))
-            count += 1
-        return count
+        return self._promised.recover(self._journal.unfinished(), self._edge_id)
 
-    def cancel(self, grace_over: bool) -> None:
+    def cancel(self, *, grace_over: bool) -> None:
         """Tell runs beside the lead to end; with `grace_over` write `cancelled` for those that did not."""
-        for run in tuple(self._beside):
-            run.cancelled = True
-            if grace_over:
-                self._give_up(run)
+        self._beside.cancel(grace_over=grace_over)
         if grace_over:
             self._record_refusals(all=True)
 
-    def _give_up(self, run: Run) -> None:
+    def reset(self, task: str) -> None:
+        """Close the breaker of a task; what it held back goes on. Any thread. Raises KeyError."""
         with self._lock:
-            if run.end():
-                self._beside.discard(run)
-                self._gates[run.task.name].running -= 1
-                self._write(run, cancelled(run, "the runtime stopped while it ran"))
+            self._promised.reset(self._gates[task])
+        self._inbox.wake()
 
-    @property
-    def slots_free(self) -> bool:
-        """Whether another run may begin."""
-        return len(self._beside) + len(self._stuck) < SLOTS
+    def broken(self) -> Iterator[Broken]:
+        """Every task whose breaker is not closed. Any thread."""
+        return self._gates.broken()
 
     @property
     def stuck(self) -> int:
-        """Threads that did not return from a run that is over."""
-        return len(self._stuck)
+        """Threads that did not return although the time of their runs is over. Any thread."""
+        return self._beside.stuck
 
     @property
     def idle(self) -> bool:
-        """Nothing taken in is unfinished, except stuck threads and what the journal does not take: that was not
-        acknowledged and comes again."""
+        """Nothing taken in is unfinished, except stuck threads, runs that wait for a time, which stay promised, and
+        what the journal does not take: that was not acknowledged and comes again."""
         if self._beside or self._leading:
             return False
-        return self.held_up or not (self._inbox or self._ready or self._awaiting)
+        return self.held_up or not (self._inbox or self._ready.runs or self._awaiting)

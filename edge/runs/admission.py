@@ -10,58 +10,45 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import orjson
 
 from edge.clock import Clock
 from edge.model import MAX_HOPS, Event, Incoming, RecordClass, Start, Status
-from edge.runs.gates import Gate, Refusals
-from edge.runs.load import Task
+from edge.runs.gates.gate import Gates
+from edge.runs.gates.refusals import Refusals
 from edge.runs.run import Ending, Run
 
 PARKED = 1000  # more than most brokers send unacknowledged
 _JOURNAL_FULL = "journal_full"
+_REMOVED = "removed"
 _CLASSES = (RecordClass.TELEMETRY, RecordClass.ALARM)
 
 
 class Admission:
-    """Belongs to the leading thread, except `gates`, which the pipeline's lock guards. `takes`: whether the journal has
-    room for outcomes of a class; `mint` gives ids."""
+    """Belongs to the leading thread. `takes`: whether the journal has room for outcomes of a class; `mint` gives
+    ids."""
 
     def __init__(
-        self, tasks: Mapping[str, Task], *, takes: Callable[[RecordClass], bool], clock: Clock, mint: Callable[[], str]
+        self, gates: Gates, *, takes: Callable[[RecordClass], bool], clock: Clock, mint: Callable[[], str]
     ) -> None:
-        self.gates = {name: Gate(task) for name, task in tasks.items()}
+        self._gates = gates
         self._takes = takes
         self._clock = clock
         self._mint = mint
         self._refusals = Refusals(clock)
         self._parked: deque[tuple[Incoming, deque[Run]]] = deque()
 
-    def open(self, task: Task) -> None:
-        """Runs of `task` may begin; what was promised to its name counts. Under the pipeline's lock."""
-        gate = Gate(task)
-        if (before := self.gates.get(task.name)) is not None:
-            gate.follow(before)
-        self.gates[task.name] = gate
-
-    def close(self, name: str, why: str) -> deque[Run]:
-        """No run of that task may begin; the promised ones that waited for their turn. Under the pipeline's lock."""
-        gate = self.gates[name]
-        gate.closed = why
-        waiting, gate.waiting = gate.waiting, deque()
-        return waiting
-
     def admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
         """The runs that the limits of their tasks let begin; the others are refused."""
         runs: deque[Run] = deque()
         event_json = orjson.dumps(event.data())
-        now = self._clock.monotonic()
+        now, crowded = self._clock.monotonic(), self._gates.crowded
         for start in starts:
-            gate = self.gates[start.task]
+            gate = self._gates[start.task]
             id = self._mint()
-            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now)
+            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now, crowded=crowded)
             if reason is None and not gate.task.begins(id):
                 reason = "app_over"
             if reason is not None:
@@ -91,6 +78,13 @@ class Admission:
             return self._parked.popleft()
         return None
 
+    def dismiss(self, task: str) -> None:
+        """Refuse what is held for that task."""
+        for _, runs in self._parked:
+            for run in [run for run in runs if run.task.name == task]:
+                runs.remove(run)
+                self._refusals.add(task, _REMOVED, run.event)
+
     @property
     def held(self) -> int:
         """How many messages wait."""
@@ -105,8 +99,8 @@ class Admission:
     def refused(self, *, all: bool) -> Iterator[tuple[Run, Ending]]:
         """A rejected run for every task and reason whose minute is over, or for every one, with the count."""
         for name, reason, event, count in self._refusals.due(all=all):
-            run = Run(self._mint(), self.gates[name].task, event, orjson.dumps(event.data()))
-            run.started, run.started_wall = self._clock.monotonic(), self._clock.wall()
+            run = Run(self._mint(), self._gates[name].task, event, orjson.dumps(event.data()))
+            run.unbegun(self._clock)
             when = "while it was" if reason == _JOURNAL_FULL else "within a minute"
             message = f"{reason}: {count} {'start' if count == 1 else 'starts'} refused {when}"
             error = {"type": "Rejected", "message": message, "where": f"tasks.{name}", "reason": reason, "count": count}
