@@ -28,7 +28,7 @@ from edge.runs.admission import PARKED, Admission
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.load import Task
-from edge.runs.run import Dispatch, Ending, Promise, Run, too_late
+from edge.runs.run import Dispatch, Ending, Promise, Run, given_up, too_late
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 
@@ -94,6 +94,7 @@ class Pipeline:
         self._triggers = triggers
         self._journal = journal
         self._around = around
+        self._observers = around.observers
         self._clock = around.clock
         self._tally = tally
         self._admission = Admission(tasks, takes=journal.takes, clock=around.clock, mint=around.mint)
@@ -111,6 +112,7 @@ class Pipeline:
         self.watching: Callable[[], None] = lambda: None
         """Called when a run begins: there is something to watch."""
         self._runs = telemetry.histogram("edge_run_seconds")
+        self._missed = {name: telemetry.counter("edge_goal_violations_total", task=name) for name in tasks}
         self._ended = {
             (name, status): telemetry.counter("edge_runs_total", task=name, status=status.value)
             for name in tasks
@@ -229,17 +231,21 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
+        self._observers.started(run)
         ending = run.task.engine.run(run, RunContext(run, self._around))
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
             self._leading = None
+            self._observers.ended(run, ending)
             return ending
         self._finish_beside(run, ending)
         raise HandedOver
 
     def _seal(self, run: Run, ending: Ending) -> Record:
         self._ended[run.task.name, ending.status].add()
+        if ending.missed:
+            self._missed[run.task.name].add()
         self._runs.observe(self._clock.monotonic() - run.started)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
@@ -299,7 +305,7 @@ class Pipeline:
             self._hand_over(*leading)
         for run in tuple(self._beside):
             if now > run.deadline:
-                self._time_out(run)
+                self._give_up(run, too_late(run))
         return leading is not None or bool(self._beside)
 
     def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
@@ -320,14 +326,16 @@ class Pipeline:
         self._leading = None
         self.promote()
 
-    def _time_out(self, run: Run) -> None:
+    def _give_up(self, run: Run, ending: Ending) -> None:
+        """It is over, and its thread may keep its slot for ever."""
         with self._lock:
             if not run.end():
                 return
             self._beside.discard(run)
             self._stuck.add(run)
             self._gates[run.task.name].running -= 1
-            self._write(run, too_late(run))
+            self._write(run, ending)
+        self._observers.ended(run, ending, stuck=True)
         self._inbox.wake()
 
     # -- a run that goes on beside the lead ------------------------------------------------------------------------
@@ -336,9 +344,11 @@ class Pipeline:
         with self._lock:
             self._beside.discard(run)
             self._stuck.discard(run)
-            if run.end():
+            if in_time := run.end():
                 self._gates[run.task.name].running -= 1
                 self._write(run, ending)
+        if in_time:
+            self._observers.ended(run, ending)
         self._inbox.wake()
 
     # -- start, stop and what others may ask ------------------------------------------------------------------------
@@ -362,17 +372,9 @@ class Pipeline:
         for run in tuple(self._beside):
             run.cancelled = True
             if grace_over:
-                self._give_up(run)
+                self._give_up(run, given_up(run))
         if grace_over:
             self._record_refusals(all=True)
-
-    def _give_up(self, run: Run) -> None:
-        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.program.file}
-        with self._lock:
-            if run.end():
-                self._beside.discard(run)
-                self._gates[run.task.name].running -= 1
-                self._write(run, Ending(Status.CANCELLED, error=error))
 
     @property
     def slots_free(self) -> bool:

@@ -58,7 +58,7 @@ class RunContext:
 
     @property
     def memory(self) -> Memory:
-        self._step()
+        self._step("memory")
         if self._run.task.settings.memory is None or self._around.memories is None:
             raise self._not_granted("memory", "memory: {}")
         return self._around.memories.of(self._run)
@@ -67,20 +67,20 @@ class RunContext:
         return max(0.0, self._run.deadline - self._around.clock.monotonic())
 
     def device(self, name: str) -> GrantedDevice:
-        self._step()
+        self._step("device")
         if name not in self._run.task.settings.grant.devices:
             raise self._not_granted(f"device {name!r}", "grant.devices")
         return GrantedDevice(self._around.devices[name], self._call)
 
     def tool(self, name: str) -> GrantedTool:
-        self._step()
+        self._step("tool")
         tool, grant = self._around.tools.get(name), self._run.task.settings.grant
         if tool is None or not granted(tool, grant.tools, grant.deny_tools):
             raise self._not_granted(f"tool {name!r}", "grant.tools")
-        return GrantedTool(tool, lambda operation: self._tool_call(name))
+        return GrantedTool(tool, lambda operation: self._tool_call(name, operation))
 
     def publish(self, topic: str, value: Any) -> None:
-        self._step()
+        self._step("publish")
         run = self._run
         if not any(self._around.matches(filter, topic) for filter in run.task.settings.grant.publish):
             raise self._not_granted(f"publishing to {topic!r}", "grant.publish")
@@ -94,7 +94,7 @@ class RunContext:
         run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, id, encoded, topic))
 
     def note(self, text: str, **fields: Any) -> None:
-        self._step()
+        self._step("note")
         encoded = orjson.dumps({"text": str(text), **fields}, default=str)
         if len(encoded) > _NOTE_BYTES:
             raise LimitExceeded(f"a note of over {_NOTE_BYTES} bytes; put data into the result")
@@ -102,11 +102,11 @@ class RunContext:
         self._run.notes.append(orjson.loads(encoded))
 
     def partial(self, reason: str) -> None:
-        self._step()
+        self._step("partial")
         self._run.partial = str(reason)[:_NOTE_BYTES]
 
     def checkpoint(self, value: Any) -> None:
-        self._step()
+        self._step("checkpoint")
         if self._around.checkpoints is not None and self._run.task.settings.on_crash == "resume":
             self._around.checkpoints.save(self._run, value)
 
@@ -116,9 +116,10 @@ class RunContext:
         name = self._run.task.name
         return NotGranted(f"{what} is not granted to {name}; add it to tasks.{name}.{key} in edge.yaml")
 
-    def _step(self) -> None:
+    def _step(self, use: str) -> None:
         self._in_time()
         self._spend(limits.step)
+        self._around.observers.step(self._run, use)
 
     def _in_time(self) -> None:
         run = self._run
@@ -136,9 +137,10 @@ class RunContext:
         self._in_time()
         self._spend(limits.call)
 
-    def _tool_call(self, name: str) -> float:
+    def _tool_call(self, name: str, operation: str) -> float:
         self._in_time()
         self._spend(limits.tool_call, name)
+        self._around.observers.tool_call(self._run, name, operation)
         return self.remaining()
 
 

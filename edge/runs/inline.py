@@ -15,10 +15,10 @@ from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout
 from edge.model import Status
 from edge.runs.engine import Program
+from edge.runs.goal import described
 from edge.runs.load import import_program
 from edge.runs.run import Ending, Run, cause_of, returned
 
-_MESSAGE = 2000
 _STATUS: dict[type[BaseException], Status] = {RunTimeout: Status.TIMEOUT, RunCancelled: Status.CANCELLED}
 
 
@@ -52,8 +52,4 @@ def _explain(error: BaseException, file: str) -> dict[str, Any]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == file:
             where = f"{Path(file).name}:{line}"
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
-        message = f"its __str__ raised {type(broken).__name__}"
-    return {"type": type(error).__name__, "message": message[:_MESSAGE], "where": where}
+    return {"type": type(error).__name__, "message": described(error), "where": where}

@@ -34,12 +34,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `result` is JSON; `error` says type, message and where."""
+    """How a run ended. `result` is JSON; `error` says type, message and where; `missed`: it is partial because the
+    task's `check:` was not so."""
 
     status: Status
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
     cause: Cause = Cause.NONE
+    missed: bool = False
 
 
 def cause_of(error: type[BaseException]) -> Cause:
@@ -148,7 +150,11 @@ def returned(run: Run, encoded: bytes) -> Ending:
         where = run.task.program.file
         wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
         return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
-    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded)
+    goal = run.task.goal
+    why = "" if goal is None else goal.missed(encoded, run.event, run.usage)
+    if why:
+        run.partial = "; ".join(filter(None, (run.partial, f"check: {why}")))
+    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded, missed=bool(why))
 
 
 def too_late(run: Run) -> Ending:
@@ -156,6 +162,12 @@ def too_late(run: Run) -> Ending:
     message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
     error = {"type": "RunTimeout", "message": message, "where": run.task.program.file}
     return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
+
+
+def given_up(run: Run) -> Ending:
+    """What a run ends with that did not end before the runtime stopped."""
+    error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.program.file}
+    return Ending(Status.CANCELLED, error=error)
 
 
 class Dispatch:
