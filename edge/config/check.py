@@ -26,6 +26,7 @@ from edge.config.rules import (
     check_journal,
     check_links,
     check_programs,
+    check_provisions,
     check_triggers,
     names_of,
 )
@@ -36,6 +37,15 @@ from edge.errors import ConfigError, Problem
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_provisions,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
+    for rule in _RULES:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

@@ -25,11 +25,15 @@ _NOTE_BYTES = 1000
 class RunContext:
     """One run's view. Used by the thread that runs the task, and by threads the task started."""
 
-    __slots__ = ("_around", "_run")
+    __slots__ = ("_around", "_readings", "_recalled", "_run")
 
     def __init__(self, run: Run, around: Surroundings) -> None:
+        """Made when the run begins: what it is given is as of now."""
         self._run = run
         self._around = around
+        settings = run.task.settings
+        self._readings = {name: dict(around.readings(name)) for name in settings.readings} if settings.readings else {}
+        self._recalled = _recall(run, around) if settings.memory is not None and settings.memory.recall else ()
 
     @property
     def correlation_id(self) -> str:
@@ -41,11 +45,13 @@ class RunContext:
 
     @property
     def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
-        return {name: dict(self._around.readings(name)) for name in self._run.task.settings.readings}
+        return {name: dict(values) for name, values in self._readings.items()}
 
     @property
     def recalled(self) -> Sequence[Any]:
-        return () if self._around.memories is None else tuple(self._around.memories.recall(self._run))
+        if isinstance(self._recalled, Exception):
+            raise self._recalled
+        return self._recalled
 
     @property
     def resumed(self) -> Any:
@@ -142,6 +148,14 @@ class RunContext:
         self._spend(limits.tool_call, name)
         self._around.observers.tool_call(self._run, name, operation)
         return self.remaining()
+
+
+def _recall(run: Run, around: Surroundings) -> Sequence[Any] | Exception:
+    """A memory that cannot be read fails the task that asks for it, not the thread that starts runs."""
+    try:
+        return () if around.memories is None else tuple(around.memories.recall(run))
+    except Exception as error:  # noqa: BLE001 - kept, and raised where the task asks
+        return error
 
 
 class GrantedDevice:

@@ -8,14 +8,11 @@ from typing import Any, Protocol
 
 import orjson
 
+from edge.config.tasks import CHECKED
 from edge.errors import ExpressionError
-from edge.expression import Expression, Fields
+from edge.expression import Expression
 from edge.model import Event
 from edge.runs.limits import Usage
-
-_EVENT = ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id")
-FIELDS: Fields = {"result": None, "event": _EVENT, "usage": Usage._fields}
-"""What the expression of a `check:` may name."""
 
 _MESSAGE = 1000
 
@@ -33,10 +30,10 @@ class Stated:
 
     def __init__(self, text: str) -> None:
         """Raises `ExpressionError`."""
-        self._expression = Expression(text, FIELDS)
+        self._expression = Expression(text, CHECKED)
 
     def missed(self, encoded: bytes, event: Event, usage: Usage) -> str:
-        told = {name: getattr(event, name) for name in _EVENT}
+        told = {name: getattr(event, name) for name in CHECKED["event"] or ()}
         values = {"result": orjson.loads(encoded), "event": told, "usage": usage._asdict()}
         try:
             if self._expression.holds(values):

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from edge.config.tasks import TaskSettings
+from edge.config.tasks import TaskSettings, names_code
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import ExpressionError, TaskLoadError
@@ -65,7 +65,7 @@ def _goal(name: str, settings: TaskSettings) -> Goal | None:
     check, where = settings.check, f"tasks.{name}.check"
     if check is None:
         return None
-    if check.partition(":")[0].endswith(".py"):
+    if names_code(check):
         if settings.engine == "sandbox":
             raise TaskLoadError(
                 f"{where}: a task in the sandbox has an expression as its check, no code in this process"
