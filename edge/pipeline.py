@@ -223,7 +223,6 @@ class Pipeline:
                 return
         ending = self._execute(run, None)
         with self._lock:
-            run.end()
             self._write(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
@@ -237,6 +236,7 @@ class Pipeline:
             ending = too_late(run)
         if run.detach():
             self._leading = None
+            run.end()
             self._observers.ended(run, ending)
             return ending
         self._finish_beside(run, ending)

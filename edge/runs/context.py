@@ -13,6 +13,7 @@ from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
 from edge.runs import limits
+from edge.runs.goal import legible
 from edge.runs.limits import Usage
 from edge.runs.run import Run
 from edge.runs.scratch import Scratch
@@ -109,7 +110,7 @@ class RunContext:
 
     def partial(self, reason: str) -> None:
         self._step("partial")
-        self._run.partial = str(reason)[:_NOTE_BYTES]
+        self._run.partial = legible(str(reason), _NOTE_BYTES)
 
     def checkpoint(self, value: Any) -> None:
         self._step("checkpoint")
@@ -131,8 +132,10 @@ class RunContext:
         run = self._run
         if run.cancelled:
             raise RunCancelled("the runtime told this run to end")
-        if run.over or self._around.clock.monotonic() > run.deadline:
+        if self._around.clock.monotonic() > run.deadline:
             raise RunTimeout(f"limits.time of {run.task.settings.limits.time:g} s is over")
+        if run.over:
+            raise RunCancelled("this run is over: its outcome is written")
 
     def _spend(self, more: Callable[..., Usage], *amounts: Any) -> None:
         run = self._run

@@ -59,16 +59,21 @@ class Judged:
                 return ""
             if said is False:
                 return f"{self._name} says no"
-            return (said if isinstance(said, str) else f"{self._name} returned {type(said).__name__}, not a bool")[
-                :_MESSAGE
-            ]
+            if isinstance(said, str):
+                return legible(said, _MESSAGE) or f"{self._name} says no"
+            return f"{self._name} returned {type(said).__name__}, which is neither true nor false"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the function is as foreign as the task
             return f"{self._name} raised {type(error).__name__}: {described(error)}"[:_MESSAGE]
 
 
 def described(error: BaseException) -> str:
-    """`str(error)`, whatever its class makes of that; at most 2000 characters."""
+    """`str(error)`, whatever its class makes of that, as text that JSON takes; at most 2000 characters."""
     try:
-        return str(error)[:2000]
-    except (Exception, SystemExit) as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
-        return f"its __str__ raised {type(broken).__name__}"
+        return legible(str(error), 2000)
+    except BaseException as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
+        return f"its __str__ raised {type(broken).__name__[:100]}"
+
+
+def legible(text: str, length: int) -> str:
+    """The beginning of a text, without what no JSON can hold: half a character."""
+    return text[:length].encode("utf-8", "replace").decode()

@@ -57,11 +57,11 @@ def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -
         engine=engine,
         program=engine.load(name, settings, folder),
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
-        goal=_goal(name, settings),
+        goal=_goal(name, settings, folder),
     )
 
 
-def _goal(name: str, settings: TaskSettings) -> Goal | None:
+def _goal(name: str, settings: TaskSettings, folder: Path) -> Goal | None:
     check, where = settings.check, f"tasks.{name}.check"
     if check is None:
         return None
@@ -70,7 +70,7 @@ def _goal(name: str, settings: TaskSettings) -> Goal | None:
             raise TaskLoadError(
                 f"{where}: a task in the sandbox has an expression as its check, no code in this process"
             )
-        return Judged(own(where, check), check)
+        return Judged(own(where, check, folder), check)
     try:
         return Stated(check)
     except ExpressionError as error:
@@ -103,11 +103,11 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     return _import_file(f"tasks.{name}.run", path, f"edge_user_tasks.{name}"), function or None
 
 
-def own(where: str, place: str) -> Any:
-    """What `FILE.py:NAME` names, imported from the device's own disk. `where` is the key that says so. Raises
-    `TaskLoadError`."""
+def own(where: str, place: str, folder: Path) -> Any:
+    """What `FILE.py:NAME` names, imported from the device's own disk; a relative one starts at `folder`. `where` is
+    the key that says so. Raises `TaskLoadError`."""
     file, _, name = place.partition(":")
-    module = _import_file(where, Path(file), f"edge_user_code.{where}.{Path(file).stem}")
+    module = _import_file(where, folder / file, f"edge_user_code.{where}.{Path(file).stem}")
     try:
         return getattr(module, name)
     except AttributeError:

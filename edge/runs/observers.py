@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from edge.errors import TaskLoadError
@@ -86,7 +87,7 @@ def load_observers(places: Sequence[str], now: Callable[[], float]) -> Observers
 
 
 def _load(place: str) -> Observer:
-    made = own("runs.observers", place)
+    made = own("runs.observers", place, Path.cwd())
     try:
         observer = made()
     except Exception as error:
