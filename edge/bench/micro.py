@@ -119,7 +119,8 @@ def bare_monty() -> Iterator[Callable[[str, Event], Any]]:
         monty = importlib.import_module("pydantic_monty")
     except ImportError as error:
         raise TaskLoadError("pydantic-monty is not installed: pip install 'edge-runtime[sandbox]'") from error
-    limits = {"max_feed_duration_secs": 10.0, "max_memory": 16_000_000, "max_recursion_depth": 200}
+    limits = {"max_feed_duration_secs": 10.0, "max_memory": 16_000_000, "max_recursion_depth": 200,
+              "max_suspensions": 1000, "max_total_sleep_secs": 0.0}  # fmt: skip
     with monty.Monty(min_processes=1, max_processes=1) as pool:
 
         def run(source: str, event: Event) -> Any:

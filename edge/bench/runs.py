@@ -26,6 +26,7 @@ ENGINES: Mapping[str, Callable[[], Engine]] = {"inline": Inline, "sandbox": Sand
 
 _LIMIT = "100ms"  # of the runs that never end
 _ROUNDS, _CALLS = 30, 400
+_STARTED, _TURNS = 5, 50
 _WARM = 300  # runs before memory is looked at: workers are replaced after 100
 _SHAPE = '{"inline_us": {...}, "sandbox_us": {...}, "late_ms": {engine: ...}, "memory_kb": {...}, "cold_ms": {...}}'
 
@@ -108,13 +109,17 @@ def _inline(bench: Bench, text: str, settings: Mapping[str, Any], rounds: int) -
 
 
 def _sandbox(bench: Bench, engine: Engine, rounds: int) -> dict[str, float]:
+    """Microseconds a run, and a bare checkout and run of the same computation; one of each in turns."""
     task = bench.task(PLAIN, engine)
     with bare_monty() as run:
+        for _ in range(_STARTED):  # processes start
+            run(BARE, bench.event)
+            bench.once(task)
         ours, bare = [], []
-        for _ in range(rounds + 1):
-            bare.append(_each(lambda: run(BARE, bench.event), 20))
-            ours.append(_each(lambda: bench.once(task), 20))
-    found = _us(ours=ours[1:], bare=bare[1:])  # the first round starts processes
+        for _ in range(rounds * _TURNS):
+            bare.append(_each(lambda: run(BARE, bench.event), 1))
+            ours.append(_each(lambda: bench.once(task), 1))
+    found = _us(ours=ours, bare=bare)
     return found | {"ratio": round(found["ours"] / found["bare"], 2)}
 
 
