@@ -40,6 +40,7 @@ from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
+from edge.runs.observers import load_observers
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
@@ -138,6 +139,7 @@ class Runtime:
             devices=self.instruments.handles,
             readings=self._last_values,
             random=self.outside.random.random,
+            observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:

@@ -60,13 +60,14 @@ class Pipeline:
         self._triggers = triggers
         self._journal = journal
         self._around = around
+        self._observers = around.observers
         self._clock = clock = around.clock
         self._tally = tally
         self._edge_id = edge_id
         self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
         self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
         self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
-        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, clock=clock, wake=inbox.wake)
+        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, around=around, wake=inbox.wake)
         self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
         self._ready = promised.ready
         self._lock = promised.lock
@@ -194,7 +195,6 @@ class Pipeline:
             return
         ending = self._execute(run, None)
         with self._lock:
-            run.end()
             self._promised.conclude(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
@@ -202,11 +202,14 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
+        self._observers.started(run)
         ending = run.task.engine.run(run, RunContext(run, self._around))
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
             self._leading = None
+            run.end()
+            self._observers.ended(run, ending)
             return ending
         self._beside.finish(run, ending)
         raise HandedOver

@@ -10,7 +10,8 @@ from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, note, paint, say, say_json
-from edge.cli.sentences import may, spends, when
+from edge.cli.rights import course, data, may, spends
+from edge.cli.sentences import when
 from edge.config.report import did_you_mean, listed
 from edge.config.tasks import TaskSettings, shown
 from edge.config.units import parse_duration
@@ -48,21 +49,27 @@ def show(words: list[str]) -> int:
         "tasks show", "One micro-app: trigger, limits, and all it may touch.", examples=("tasks show overheat",)
     )
     arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
-    options = arguments.with_config().with_json("{name, run, engine, when, grant, limits, mode}").parse_args(words)
+    options = (
+        arguments.with_config()
+        .with_json("{name, run, when, every setting of the task, tools, counts}")
+        .parse_args(words)
+    )
     gateway = Gateway(options.config)
     settings = _settings(gateway, options.name)
     found = next((one for one in _tasks(gateway) if one["name"] == options.name), None)
+    tools = gateway.config.tools
     if options.json:
-        say_json(found)
+        say_json({**(found or {}), **data(settings, tools)})
         return FINE
     rows = [
         ("task", options.name),
         ("code", settings.run or f"the packaged task {options.name}"),
         ("runs", when(settings)),
-        ("engine", f"{settings.engine}, mode {settings.mode}"),
-        *(("may", line) for line in may(settings.grant)),
+        *(("may", line) for line in may(settings, tools)),
         ("may not", "anything else"),
-        ("limits", spends(settings.limits)),
+        *(("given", f"{key} = {orjson.dumps(value).decode()}") for key, value in settings.config.items()),
+        *(("limits", line) for line in spends(settings)),
+        *course(settings),
         ("outcomes", f"kept as {settings.klass}"),
     ]
     if found is not None and ("counts" in found):

@@ -27,6 +27,7 @@ from edge.config.rules import (
     check_limits,
     check_links,
     check_programs,
+    check_provisions,
     check_triggers,
     names_of,
 )
@@ -37,6 +38,15 @@ from edge.errors import ConfigError, Problem
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_provisions,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from edge.config.rules.journal import check_journal
 from edge.config.rules.limits import check_limits
 from edge.config.rules.links import check_links
 from edge.config.rules.programs import check_programs
+from edge.config.rules.provisions import check_provisions
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
 from edge.config.rules.triggers import check_triggers
 
@@ -19,6 +20,7 @@ __all__ = [
     "check_limits",
     "check_links",
     "check_programs",
+    "check_provisions",
     "check_triggers",
     "names_of",
 ]

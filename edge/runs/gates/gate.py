@@ -20,14 +20,29 @@ _LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 class Gate:
     """`admit` and `lets` belong to the leading thread; what they read is changed under the pipeline's lock."""
 
-    __slots__ = ("_most", "_rates", "breaker", "ended", "pending", "retried", "retrying", "running", "task", "waiting")
+    __slots__ = (
+        "_most",
+        "_rates",
+        "breaker",
+        "ended",
+        "missed",
+        "pending",
+        "retried",
+        "retrying",
+        "running",
+        "task",
+        "waiting",
+    )
 
-    def __init__(self, task: Task, ended: Mapping[Status, Counter], retried: Counter) -> None:
+    def __init__(self, task: Task, telemetry: Telemetry) -> None:
         settings = task.settings
         self.task = task
-        self.ended = ended
-        """Counts its outcomes."""
-        self.retried = retried
+        self.ended: Mapping[Status, Counter] = {
+            status: telemetry.counter("edge_runs_total", task=task.name, status=status.value) for status in Status
+        }
+        self.missed = telemetry.counter("edge_goal_violations_total", task=task.name)
+        """Counts outcomes that are partial because the task's `check:` was not so."""
+        self.retried = telemetry.counter("edge_retries_total", task=task.name)
         """Counts attempts that were followed by another."""
         self.pending: dict[str, Run] = {}
         """Promised runs without an outcome by id, the latest attempt of each, in the order of their acceptance."""
@@ -113,11 +128,10 @@ class Gates(dict[str, Gate]):
 
     def add(self, task: Task) -> Gate:
         """The gate of a new task, with its counters."""
-        name, telemetry = task.name, self._telemetry
-        ended = {status: telemetry.counter("edge_runs_total", task=name, status=status.value) for status in Status}
-        gate = self[name] = Gate(task, ended, telemetry.counter("edge_retries_total", task=name))
+        gate = self[task.name] = Gate(task, self._telemetry)
         if (breaker := gate.breaker) is not None:
-            telemetry.gauge("edge_breaker_state", lambda: _LEVELS[breaker.state(self._clock.monotonic())], task=name)
+            read = lambda: _LEVELS[breaker.state(self._clock.monotonic())]  # noqa: E731
+            self._telemetry.gauge("edge_breaker_state", read, task=task.name)
         return gate
 
     @property
