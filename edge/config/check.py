@@ -42,6 +42,7 @@ _RULES = (
     check_devices,
     check_triggers,
     check_programs,
+    check_limits,
     check_provisions,
     check_links,
     check_journal,
@@ -128,17 +129,6 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)
-
-
-_RULES = (
-    check_devices,
-    check_triggers,
-    check_programs,
-    check_limits,
-    check_links,
-    check_journal,
-    check_encryption,
-)
 
 
 def _id(data: Mapping[str, Any]) -> str:

@@ -104,6 +104,12 @@ class Beside:
             if grace_over:
                 self._give_up(run, cancelled(run, "the runtime stopped while it ran"))
 
+    def cancel_all_of(self, task: str) -> None:
+        """Tell the runs of one task to end."""
+        for run in tuple(self._going_on):
+            if run.task.name == task:
+                run.cancel()
+
     def _leave(self, run: Run) -> None:
         self._going_on.discard(run)
         self._gates[run.task.name].running -= 1

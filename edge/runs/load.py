@@ -9,11 +9,11 @@ import importlib
 import importlib.util
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -22,11 +22,27 @@ from edge.config.tasks import TaskSettings, names_code
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
 from edge.errors import ExpressionError, TaskLoadError
+from edge.model import Status
 from edge.runs.engine import Engine, Program
 from edge.runs.goal import Goal, Judged, Stated
 
 # Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
 _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+
+
+class Life(Protocol):
+    """Of a task that was installed while the gateway ran: how long it may run on. Any thread."""
+
+    mark: Mapping[str, Any]
+    """What its outcomes say about it, as `data.app`."""
+
+    def begin(self, run: str) -> bool:
+        """Whether a run with that id may still be accepted."""
+        ...
+
+    def ended(self, run: str, status: Status) -> None:
+        """Its outcome is written; nothing for a run that did not `begin`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,17 @@ class Task:
     program: Program
     limits: orjson.Fragment
     goal: Goal | None = None
+    life: Life | None = None
+    """None for what edge.yaml names."""
+
+    def begins(self, run: str) -> bool:
+        """Whether a run with that id may be accepted."""
+        return self.life is None or self.life.begin(run)
+
+    def ended(self, run: str, status: Status) -> None:
+        """The outcome of a run that was accepted is written."""
+        if self.life is not None:
+            self.life.ended(run, status)
 
     @property
     def direct(self) -> bool:
@@ -51,13 +78,27 @@ class Task:
 
 def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:
     """The task, with what `engine` made of its file. Raises `TaskLoadError`."""
+    return ready(name, settings, engine, engine.load(name, settings, folder), folder=folder)
+
+
+def ready(
+    name: str,
+    settings: TaskSettings,
+    engine: Engine,
+    program: Program,
+    life: Life | None = None,
+    *,
+    folder: Path = Path(),
+) -> Task:
+    """The task, with what `engine` made of its source; a `check:` that is a file starts at `folder`."""
     return Task(
         name=name,
         settings=settings,
         engine=engine,
-        program=engine.load(name, settings, folder),
+        program=program,
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
         goal=_goal(name, settings, folder),
+        life=life,
     )
 
 

@@ -22,6 +22,8 @@ from edge.runs import limits
 from edge.runs.load import Task
 from edge.runs.scratch import Scratch
 
+OVER = "it was promised, and the life of its app was over before its turn came"
+
 
 class Cause(StrEnum):
     """What a run failed of, as far as trying again is concerned."""
@@ -101,6 +103,13 @@ class Run:
         """Claim the right to write the outcome. False when it is written already."""
         return self._open.acquire(blocking=False)
 
+    def turn_to(self, task: Task) -> bool:
+        """Be a run of what has its task's name now. False where that may not begin another one."""
+        if self.task.life is not None:
+            self.task.life.ended(self.id, Status.CANCELLED)
+        self.task = task
+        return task.begins(self.id)
+
     @property
     def over(self) -> bool:
         """Its outcome is written: whatever the task still does counts for nothing."""
@@ -164,6 +173,8 @@ class Run:
         }
         if self.event.correlation_id and self.event.correlation_id != self.event.id:
             data["correlation_id"] = self.event.correlation_id
+        if self.task.life is not None:
+            data["app"] = self.task.life.mark
         if self.notes:
             data["notes"] = self.notes
         if self.partial is not None:
@@ -249,8 +260,8 @@ class Promise:
         return cls(stored.record.id, body["task"], stored.record.klass, event, orjson.dumps(data))
 
     def abandoned(self, clock: Clock, edge_id: str) -> Record:
-        """The outcome of a promise that nobody can keep: its task is not configured any more."""
-        message = "the run was promised before a restart, and its task is not configured any more"
+        """The outcome of a promise that nobody can keep: its task is not there any more."""
+        message = "the run was promised before a restart, and its task is not there any more"
         return self._unkept(Status.CANCELLED, "RunCancelled", message, clock, edge_id)
 
     def interrupted(self, clock: Clock, edge_id: str) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from edge.config.tasks import TaskSettings
 from edge.context import Context
@@ -41,13 +42,26 @@ class Sandbox:
             source = read(file.read_bytes(), function)
         except (BadSource, OSError) as error:
             raise TaskLoadError(f"tasks.{name}: {file}: {error}") from error
+        return self._program(source, source.annotation, settings, str(file))
+
+    def load_source(self, name: str, source: bytes, settings: TaskSettings, output: Any = None) -> Program:
+        """The program of a source that is in no file; `output` is the type of its results, None where the source says
+        it itself. Raises `TaskLoadError`."""
+        file = f"{name}.py"
+        try:
+            parsed = read(source, None)
+        except BadSource as error:
+            raise TaskLoadError(f"{file}: {error}") from error
+        return self._program(parsed, parsed.annotation if output is None else output, settings, file)
+
+    def _program(self, source: Source, annotation: Any, settings: TaskSettings, file: str) -> Program:
         if self._pool is None:
             self._pool = self._start()
             if self._pool.degraded:
                 log.warning("%s", self._pool.degraded, extra={"action": "sandbox_degraded"})
-        check = checked(source.annotation)
+        check = checked(annotation)
         room = settings.limits.output
-        return Program(source, lambda result: check(plain(result, room)), str(file), source.raw)
+        return Program(source, lambda result: check(plain(result, room)), file, source.raw)
 
     def run(self, run: Run, ctx: Context) -> Ending:
         """Run it in a fresh session, for what remains of its time limit."""
