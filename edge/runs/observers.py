@@ -33,13 +33,16 @@ class Observers:
         self._lock = threading.Lock()
 
     def started(self, run: Run) -> None:
-        self._tell("started", run)
+        if self._observers:
+            self._tell("started", run)
 
     def step(self, run: Run, use: str) -> None:
-        self._tell("step", run, use)
+        if self._observers:
+            self._tell("step", run, use)
 
     def tool_call(self, run: Run, tool: str, operation: str) -> None:
-        self._tell("tool_call", run, tool, operation)
+        if self._observers:
+            self._tell("tool_call", run, tool, operation)
 
     def ended(self, run: Run, ending: Ending, *, stuck: bool = False) -> None:
         """`finished`, or `killed` and why; `stuck`: its thread did not return."""
