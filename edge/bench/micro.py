@@ -22,6 +22,7 @@ from edge.runs.engine import Engine
 from edge.runs.load import Task, load_task
 from edge.runs.run import Run
 from edge.runs.surroundings import Surroundings
+from edge.telemetry import Counter, Histogram
 
 PLAIN = """
 from edge import Context, Event, task
@@ -90,6 +91,7 @@ class Bench:
             matches=lambda granted, topic: granted == topic,
             devices={"lamp": _Lamp()},
         )
+        self._ended, self._seconds = Counter(), Histogram()
         self.bare_context = _Nothing()
         self.event = Event("bench:1", "bench", EventKind.MESSAGE, {"celsius": 21.5}, CLOCK.wall(), CLOCK.monotonic())
 
@@ -105,8 +107,14 @@ class Bench:
         run = Run(self._minter.mint(), task, event, orjson.dumps(event.data()))
         records = [] if task.direct else [run.accepted()]
         run.started, run.started_wall = CLOCK.monotonic(), CLOCK.wall()
+        observers = self._around.observers
+        observers.started(run)
         ending = task.engine.run(run, RunContext(run, self._around))
         run.detach()
+        run.end()
+        observers.ended(run, ending)
+        self._ended.add()
+        self._seconds.observe(CLOCK.monotonic() - run.started)
         records.append(run.outcome(ending, CLOCK, "bench"))
         return records + run.publishes
 

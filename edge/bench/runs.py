@@ -97,7 +97,8 @@ def _cold(bench: Bench, name: str, times: int) -> dict[str, float]:
 
 
 def _inline(bench: Bench, text: str, settings: Mapping[str, Any], rounds: int) -> dict[str, float]:
-    """Microseconds a call of the bare function, and of a run with all its records; what it costs over."""
+    """Microseconds a call of the bare function, and of a run with all its records; what it costs over, in the median
+    round and in the least disturbed."""
     task = bench.task(text, Inline(), settings)
     event, ctx, function = bench.event, bench.bare_context, task.program.entry
     bare, ours = [], []
@@ -105,7 +106,7 @@ def _inline(bench: Bench, text: str, settings: Mapping[str, Any], rounds: int) -
         bare.append(_each(lambda: function(event, ctx), _CALLS))
         ours.append(_each(lambda: bench.once(task), _CALLS))
     over = [one - other for one, other in zip(ours, bare, strict=True)]
-    return _us(ours=ours, bare=bare, over=over)
+    return _us(ours=ours, bare=bare, over=over, least=[min(over)])
 
 
 def _sandbox(bench: Bench, engine: Engine, rounds: int) -> dict[str, float]:

@@ -132,6 +132,8 @@ def fire(words: list[str]) -> int:
         text = f"{failed['type']}: {failed['message']}" if failed else orjson.dumps(data["result"]).decode()
         good = data["status"] == "success"
         say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
+        if "partial" in data:
+            say(data["partial"])
         say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")
     return FINE if data["status"] in ("success", "partial") else DEGRADED
 

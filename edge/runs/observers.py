@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from edge.errors import TaskLoadError
@@ -33,13 +34,16 @@ class Observers:
         self._lock = threading.Lock()
 
     def started(self, run: Run) -> None:
-        self._tell("started", run)
+        if self._observers:
+            self._tell("started", run)
 
     def step(self, run: Run, use: str) -> None:
-        self._tell("step", run, use)
+        if self._observers:
+            self._tell("step", run, use)
 
     def tool_call(self, run: Run, tool: str, operation: str) -> None:
-        self._tell("tool_call", run, tool, operation)
+        if self._observers:
+            self._tell("tool_call", run, tool, operation)
 
     def ended(self, run: Run, ending: Ending, *, stuck: bool = False) -> None:
         """`finished`, or `killed` and why; `stuck`: its thread did not return."""
@@ -48,8 +52,8 @@ class Observers:
         end = ObservedEnd(
             status=ending.status.value,
             result=ending.result,
-            error=None if ending.error is None else dict(ending.error),
-            usage=run.usage.data(),
+            error=None if ending.error is None else MappingProxyType(dict(ending.error)),
+            usage=MappingProxyType(run.usage.data()),
             seconds=self._now() - run.started,
         )
         why = "stuck" if stuck else _KILLED.get(ending.status)
@@ -67,16 +71,17 @@ class Observers:
 
     def _drop(self, observer: Observer, hook: str, error: BaseException) -> None:
         with self._lock:
-            if observer not in self._observers:
+            rest = tuple(one for one in self._observers if one is not observer)
+            if len(rest) == len(self._observers):
                 return  # another thread was first
-            self._observers = tuple(one for one in self._observers if one is not observer)
+            self._observers = rest
         name, kind = type(observer).__name__, type(error).__name__
         message = "observer %s raised %s in %s and is told nothing more"
         log.error(message, name, kind, hook, exc_info=error, extra={"action": "observer_removed"})
 
 
 def _seen(run: Run) -> ObservedRun:
-    event = run.event
+    event = run.event._replace(values=MappingProxyType(dict(run.event.values)))
     correlation_id = event.correlation_id or event.id
     return ObservedRun(run.id, run.task.name, run.task.engine.name, run.attempt, event, correlation_id)
 
