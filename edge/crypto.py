@@ -6,9 +6,6 @@ Sources: NIST SP 800-38D (GCM: 96-bit nonces), RFC 5869 (HKDF), RFC 8032 (Ed2551
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -62,14 +59,3 @@ def verify(public: bytes, signature: bytes, data: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def parse_public(text: str) -> bytes:
-    """An ed25519 public key in base64. Raises ValueError: what is wrong."""
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("this is not base64") from None
-    if len(key) != KEY_SIZE:
-        raise ValueError(f"this is a key of {len(key)} bytes; an ed25519 public key has {KEY_SIZE}")
-    return key

@@ -24,6 +24,7 @@ from edge.apps.rehearsal import Rehearse
 from edge.apps.running import Running
 from edge.apps.shape import annotation
 from edge.clock import Clock
+from edge.config.keys import parse_key
 from edge.config.on_the_fly import OnTheFly
 from edge.config.tasks import When
 from edge.model import Event, EventKind
@@ -100,12 +101,12 @@ class Admission:
         if known is None:
             raise Refused(Reason.UNKNOWN_KEY, f"there is no key {parcel.key[:64]!r} in on_the_fly.keys")
         try:
-            from edge.crypto import parse_public, verify
+            from edge.crypto import verify
         except ImportError:
             message = "signatures need a library that is not installed: pip install 'edge-runtime[encryption]'"
             raise Refused(Reason.UNKNOWN_KEY, message) from None
         try:
-            public = parse_public(known)
+            public = parse_key(known)
         except ValueError as error:
             raise Refused(Reason.UNKNOWN_KEY, f"on_the_fly.keys.{parcel.key}: {error}") from None
         if not verify(public, parcel.signature, parcel.manifest):

@@ -5,7 +5,7 @@ Invariants
 - A version that was installed or waited once is never installed again, whatever was removed since.
 - What runs lies inside today's edge.yaml: an app that does not any more is `held`, and runs again when it does.
 - An app runs in the sandbox, whoever sent it and whoever promoted it.
-- Failure rates are compared and lives are ended in `tick` alone, which one thread calls; starts ask `begin`.
+- Lives end and trials are judged in `tick` alone, which one thread calls; starts ask `begin`, which waits for nothing.
 """
 
 from __future__ import annotations
@@ -14,32 +14,30 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from edge.apps.admission import Admission, Known, Proving
-from edge.apps.audit import UNKNOWN, Audit
+from edge.apps.audit import UNKNOWN
 from edge.apps.ceiling import lifetime
-from edge.apps.lived import Lived
+from edge.apps.fate import Change, due
 from edge.apps.manifest import Manifest
 from edge.apps.parcel import Parcel, unpack
-from edge.apps.records import LOCAL, Action, Entry, Record, State, Version
+from edge.apps.records import LOCAL, RUNTIME, Action, Entry, Record, State, Version
 from edge.apps.refusal import NoSuchApp, Reason, Refused
-from edge.apps.running import Pass, Roster, Running, is_over
-from edge.apps.store import Store, Tables
-from edge.apps.trial import is_worse
+from edge.apps.running import Pass, Running
+from edge.apps.shelf import Shelf
+from edge.apps.store import Tables
 from edge.apps.views import App, Verdict
 from edge.clock import Clock, iso
-from edge.config.on_the_fly import OnTheFly
+from edge.config.on_the_fly import OnTheFly, Trial
 from edge.errors import EdgeError
 from edge.model import Status
 from edge.telemetry import Telemetry
 
-RUNTIME = "runtime"
-_EVERY = 600.0  # seconds between two writings of counts that decide nothing soon
+_OWNER = 100  # characters
 
 
 class Apps:
-    """All of them. Any thread; changes one at a time, and none while another is proved."""
+    """All of them. Any thread; changes one at a time, and none while an app is being proved."""
 
     def __init__(
         self,
@@ -62,62 +60,55 @@ class Apps:
         self._telemetry = telemetry
         self._changed = changed
         self._changing = threading.RLock()
-        self._tell: list[str] = []
-        self._store = Store(tables)
-        self._audit = Audit(tables, clock, self._store.entries())
-        self._lived = Lived(clock, self._store.mark)
-        self._written = self._lived.now()
-        self._roster = Roster(telemetry, self._lived.now)
-        self._held: dict[str, str] = {}
-        for record in self._store.records.values():
-            self._serve(record)
-        telemetry.gauge("edge_apps_installed", lambda: sum(one.state is not None for one in self._records()))
+        self._shelf = Shelf(self._admission, tables, clock, telemetry)
 
     # -- what may be asked ----------------------------------------------------------------------------------------
 
     def list(self) -> list[App]:
         """Installed and waiting, by name."""
         with self._changing:
-            return [self._view(one) for one in sorted(self._records(), key=lambda one: one.name) if one.state]
+            return [self._shelf.view(record) for record in self._shelf.there()]
 
     def get(self, name: str) -> App:
         """Raises `NoSuchApp`."""
         with self._changing:
-            return self._view(self._record(name))
+            return self._shelf.view(self._shelf.find(name))
 
     def manifest(self, name: str) -> bytes:
         """The exact bytes of the version that runs, or waits. Raises `NoSuchApp`."""
-        return self._parcel(name).manifest
+        with self._changing:
+            return self._shelf.parcel(self._shelf.find(name)).manifest
 
     def source(self, name: str) -> bytes:
         """Its source. Raises `NoSuchApp`."""
-        return self._parcel(name).source
+        with self._changing:
+            return self._shelf.parcel(self._shelf.find(name)).source
 
     def highest(self, name: str) -> int:
         """The highest version that was ever seen of that name; 0 for one that never was."""
         with self._changing:
-            record = self._store.records.get(name)
+            record = self._shelf.records.get(name)
             return 0 if record is None else record.highest
 
     def audit(self, limit: int = 100, name: str | None = None) -> Sequence[Entry]:
         """Newest first; of one app, or of all."""
         with self._changing:
-            return self._audit.newest(limit, name)
+            return self._shelf.newest(limit, name)
 
     def running(self, name: str) -> Running | None:
         """What must run for that name now; None: nothing. Waits for no change."""
-        return self._roster.get(name)
+        return self._shelf.roster.get(name)
 
     # -- a run's beginning and end --------------------------------------------------------------------------------
 
     def begin(self, name: str) -> Pass | None:
         """Leave for one run, asked for before its start is accepted, also for one that a crash interrupted. None: it
         may not run. Waits for no change and no disk."""
-        return self._roster.begin(name)
+        return self._shelf.roster.begin(name)
 
     def finished(self, leave: Pass, status: Status, goal_missed: bool = False) -> None:
         """How it ended, once for each leave; `cancelled` and `rejected` give the run back. Waits for nothing."""
-        self._roster.finished(leave, status, goal_missed)
+        self._shelf.roster.finished(leave, status, goal_missed)
 
     # -- changes --------------------------------------------------------------------------------------------------
 
@@ -146,178 +137,62 @@ class Apps:
     def remove(self, name: str, by: str = LOCAL) -> Entry:
         """Take it away; its highest version stays known. Raises `NoSuchApp`."""
         with self._change():
-            record = self._record(name)
+            record = self._shelf.find(name)
             version = (record.serving or record.versions[0]).number
-            return self._put(record.gone(), Action.REMOVE, by, version)
+            return self._shelf.put(Change(record.gone(), Action.REMOVE, version, ""), by)
 
     def promote(self, name: str, owner: str, keys: Sequence[str] | None = None) -> App:
         """Make it stay: no more runs or time to live. `keys` may send new versions over MQTT; default: those that
         could before. Raises `NoSuchApp`, and `Refused` for one that is on trial or waits."""
         with self._change():
-            record = self._record(name)
+            record = self._shelf.find(name)
             if record.state is not State.ACTIVE or record.current is None:
                 raise Refused(Reason.STATE, f"{name} is not active but {record.state}: wait for it to prove itself")
-            wanted = record.keys if keys is None else tuple(keys)
-            unknown = sorted(set(wanted) - set(self._admission.open.keys)) if keys is not None else []
-            if unknown:
-                raise Refused(Reason.UNKNOWN_KEY, f"on_the_fly.keys has no {', '.join(unknown)}")
-            promoted = replace(record, persistent=True, owner=owner[:100], keys=wanted)
-            message = f"owner {owner[:100]}; new versions from {', '.join(wanted) or 'this device only'}"
-            self._put(promoted, Action.PROMOTE, LOCAL, record.current.number, message)
-            return self._view(self._record(name))
+            if keys is not None:
+                self._check_keys(keys)
+            owner, wanted = owner[:_OWNER], record.keys if keys is None else tuple(keys)
+            message = f"owner {owner}; new versions from {', '.join(wanted) or 'this device only'}"
+            promoted = replace(record, persistent=True, owner=owner, keys=wanted)
+            self._shelf.put(Change(promoted, Action.PROMOTE, record.current.number, message), LOCAL)
+            return self._shelf.view(self._shelf.find(name))
+
+    def _check_keys(self, keys: Sequence[str]) -> None:
+        unknown = sorted(set(keys) - set(self._admission.open.keys))
+        if unknown:
+            raise Refused(Reason.UNKNOWN_KEY, f"on_the_fly.keys has no {', '.join(unknown)}")
 
     def rollback(self, name: str, by: str = LOCAL) -> App:
         """To the version before; ends a trial. For the owner of the device only: over the network it would bring old
         faults back. Raises `NoSuchApp`, and `Refused` where there is none."""
         with self._change():
-            record = self._record(name)
+            record = self._shelf.find(name)
             back = record.rolled_back()
             if back is None or record.serving is None or back.serving is None:
                 raise Refused(Reason.STATE, f"there is no version of {name} to go back to; only the last one is kept")
             message = f"from version {record.serving.number} to {back.serving.number}"
-            self._put(back, Action.ROLLBACK, by, record.serving.number, message)
-            self._telemetry.counter("edge_apps_rolled_back_total").add()
-            return self._view(self._record(name))
+            self._shelf.put(Change(back, Action.ROLLBACK, record.serving.number, message), by)
+            return self._shelf.view(self._shelf.find(name))
 
     def tick(self) -> None:
         """Every few seconds, from one thread: what is due happens. Raises `JournalError`; what it kept from happening
         happens at a later one."""
         with self._change():
-            self._lived.catch_up()
-            due = self._lived.now() - self._written >= _EVERY
-            for name in list(self._store.records):
-                self._collect(name, due=due)
-                while self._step(self._store.records[name]):
+            shelf = self._shelf
+            shelf.lived.catch_up()
+            written = shelf.due
+            for name in list(shelf.records):
+                shelf.collect(name, due=written)
+                while self._step(shelf.records[name]):
                     pass
-            if due:
-                self._write_mark()
+            if written:
+                shelf.write_mark()
 
     def close(self) -> None:
         """Write counts and times down. Idempotent. Raises `JournalError`."""
         with self._change():
-            for name in list(self._store.records):
-                self._collect(name, due=True)
-            self._write_mark()
-
-    # -- installing -----------------------------------------------------------------------------------------------
-
-    def _install(self, opened: Callable[[], Parcel], name: str, by: str) -> Verdict:
-        version = None
-        try:
-            parcel = opened()
-            manifest, by = self._admission.read(parcel)
-            version = manifest.version
-            if name and manifest.name != name:
-                raise Refused(Reason.NAME, f"the topic names {name[:64]!r}, the manifest {manifest.name!r}")
-            name = manifest.name
-            self._admission.check_place(manifest, by, self._store.records)
-            waits = self._admission.must_wait(manifest)
-            record = self._store.records.get(name, Record(name=name))
-            app = self._admission.allowed(manifest, parcel, trial=record.current is not None)
-            note = self._admission.prove(app)
-        except Refused as refused:
-            return self._refuse(Refused(refused.reason, str(refused), refused.by or by), name, version)
-        return self._admit(record, manifest, parcel, by, note, waits=waits)
-
-    def _admit(self, record: Record, manifest: Manifest, parcel: Parcel, by: str, note: str, *, waits: bool) -> Verdict:
-        name, number = manifest.name, manifest.version
-        try:
-            self._store.add_program(name, number, parcel)
-        except EdgeError as error:
-            return self._refuse(Refused(Reason.NO_ROOM, f"the journal cannot keep it: {error}", by), name, number)
-        ttl = lifetime(manifest, self._admission.open)
-        version = Version(number=number, by=by, installed=iso(self._clock.wall()), born=self._lived.now(), ttl=ttl,
-                          most=manifest.life.runs)  # fmt: skip
-        if record.state is None:
-            record = replace(record, keys=() if by == LOCAL else (by,))
-        if waits:
-            message = "it expires, and the clock is not set: decided once it is"
-            self._put(replace(record, waiting=version, highest=number), Action.WAIT, by, number, message)
-            return Verdict(accepted=True, name=name, version=number, state=State.WAITING, message=message)
-        return self._begin(record, version, note)
-
-    def _begin(self, record: Record, version: Version, note: str) -> Verdict:
-        self._store.put_mark(self._lived.mark())
-        installed = record.installed(replace(version, born=self._lived.now()))
-        self._put(installed, Action.INSTALL, version.by, version.number, note)
-        self._telemetry.counter("edge_apps_created_total").add()
-        name, number = record.name, version.number
-        return Verdict(accepted=True, name=name, version=number, state=installed.state, message=note)
-
-    def _refuse(self, refused: Refused, name: str, version: int | None) -> Verdict:
-        by = refused.by or UNKNOWN
-        self._telemetry.counter("edge_apps_rejected_total", reason=refused.reason.value).add()
-        message = str(refused)
-        entry = self._audit.entry(Action.REFUSE, name[:64], by, version=version, reason=refused.reason.value,
-                                  message=message)  # fmt: skip
-        self._audit.refused(entry)
-        return Verdict(accepted=False, name=name, version=version, reason=refused.reason, message=message)
-
-    def _decide(self, record: Record, waiting: Version) -> None:
-        """One that waited for the clock: it is judged anew, by what edge.yaml and the clock say now."""
-        name, number = record.name, waiting.number
-        try:
-            parcel = self._store.program(name, number)
-            manifest, _ = self._admission.read(parcel)
-            self._admission.must_wait(manifest)
-            note = self._admission.prove(self._admission.allowed(manifest, parcel, trial=record.current is not None))
-        except Refused as refused:
-            without = replace(record, waiting=None)
-            left = without if without.state is not None else record.gone()
-            self._telemetry.counter("edge_apps_rejected_total", reason=refused.reason.value).add()
-            self._put(left, Action.REFUSE, waiting.by, number, str(refused), refused.reason)
-            return
-        self._begin(record, waiting, note)
-
-    # -- what time and runs bring ---------------------------------------------------------------------------------
-
-    def _step(self, record: Record) -> bool:
-        """Do what is due for an app; whether something was."""
-        if record.waiting is not None and self._clock.quality() != "unset":
-            self._decide(record, record.waiting)
-            return True
-        if record.trial is not None and record.current is not None:
-            return self._step_trial(record, record.trial, record.current)
-        if record.serving is not None and is_over(record, self._lived.now()):
-            message = (
-                f"its {'time' if self._lived.now() - record.serving.born >= record.serving.ttl else 'runs'} is over"
-            )
-            left = record.gone() if record.waiting is None else replace(record, current=None, previous=None)
-            self._put(left, Action.END, RUNTIME, record.serving.number, message)
-            return True
-        return False
-
-    def _step_trial(self, record: Record, new: Version, old: Version) -> bool:
-        rules = self._admission.open.trial if self._admission.ceiling is not None else None
-        if rules is None or record.name in self._held:
-            return False
-        age = self._lived.now() - new.born
-        last = new.tally.runs >= rules.runs or age >= rules.time or is_over(record, self._lived.now())
-        counts = f"{new.tally.failed} of {new.tally.runs} runs failed, before {old.tally.failed} of {old.tally.runs}"
-        if is_worse(new.tally, old.tally, looks=rules.runs, last=last):
-            back = record.rolled_back()
-            assert back is not None
-            self._put(back, Action.ROLLBACK, RUNTIME, new.number, f"worse than version {old.number}: {counts}")
-            self._telemetry.counter("edge_apps_rolled_back_total").add()
-            return True
-        if last:
-            self._put(record.adopted(), Action.ADOPT, RUNTIME, new.number, counts)
-        return last
-
-    def _collect(self, name: str, *, due: bool) -> None:
-        """Take what ended into the record; written at once where it may soon decide something."""
-        fresh = self._roster.uncounted(name)
-        record = self._store.records[name]
-        version = record.serving
-        if fresh and (due or version is None or record.trial is not None or version.most is not None):
-            counted = record
-            for number, tally in fresh.items():
-                counted = counted.counted(number, tally)
-            if counted != record:
-                self._store.put(counted)
-            self._roster.collected(counted, fresh)
-
-    # -- the record and what follows from it ----------------------------------------------------------------------
+            for name in list(self._shelf.records):
+                self._shelf.collect(name, due=True)
+            self._shelf.write_mark()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
@@ -328,69 +203,94 @@ class Apps:
                 try:
                     yield
                 finally:
-                    names, self._tell = self._tell, []
+                    names, self._shelf.changed = self._shelf.changed, []
         finally:
             for name in dict.fromkeys(names):
                 self._changed(name)
 
-    def _put(self, record: Record, action: Action, by: str, version: int, message: str = "",
-             reason: Reason | None = None) -> Entry:  # fmt: skip
-        """Make the change, and let what runs follow it."""
-        entry = self._audit.entry(action, record.name, by, version=version, message=message,
-                                  reason=None if reason is None else reason.value)  # fmt: skip
-        record = replace(record, entry=entry)
+    # -- installing -----------------------------------------------------------------------------------------------
+
+    def _install(self, opened: Callable[[], Parcel], name: str, by: str) -> Verdict:
+        version, admission, asked = None, self._admission, by
         try:
-            self._store.put(record)
-        finally:
-            self._serve(self._store.records.get(record.name, record.gone()))
-            self._tell.append(record.name)
-        self._audit.add(entry)
-        return entry
+            parcel = opened()
+            manifest, by = admission.read(parcel)
+            version = manifest.version
+            if name and manifest.name != name:
+                raise Refused(Reason.NAME, f"the topic names {name[:64]!r}, the manifest {manifest.name!r}")
+            name = manifest.name
+            admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._shelf.records)
+            waits = admission.must_wait(manifest)
+            record = self._shelf.records.get(name, Record(name=name))
+            note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
+            self._keep(manifest, parcel)
+        except Refused as refused:
+            return self._refuse(Refused(refused.reason, str(refused), refused.by or by), name, version)
+        if record.state is None:
+            record = replace(record, keys=() if by == LOCAL else (by,))
+        new = self._version(manifest, by)
+        return self._wait(record, new) if waits else self._start(record, new, note)
 
-    def _serve(self, record: Record) -> None:
-        """What runs for this record: nothing where today's edge.yaml does not allow it."""
-        self._held.pop(record.name, None)
-        version, running = record.serving, None
-        if version is not None:
-            try:
-                parcel = self._store.program(record.name, version.number)
-                manifest, _ = self._admission.read(parcel)
-                running = self._admission.allowed(manifest, parcel, trial=record.trial is not None)
-            except Refused as refused:
-                self._held[record.name] = f"{refused.reason}: {refused}"
-            except KeyError:
-                self._held[record.name] = "its program is not in the journal any more: install a higher version"
-        self._roster.put(record, running)
-
-    def _records(self) -> Sequence[Record]:
-        return list(self._store.records.values())
-
-    def _record(self, name: str) -> Record:
-        record = self._store.records.get(name)
-        if record is None or record.state is None:
-            raise NoSuchApp(f"no app called {name[:64]!r} is installed; `edge apps list` shows them")
-        return record
-
-    def _parcel(self, name: str) -> Parcel:
-        with self._changing:
-            record = self._record(name)
-            return self._store.program(name, (record.serving or record.versions[0]).number)
-
-    def _view(self, record: Record) -> App:
-        fresh: Any = self._roster.uncounted(record.name)
-        for number, tally in fresh.items():
-            record = record.counted(number, tally)
-        return App.of(record, held=self._held.get(record.name, ""), lived=self._lived.now(),
-                      description=self._description(record))  # fmt: skip
-
-    def _description(self, record: Record) -> str:
-        version = record.serving or record.versions[0]
+    def _keep(self, manifest: Manifest, parcel: Parcel) -> None:
         try:
-            return self._admission.manifest(self._store.program(record.name, version.number)).description
-        except (Refused, KeyError):
-            return ""
+            self._shelf.add_program(manifest.name, manifest.version, parcel)
+        except EdgeError as error:
+            raise Refused(Reason.NO_ROOM, f"the journal cannot keep it: {error}") from error
 
-    def _write_mark(self) -> None:
-        if any(record.state is not None for record in self._records()):
-            self._store.put_mark(self._lived.mark())
-        self._written = self._lived.now()
+    def _version(self, manifest: Manifest, by: str) -> Version:
+        return Version(
+            number=manifest.version,
+            by=by,
+            installed=iso(self._clock.wall()),
+            born=self._shelf.lived.now(),
+            ttl=lifetime(manifest, self._admission.open),
+            most=manifest.life.runs,
+        )
+
+    def _wait(self, record: Record, new: Version) -> Verdict:
+        message = "it expires, and the clock is not set: decided once it is"
+        waiting = replace(record, waiting=new, highest=new.number)
+        self._shelf.put(Change(waiting, Action.WAIT, new.number, message), new.by)
+        return Verdict(accepted=True, name=record.name, version=new.number, state=State.WAITING, message=message)
+
+    def _start(self, record: Record, new: Version, note: str) -> Verdict:
+        installed = record.installed(new)
+        self._shelf.put(Change(installed, Action.INSTALL, new.number, note), new.by)
+        self._telemetry.counter("edge_apps_created_total").add()
+        return Verdict(accepted=True, name=record.name, version=new.number, state=installed.state, message=note)
+
+    def _refuse(self, refused: Refused, name: str, version: int | None) -> Verdict:
+        self._shelf.refuse(refused, name, version)
+        return Verdict(accepted=False, name=name, version=version, reason=refused.reason, message=str(refused))
+
+    # -- what time and runs bring ---------------------------------------------------------------------------------
+
+    def _step(self, record: Record) -> bool:
+        """Do what is due for an app; whether something was."""
+        if record.waiting is not None and self._clock.quality() != "unset":
+            self._decide(record, record.waiting)
+            return True
+        ceiling, held = self._admission.ceiling, self._shelf.is_held(record.name)
+        if held and record.trial is not None:
+            return False  # what does not run proves nothing
+        change = due(record, self._shelf.lived.now(), Trial() if ceiling is None else ceiling.trial)
+        if change is not None:
+            self._shelf.put(change, RUNTIME)
+        return change is not None
+
+    def _decide(self, record: Record, waiting: Version) -> None:
+        """One that waited for the clock: it is judged anew, by what edge.yaml and the clock say now."""
+        admission = self._admission
+        try:
+            parcel = self._shelf.parcel(replace(record, current=None, trial=None, previous=None))
+            manifest, _ = admission.read(parcel)
+            admission.must_wait(manifest)
+            note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
+        except (Refused, NoSuchApp) as no:
+            refused = no if isinstance(no, Refused) else Refused(Reason.SOURCE, str(no))
+            without = replace(record, waiting=None)
+            left = without if without.state is not None else record.gone()
+            change = Change(left, Action.REFUSE, waiting.number, str(no))
+            self._shelf.put(change, waiting.by, refused.reason.value)
+            return
+        self._start(record, replace(waiting, born=self._shelf.lived.now()), note)

@@ -15,7 +15,7 @@ from edge.apps.manifest import Manifest
 from edge.apps.refusal import Reason, Refused
 from edge.config.on_the_fly import OnTheFly
 from edge.config.tasks import Grant, Limits, MemorySection, TaskSettings, When
-from edge.config.topics import covers, filter_problem
+from edge.config.topics import filter_problem, includes
 
 _S = TypeVar("_S", Limits, MemorySection)
 
@@ -69,7 +69,7 @@ def _beyond(asked: Grant, most: Grant, safe: Mapping[str, bool]) -> Iterator[str
         problem = filter_problem(topic)
         if problem:
             yield f"publishing to {topic[:80]!r}: {problem}"
-        elif not any(covers(allowed, topic) for allowed in most.publish):
+        elif not any(includes(allowed, topic) for allowed in most.publish):
             yield f"publishing to {topic[:80]!r}"
     for tool in asked.tools:
         by_star = "*" in most.tools and safe.get(tool, False)

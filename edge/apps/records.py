@@ -11,6 +11,8 @@ from edge.apps.trial import NOTHING, Tally
 
 LOCAL = "local"
 """Provenance of what came through the command line of this device; no key can have this name."""
+RUNTIME = "runtime"
+"""Who did what happened by itself."""
 
 
 class State(StrEnum):

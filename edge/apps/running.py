@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edge.apps.fate import is_over
 from edge.apps.records import Record
 from edge.apps.trial import NOTHING, Tally
 from edge.config.tasks import TaskSettings
@@ -130,12 +131,3 @@ class Roster:
                     del self._new[key]
             if record.name in self._serving:
                 self._serving[record.name] = self._serving[record.name][0], record
-
-
-def is_over(record: Record, lived: float, more: int = 0) -> bool:
-    """Whether the version that runs has had its runs, `more` besides those counted, or its time."""
-    version = record.serving
-    if version is None or record.persistent:
-        return False
-    runs = version.tally.runs + more
-    return lived - version.born >= version.ttl or (version.most is not None and runs >= version.most)

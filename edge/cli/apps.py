@@ -172,8 +172,8 @@ def _ask(gateway: Gateway, verb: str, **arguments: Any) -> Any:
     """The runtime's answer; without one, that of its journal. Raises Stop with what it refused."""
     try:
         return gateway.ask(f"apps_{verb}", timeout=_PATIENCE, **arguments)
-    except RuntimeUnreachable as error:
-        note(f"{error}; this is done on its journal")
+    except RuntimeUnreachable:
+        note(f"no runtime runs for {gateway.file}: working on its journal")
         with _alone(gateway) as desk:
             return getattr(desk, verb)(**arguments)
 
@@ -212,6 +212,11 @@ def _runs(one: dict[str, Any]) -> str:
 
 
 def _left(one: dict[str, Any]) -> str:
-    time = "" if one["left_seconds"] is None else show_duration(round(one["left_seconds"]))
+    time = "" if one["left_seconds"] is None else _about(one["left_seconds"])
     runs = "" if one["left_runs"] is None else count(one["left_runs"], "run")
     return " or ".join(filter(None, (runs, time)))
+
+
+def _about(seconds: float) -> str:
+    unit = next((unit for unit in (86_400, 3600, 60) if seconds >= 2 * unit), 1)
+    return show_duration(round(seconds / unit) * unit)

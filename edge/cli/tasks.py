@@ -35,9 +35,12 @@ def tasks(words: list[str]) -> int:
     else:
         settings = gateway.config.tasks
         rows = [
-            (one["name"], f"runs {when(settings[one['name']])}", _so_far(one))
+            (
+                one["name"],
+                f"runs {when(settings.get(one['name']) or _installed(one))}",
+                _so_far(one),
+            )
             for one in found
-            if one["name"] in settings
         ]
         say(columns(rows, ("task", "trigger", "runs")))
     return FINE
@@ -169,6 +172,11 @@ def _settings(gateway: Gateway, name: str) -> TaskSettings:
         hint = did_you_mean(name, known, f"there are {listed(known)}")
         raise Stop(f"{gateway.file}: no task called {name!r}; {hint}")
     return known[name]
+
+
+def _installed(one: dict[str, Any]) -> TaskSettings:
+    """Of an app, which no edge.yaml names."""
+    return TaskSettings.model_validate({"when": one["when"], "engine": "sandbox"})
 
 
 def _tasks(gateway: Gateway) -> list[dict[str, Any]]:

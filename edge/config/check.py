@@ -26,6 +26,7 @@ from edge.config.rules import (
     check_journal,
     check_limits,
     check_links,
+    check_on_the_fly,
     check_programs,
     check_provisions,
     check_triggers,
@@ -123,6 +124,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_on_the_fly,
     check_triggers,
     check_programs,
     check_limits,

@@ -93,7 +93,7 @@ def overlap(one: str, other: str) -> bool:
     return True
 
 
-def covers(outer: str, inner: str) -> bool:
+def includes(outer: str, inner: str) -> bool:
     """Whether every topic that matches the filter `inner` matches `outer` too."""
     wide, narrow = outer.split("/"), inner.split("/")
     if wide[0] in ("+", "#") and narrow[0].startswith("$"):  # wildcards at the start match no $SYS

@@ -178,16 +178,26 @@ class Fleet:
         elif not message.payload or (message.dup and self._done(name, message.payload)):
             return  # how a retained message is taken back; or it was installed, and the answer did not get through
         else:
-            verdict = self.apps.receive(name, message.payload)
-            log.log(
-                logging.INFO if verdict.accepted else logging.WARNING,
-                "app %s %s: %s",
-                name,
-                verdict.state.value if verdict.state else "refused",
-                verdict.message or f"version {verdict.version}",
-                extra={"action": "app_installed" if verdict.accepted else "app_refused", "app": name},
-            )
+            self._receive(name, message.payload)
         self._show(name)
+
+    def _receive(self, name: str, payload: bytes) -> None:
+        try:
+            verdict = self.apps.receive(name, payload)
+        except JournalError:
+            raise
+        except Exception as error:  # the message would come again, and end the gateway again
+            log.exception("app %s could not be judged", name, extra={"action": "app_refused", "app": name})
+            self.apps.refuse(name, Reason.SOURCE, f"it could not be judged ({type(error).__name__}); the log says more")
+            return
+        log.log(
+            logging.INFO if verdict.accepted else logging.WARNING,
+            "app %s %s: %s",
+            name,
+            verdict.state.value if verdict.state else "refused",
+            verdict.message or f"version {verdict.version}",
+            extra={"action": "app_installed" if verdict.accepted else "app_refused", "app": name},
+        )
 
     def _done(self, name: str, payload: bytes) -> bool:
         ceiling = self._host.config.on_the_fly
@@ -220,6 +230,10 @@ class Fleet:
         except TaskLoadError as error:
             self.broken[running.name] = str(error)
             log.error("app %s cannot run: %s", running.name, error, extra={"action": "app_broken"})
+            return None
+        except Exception as error:  # installed by another version, or our own fault: no reason to stop the others
+            self.broken[running.name] = f"it cannot be loaded ({type(error).__name__}); the log says more"
+            log.exception("app %s cannot run", running.name, extra={"action": "app_broken"})
             return None
         self.broken.pop(running.name, None)
         return ready(running.name, running.settings, engine, program, Tenure(self.apps, running, self._ran))

@@ -232,7 +232,7 @@ def test_an_app_ends_with_its_time(edge):
 
     assert 11 <= len(results(edge)) <= 14
     assert audit(edge)[0] == ("end", None)
-    assert standing(edge) == {"version": None, "state": "gone", "reason": "its time is over"}
+    assert standing(edge) == {"version": None, "state": "gone", "reason": "its time came to an end"}
     assert "watch" not in edge.runtime.roster.tasks
 
 
@@ -494,3 +494,14 @@ def test_a_disk_that_refuses_leaves_the_message_with_the_broker(edge):
     edge.advance("10s")
     assert not edge.broker._clients["edge-bench"].unacknowledged
     assert standing(edge)["state"] == "active"
+
+
+def test_a_message_that_we_cannot_judge_is_refused_and_does_not_come_again(edge, monkeypatch):
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("our own fault")
+
+    monkeypatch.setattr(edge.runtime.fleet.apps, "receive", stumble)
+    send(edge, signed())
+
+    assert "ZeroDivisionError" in standing(edge)["reason"]
+    assert not edge.broker._clients["edge-bench"].unacknowledged

@@ -94,6 +94,7 @@ class Gateway:
         self.known = KNOWN
         self.proving = Proving()
         self.changed: list[str] = []
+        self.table_size = 8_000_000
         self.start()
 
     def start(self) -> None:
@@ -102,7 +103,7 @@ class Gateway:
             clock=self.clock,
             files=self.files,
             upstreams=(),
-            limits=Limits(),
+            limits=Limits(table_size=self.table_size),
             formerly={},
             keys=None,
             on_durable=lambda sequence: None,

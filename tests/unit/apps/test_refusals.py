@@ -133,6 +133,14 @@ def test_without_the_section_nothing_is_installed(gateway: Gateway) -> None:
     refused(gateway, parcel(), Reason.OFF, "on_the_fly")
 
 
+def test_a_journal_without_room_for_it_says_so(gateway: Gateway) -> None:
+    gateway.stop()
+    gateway.table_size = 2000
+    gateway.start()
+    refused(gateway, parcel(SOURCE + b"#" * 1500), Reason.NO_ROOM, "table_size")
+    assert gateway.apps.install(parcel()).accepted
+
+
 def test_schedules_and_memory_must_be_allowed(gateway: Gateway) -> None:
     gateway.under(schedules=False, memory=None)
     refused(gateway, parcel(when={"every": "1m"}), Reason.SCHEDULES)
@@ -292,8 +300,17 @@ def test_the_topic_and_the_manifest_name_the_same_app(gateway: Gateway) -> None:
     assert send(gateway, signed(), name="listen") is Reason.NAME
 
 
-def test_a_retained_message_is_not_read(gateway: Gateway) -> None:
-    assert gateway.apps.refuse("look", Reason.RETAINED, "not read").reason is Reason.RETAINED
+def test_a_message_that_is_not_read_is_counted_and_written_down(gateway: Gateway) -> None:
+    verdict = gateway.apps.refuse("look", Reason.RETAINED, "retained messages are not read")
+    assert (verdict.accepted, verdict.reason) == (False, Reason.RETAINED)
+    assert gateway.apps.audit(1)[0].reason == "retained"
+
+
+def test_the_highest_version_is_known_also_of_what_is_gone(gateway: Gateway) -> None:
+    assert gateway.apps.highest("look") == 0
+    gateway.apps.install(parcel(version=7))
+    gateway.apps.remove("look")
+    assert gateway.apps.highest("look") == 7
 
 
 def test_an_app_belongs_to_who_sent_it(gateway: Gateway) -> None:
@@ -303,6 +320,9 @@ def test_an_app_belongs_to_who_sent_it(gateway: Gateway) -> None:
     assert send(gateway, signed(name="mine", version=2), name="mine") is Reason.NOT_OWNER
     assert gateway.apps.install(parcel(version=2)).accepted  # the device's own owner may do everything
     assert send(gateway, signed(version=3)) is None
+    assert gateway.apps.install(signed(version=4, key="lab", private=OTHER_PRIVATE)).accepted  # by hand, on the device
+    assert gateway.apps.get("look").provenance == "lab"
+    assert send(gateway, signed(version=5, key="lab", private=OTHER_PRIVATE)) is Reason.NOT_OWNER
 
 
 # -- the clock --------------------------------------------------------------------------------------------------------
@@ -346,6 +366,28 @@ def test_one_that_waited_is_judged_by_the_ceiling_of_the_day(gateway: Gateway) -
     gateway.apps.tick()
     assert gateway.apps.list() == []
     assert gateway.apps.audit(1)[0].reason == "sources"
+
+
+def test_what_waits_gives_way_to_a_newer_version_only(gateway: Gateway) -> None:
+    gateway.clock.trust = "unset"
+    gateway.apps.install(signed(expires=SOON, version=5))
+    refused(gateway, signed(expires=SOON, version=5), Reason.VERSION)
+    refused(gateway, signed(version=4), Reason.VERSION)
+    gateway.apps.install(signed(expires=SOON, version=6))
+    gateway.clock.trust = "synced"
+    gateway.apps.tick()
+    assert gateway.versions() == {"look": 6}
+
+
+def test_a_new_version_that_waits_lets_the_old_one_run_meanwhile(gateway: Gateway) -> None:
+    gateway.apps.install(signed(version=1))
+    gateway.clock.trust = "unset"
+    assert gateway.apps.install(signed(expires=SOON, version=2)).state == "waiting"
+    assert gateway.run(Status.SUCCESS) == 1
+    gateway.apps.remove("look")
+    gateway.clock.trust = "synced"
+    gateway.apps.tick()
+    assert gateway.apps.list() == []  # removed is removed, waiting or not
 
 
 def test_what_does_not_expire_does_not_wait_for_a_clock(gateway: Gateway) -> None:

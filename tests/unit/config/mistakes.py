@@ -358,4 +358,23 @@ JOURNAL = [
             "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *LINKS, *JOURNAL]
+ON_THE_FLY = [
+    Mistake("source of apps", HEAD + PARTS + "on_the_fly: {sources: [ovn]} # <-\n", "on_the_fly.sources",
+            "no device or source called 'ovn'", "did you mean 'oven'"),
+    Mistake("device of apps", HEAD + PARTS + "on_the_fly: {grant: {devices: [fna]}} # <-\n",
+            "on_the_fly.grant.devices", "no device called 'fna'", "did you mean 'fan'"),
+    Mistake("topic of apps", HEAD + MQTT + "on_the_fly: {grant: {publish: ['a/#/b']}} # <-\n",
+            "on_the_fly.grant.publish", "the last level", "such as"),
+    Mistake("word as a key of apps", HEAD + "on_the_fly: {keys: {ops: my-dog}} # <-\n", "on_the_fly.keys.ops",
+            "neither base64", "edge apps keygen"),
+    Mistake("short key of apps", HEAD + "on_the_fly: {keys: {ops: c2hvcnQ=}} # <-\n", "on_the_fly.keys.ops",
+            "5 bytes", "edge apps keygen"),
+    Mistake("key called local", HEAD + f"on_the_fly: {{keys: {{local: {KEY}}}}} # <-\n", "on_the_fly.keys.local",
+            "the audit", "another name"),
+    Mistake("apps from afar without keys", HEAD + MQTT + "on_the_fly: {remote: true} # <-\n", "on_the_fly.remote",
+            "nobody could sign", "keys:"),
+    Mistake("apps from afar without a broker", HEAD + f"on_the_fly: {{remote: true, keys: {{ops: {KEY}}}}} # <-\n",
+            "on_the_fly.remote", "no broker", "add mqtt:"),
+]  # fmt: skip
+
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *LINKS, *JOURNAL, *ON_THE_FLY]
