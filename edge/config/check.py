@@ -24,6 +24,7 @@ from edge.config.rules import (
     check_devices,
     check_encryption,
     check_journal,
+    check_limits,
     check_links,
     check_programs,
     check_provisions,
@@ -37,15 +38,6 @@ from edge.errors import ConfigError, Problem
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
-_RULES = (
-    check_devices,
-    check_triggers,
-    check_programs,
-    check_provisions,
-    check_links,
-    check_journal,
-    check_encryption,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +119,18 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)
+
+
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_provisions,
+    check_limits,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 
 def _id(data: Mapping[str, Any]) -> str:

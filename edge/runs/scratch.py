@@ -20,6 +20,13 @@ class Scratch:
         self._kept: dict[str, bytes] = {}
         self._size = 0
 
+    def copy(self) -> Scratch:
+        """All that stands here, for the next attempt; what is put here later does not reach it. Any thread."""
+        other = Scratch()
+        other._kept = self._kept.copy()
+        other._size = sum(len(kept) + len(key) for key, kept in other._kept.items())
+        return other
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value put last, or `default`."""
         kept = self._kept.get(key)
