@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ import pytest
 
 from edge import ObservedEnd, ObservedRun, Observer
 from edge.errors import TaskLoadError
+from edge.model import Status
 from edge.runs.observers import Observers, load_observers
+from tests.unit.runs.test_crew import Running
 
 FAN = """
 @task
@@ -54,15 +55,7 @@ class Breaking(Watching):
 
 def watched(bench, *observers: Observer):
     """The bench with these observers."""
-    build = type(bench).build
-
-    def around():
-        pipeline = build(bench)
-        with_them = dataclasses.replace(pipeline._around, observers=Observers(observers, bench.clock.monotonic))
-        pipeline._around, pipeline._observers = with_them, with_them.observers
-        return pipeline
-
-    bench.build = around
+    bench.observers = Observers(observers, bench.clock.monotonic)
     bench.pipeline = bench.build()
     return bench
 
@@ -100,6 +93,32 @@ def test_one_that_is_late_was_killed(workbench):
     bench.settle()
 
     assert observer.heard[-1] == ("killed", "timeout", "timeout")
+
+
+HUNG = """
+import threading
+GO = threading.Event()
+
+@task
+def slow(event: Event, ctx: Context) -> int:
+    GO.wait()
+    return 1
+"""
+
+
+def test_one_whose_thread_does_not_return_was_killed_and_is_stuck_and_is_told_once(workbench):
+    observer = Watching()
+    edge = Running(watched(workbench(HUNG, slow={"limits": {"time": "50ms"}}), observer))
+    edge.bench.send()
+    edge.until(lambda: edge.outcomes(Status.TIMEOUT) == 1)
+
+    edge.module["GO"].set()
+    edge.crew.stop()
+    edge.bench.inbox.wake()
+    for thread in edge.threads:
+        thread.join(30)
+
+    assert observer.heard == [("started", "slow"), ("killed", "timeout", "stuck")]
 
 
 def test_one_that_raises_is_logged_once_with_its_trace_and_heard_no_more(workbench, caplog):
@@ -164,3 +183,41 @@ def test_what_cannot_be_used_as_one_keeps_the_runtime_from_starting(tmp_path: Pa
     (tmp_path / "slow.py").write_text(SLOW)
     with pytest.raises(TaskLoadError, match=reason):
         load_observers([f"{tmp_path}/{name}"], lambda: 0.0)
+
+
+RETRIED = {"grant": {"devices": ["fan"]}, "retries": {"failure": 1, "backoff": "1s"}}
+
+
+def test_every_attempt_is_told_with_its_number(workbench):
+    observer = Watching()
+    bench = watched(workbench(FAN, cool=RETRIED), observer)
+    bench.send({"fail": True})
+    bench.settle()
+    bench.clock.advance(1)
+    bench.settle()
+
+    assert [run.attempt for run in observer.seen] == [1, 2]
+    assert [end.status for end in observer.ends] == ["failure", "failure"]
+    assert len({run.id for run in observer.seen}) == len(bench.journal.outcomes) == 1
+
+
+def test_one_that_a_newer_one_replaced_was_killed(workbench):
+    observer = Watching()
+    settings = {"mode": "restart", "limits": {"time": "60s"}}
+    edge = Running(
+        watched(workbench(HUNG.replace("GO.wait()", 'event.values.get("wait") and GO.wait()'), slow=settings), observer)
+    )
+    letter = edge.bench.send({"wait": True})
+    edge.until(lambda: letter.settled == 1)
+    edge.bench.send()
+    edge.until(lambda: edge.outcomes(Status.SUCCESS) == 1)
+
+    edge.module["GO"].set()
+    edge.crew.stop()
+    edge.bench.inbox.wake()
+    for thread in edge.threads:
+        thread.join(30)
+
+    assert observer.heard == [
+        ("started", "slow"), ("killed", "cancelled", "cancelled"), ("started", "slow"), ("finished", "success"),
+    ]  # fmt: skip
