@@ -25,8 +25,8 @@ from edge.runs.sandbox.engine import Sandbox
 ENGINES: Mapping[str, Callable[[], Engine]] = {"inline": Inline, "sandbox": Sandbox}
 
 _LIMIT = "100ms"  # of the runs that never end
-_ROUNDS, _CALLS = 30, 400
-_STARTED, _TURNS = 5, 50
+_ROUNDS, _CALLS = 300, 50  # a round is over before the kernel gives the core to somebody else, mostly
+_STARTED, _TURNS = 5, 5
 _WARM = 300  # runs before memory is looked at: workers are replaced after 100
 _SHAPE = '{"inline_us": {...}, "sandbox_us": {...}, "late_ms": {engine: ...}, "memory_kb": {...}, "cold_ms": {...}}'
 

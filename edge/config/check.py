@@ -127,6 +127,7 @@ _RULES = (
     check_on_the_fly,
     check_triggers,
     check_programs,
+    check_provisions,
     check_limits,
     check_provisions,
     check_links,

@@ -41,12 +41,17 @@ class Inline:
         except BaseException as error:  # a failure of the task is a value: its outcome
             if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise  # somebody stops a test: tasks of a runtime never run in this thread
-            status = _STATUS.get(type(error), Status.FAILURE)
-            return Ending(status, error=_explain(error, program.file), cause=cause_of(type(error)))
+            return raised(error, program.file)
         return returned(run, encoded)
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def raised(error: BaseException, file: str) -> Ending:
+    """What a run ends with that this error left; `file` is its task's."""
+    status = _STATUS.get(type(error), Status.FAILURE)
+    return Ending(status, error=_explain(error, file), cause=cause_of(type(error)))
 
 
 def _explain(error: BaseException, file: str) -> dict[str, Any]:

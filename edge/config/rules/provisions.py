@@ -1,4 +1,4 @@
-"""What runs are given and how they are judged: `config`, `readings`, `memory`, `check`, and `runs.observers`."""
+"""What runs are given and how they are judged: `config`, `readings`, `check`, and `runs.observers`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def check_provisions(survey: Survey) -> None:
     for name, settings in survey.config.tasks.items():
         _check_config(("tasks", name, "config"), settings.config, survey.report)
         _check_readings(name, settings, survey)
-        _check_recall(name, settings, survey.report)
         if settings.check is not None and not survey.report.lost(("tasks", name, "check")):
             _check_goal(("tasks", name, "check"), settings.check, settings.engine, survey)
     for index, place in enumerate(survey.config.runs.observers):
@@ -57,14 +56,6 @@ def _check_readings(name: str, settings: TaskSettings, survey: Survey) -> None:
         if device in survey.source_names:
             hint = "it is an MQTT source; only devices have last values"
         survey.report.at(("tasks", name, "readings", index), f"no device called {device!r}", hint)
-
-
-def _check_recall(name: str, settings: TaskSettings, report: Report) -> None:
-    steps: Steps = ("tasks", name, "memory", "recall")
-    memory = settings.memory
-    if memory is not None and memory.recall > memory.entries and not report.spoiled(("tasks", name, "memory")):
-        message = f"recall {memory.recall} is more than the {memory.entries} entries that are kept"
-        report.at(steps, message, f"recall: {memory.entries}, or more entries")
 
 
 def _check_goal(steps: Steps, text: str, engine: str, survey: Survey) -> None:

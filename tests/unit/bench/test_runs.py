@@ -19,7 +19,8 @@ from edge.runs.inline import Inline
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_CALLS", 5)
     monkeypatch.setattr(bench, "_WARM", 2)
-    monkeypatch.setattr(bench, "_TURNS", 2)
+    monkeypatch.setattr(bench, "_TURNS", 1)
+    monkeypatch.setattr(bench, "_ROUNDS", 30)
     monkeypatch.setattr(bench, "_LIMIT", "10ms")
 
 

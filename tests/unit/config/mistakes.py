@@ -306,8 +306,6 @@ PROVISIONS = [
             "no device called 'dor'", "did you mean 'door'"),
     Mistake("readings of a source", task("when: {every: 1m}\n    readings: [shake] # <-"), "tasks.job.readings",
             "no device called 'shake'", "MQTT source"),
-    Mistake("recall more than is kept", task("when: {every: 1m}\n    memory: {entries: 5, recall: 6} # <-"),
-            "tasks.job.memory.recall", "more than the 5 entries", "recall: 5"),
     Mistake("secret for a task", task("when: {every: 1m}\n    config: {token: !secret known} # <-"),
             "tasks.job.config.token", "a secret cannot stand here", "tool"),
     Mistake("config without end", task("when: {every: 1m}\n    config: {list: [1, .inf]} # <-"),

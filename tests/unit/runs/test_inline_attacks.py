@@ -226,12 +226,12 @@ def other(event: Event, ctx: Context) -> int:
 
 
 @pytest.fixture
-def running(workbench) -> Iterator[Callable[[], Running]]:
+def running(workbench) -> Iterator[Callable[..., Running]]:
     made: list[Running] = []
 
-    def make() -> Running:
+    def make(**settings: Any) -> Running:
         limits = {"limits": {"time": "50ms", "calls": 3}, "grant": {"devices": ["fan"]}}
-        made.append(Running(workbench(HUNG, slow=limits, other={})))
+        made.append(Running(workbench(HUNG, slow={**limits, **settings}, other={})))
         return made[-1]
 
     yield make
@@ -258,3 +258,16 @@ def test_one_that_does_not_return_is_one_timeout_keeps_its_thread_and_harms_nobo
     assert len(edge.bench.fan.history) <= 3
     [late] = [outcome for outcome in edge.bench.journal.outcomes if outcome.status is Status.TIMEOUT]
     assert late.error["message"] == "the run did not end within limits.time of 0.05 s"
+
+
+def test_one_that_hangs_again_and_again_is_left_alone_by_its_breaker_and_others_go_on(running):
+    edge = running(breaker={"timeouts": 2})
+    for count in (1, 2):
+        edge.bench.send({"how": "hang"})
+        edge.until(lambda count=count: edge.outcomes(Status.TIMEOUT) == count)
+
+    [broken] = edge.bench.pipeline.broken()
+    assert (broken.task, broken.state.value) == ("slow", "open")
+    edge.bench.send({"how": "hang"})
+    edge.until(lambda: edge.outcomes(Status.SUCCESS) == 3)  # `other`, three times
+    assert edge.bench.pipeline.stuck == 2

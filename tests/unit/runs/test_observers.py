@@ -183,3 +183,41 @@ def test_what_cannot_be_used_as_one_keeps_the_runtime_from_starting(tmp_path: Pa
     (tmp_path / "slow.py").write_text(SLOW)
     with pytest.raises(TaskLoadError, match=reason):
         load_observers([f"{tmp_path}/{name}"], lambda: 0.0)
+
+
+RETRIED = {"grant": {"devices": ["fan"]}, "retries": {"failure": 1, "backoff": "1s"}}
+
+
+def test_every_attempt_is_told_with_its_number(workbench):
+    observer = Watching()
+    bench = watched(workbench(FAN, cool=RETRIED), observer)
+    bench.send({"fail": True})
+    bench.settle()
+    bench.clock.advance(1)
+    bench.settle()
+
+    assert [run.attempt for run in observer.seen] == [1, 2]
+    assert [end.status for end in observer.ends] == ["failure", "failure"]
+    assert len({run.id for run in observer.seen}) == len(bench.journal.outcomes) == 1
+
+
+def test_one_that_a_newer_one_replaced_was_killed(workbench):
+    observer = Watching()
+    settings = {"mode": "restart", "limits": {"time": "60s"}}
+    edge = Running(
+        watched(workbench(HUNG.replace("GO.wait()", 'event.values.get("wait") and GO.wait()'), slow=settings), observer)
+    )
+    letter = edge.bench.send({"wait": True})
+    edge.until(lambda: letter.settled == 1)
+    edge.bench.send()
+    edge.until(lambda: edge.outcomes(Status.SUCCESS) == 1)
+
+    edge.module["GO"].set()
+    edge.crew.stop()
+    edge.bench.inbox.wake()
+    for thread in edge.threads:
+        thread.join(30)
+
+    assert observer.heard == [
+        ("started", "slow"), ("killed", "cancelled", "cancelled"), ("started", "slow"), ("finished", "success"),
+    ]  # fmt: skip
