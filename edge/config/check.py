@@ -129,7 +129,6 @@ _RULES = (
     check_programs,
     check_provisions,
     check_limits,
-    check_provisions,
     check_links,
     check_journal,
     check_encryption,

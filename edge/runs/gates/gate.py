@@ -47,8 +47,6 @@ class Gate:
         """Counts outcomes that are partial because the task's `check:` was not so."""
         self.retried = telemetry.counter("edge_retries_total", task=task.name)
         """Counts attempts that were followed by another."""
-        self.missed = missed
-        """Counts results that its `check:` did not like."""
         self.pending: dict[str, Run] = {}
         """Promised runs without an outcome by id, the latest attempt of each, in the order of their acceptance."""
         self.running = 0
