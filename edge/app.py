@@ -37,6 +37,7 @@ from edge.pipeline import SLOTS, Pipeline
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
+from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
@@ -71,6 +72,8 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
+        path, most = config.journal.path, config.journal.tables
+        self.kept = Kept(self.journal, outside.clock, outside.files, folder=path, most=most)
         self.instruments = self._plug_in()
         self.pipeline = self._lay_pipeline()
         self.traffic = self._connect()
@@ -134,6 +137,9 @@ class Runtime:
             matches=covers,
             devices=self.instruments.handles,
             readings=self._last_values,
+            memories=self.kept.memories,
+            checkpoints=self.kept.checkpoints,
+            snapshots=self.kept.snapshots,
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:
@@ -206,6 +212,7 @@ class Runtime:
     def prepare(self) -> None:
         """What comes before the first turn: tests call it, and then turn the parts themselves."""
         self.instruments.start_outputs()
+        self.kept.start({name: task.settings for name, task in self.tasks.items()})
         self.calendar.start()
         promised = self.pipeline.recover()
         if promised:
@@ -229,6 +236,7 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
+            self.kept.tick()
         except JournalError:  # the journal says so itself, in the log and in its stats
             return False
         return True
@@ -299,6 +307,7 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
+        self.kept.stop()
         try:
             self.journal.close()
         except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order

@@ -25,6 +25,7 @@ from edge.config.rules import (
     check_encryption,
     check_journal,
     check_links,
+    check_memory,
     check_programs,
     check_triggers,
     names_of,
@@ -113,7 +114,8 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
+    rules = (check_devices, check_triggers, check_programs, check_memory, check_links, check_journal, check_encryption)
+    for rule in rules:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

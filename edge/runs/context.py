@@ -20,16 +20,19 @@ from edge.runs.surroundings import Device, Surroundings
 from edge.runs.tools.tool import GrantedTool, granted
 
 _NOTE_BYTES = 1000
+_UNREAD: Any = object()
 
 
 class RunContext:
     """One run's view. Used by the thread that runs the task, and by threads the task started."""
 
-    __slots__ = ("_around", "_run")
+    __slots__ = ("_around", "_recalled", "_resumed", "_run")
 
     def __init__(self, run: Run, around: Surroundings) -> None:
         self._run = run
         self._around = around
+        self._recalled: Sequence[Any] = _UNREAD
+        self._resumed: Any = _UNREAD
 
     @property
     def correlation_id(self) -> str:
@@ -45,12 +48,17 @@ class RunContext:
 
     @property
     def recalled(self) -> Sequence[Any]:
-        return () if self._around.memories is None else tuple(self._around.memories.recall(self._run))
+        if self._recalled is _UNREAD:
+            memories = self._around.memories
+            self._recalled = () if memories is None else tuple(memories.recall(self._run))
+        return self._recalled
 
     @property
     def resumed(self) -> Any:
-        recovered = self._run.recovered and self._run.task.settings.on_crash == "resume"
-        return self._around.checkpoints.load(self._run) if recovered and self._around.checkpoints is not None else None
+        if self._resumed is _UNREAD:
+            checkpoints = self._around.checkpoints if self._run.recovered and self._resumes else None
+            self._resumed = None if checkpoints is None else checkpoints.load(self._run)
+        return self._resumed
 
     @property
     def scratch(self) -> Scratch:
@@ -58,10 +66,11 @@ class RunContext:
 
     @property
     def memory(self) -> Memory:
-        self._step()
+        self._in_time()
         if self._run.task.settings.memory is None or self._around.memories is None:
             raise self._not_granted("memory", "memory: {}")
-        return self._around.memories.of(self._run)
+        _ = self.recalled  # what is remembered from now on was not there when the run began
+        return GrantedMemory(self._around.memories.of(self._run), self._step)
 
     def remaining(self) -> float:
         return max(0.0, self._run.deadline - self._around.clock.monotonic())
@@ -107,8 +116,13 @@ class RunContext:
 
     def checkpoint(self, value: Any) -> None:
         self._step()
-        if self._around.checkpoints is not None and self._run.task.settings.on_crash == "resume":
+        if self._around.checkpoints is not None and self._resumes:
+            _ = self.resumed  # what came before the crash, which this replaces
             self._around.checkpoints.save(self._run, value)
+
+    @property
+    def _resumes(self) -> bool:
+        return self._run.task.settings.on_crash == "resume"
 
     # -- checked before acting ----------------------------------------------------------------------------------------
 
@@ -140,6 +154,28 @@ class RunContext:
         self._in_time()
         self._spend(limits.tool_call, name)
         return self.remaining()
+
+
+class GrantedMemory:
+    """A memory in a task's hand: each use is checked and counted as a step."""
+
+    __slots__ = ("_memory", "_step")
+
+    def __init__(self, memory: Memory, step: Callable[[], None]) -> None:
+        self._memory = memory
+        self._step = step
+
+    def append(self, value: Any, ttl: float | None = None) -> None:
+        self._step()
+        self._memory.append(value, ttl)
+
+    def read(self, limit: int = 100) -> list[Any]:
+        self._step()
+        return self._memory.read(limit)
+
+    def search(self, text: str, limit: int = 100) -> list[Any]:
+        self._step()
+        return self._memory.search(text, limit)
 
 
 class GrantedDevice:

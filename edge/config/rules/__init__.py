@@ -4,6 +4,7 @@ from edge.config.rules.devices import check_devices
 from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
 from edge.config.rules.links import check_links
+from edge.config.rules.memory import check_memory
 from edge.config.rules.programs import check_programs
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
 from edge.config.rules.triggers import check_triggers
@@ -16,6 +17,7 @@ __all__ = [
     "check_encryption",
     "check_journal",
     "check_links",
+    "check_memory",
     "check_programs",
     "check_triggers",
     "names_of",
