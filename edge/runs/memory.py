@@ -80,17 +80,23 @@ class Memories:
         remembering = {name: settings.memory for name, settings in tasks.items() if settings.memory is not None}
         for settings in remembering.values():
             self._expect(settings.ttl)
-        removed = [name for name in tables if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in tasks]
+        used = {name: self._survey(name) for name in tables if name.startswith(_PREFIX)}
+        removed = [name for name in used if name.removeprefix(_PREFIX) not in tasks]
         wanted = {_PREFIX + name for name in remembering} | ({AGE} if remembering else set())
         free = self._most - len({*tables, *wanted})
         stay = max(0, min(_REMOVED, len(removed) + min(free, 0)))
-        for name in sorted(removed, key=self._used, reverse=True)[stay:]:
+        for name in sorted(removed, key=used.__getitem__, reverse=True)[stay:]:
             task = name.removeprefix(_PREFIX)
             self.forget(task)
             log.info("what the removed task %s remembered is gone", task, extra={"action": "memory_gone"})
 
-    def _used(self, table: str) -> float:
-        return max((document["at"] for document in self._journal.table(table)), default=0.0)
+    def _survey(self, table: str) -> float:
+        """The age at which it was used last; and expect the times to live of what is in it."""
+        used = 0.0
+        for document in self._journal.table(table):
+            used = max(used, document["at"])
+            self._expect(document.get("ttl"))
+        return used
 
     def tick(self, *, last: bool = False) -> None:
         """Write down how long the runtime ran where that is due, or for the `last` time; costs nothing where it is

@@ -63,12 +63,15 @@ class Shelf:
             yield self._table.get(doc_id=number)["v"]
 
     def _read(self, age: float) -> None:
-        """What was written after the last word on how long the runtime ran came just now."""
+        """A crash may have set ages back since some were written: none is younger than those that came after it."""
         self._entries, self._size, self._due, self._gone = {}, 0, [], []
-        for document in self._table:
+        found: list[tuple[int, _Entry]] = []
+        for document in reversed(list(self._table)):
             _, size = plain(document["v"])
-            at = min(document["at"], age)
-            self._put(document.doc_id, _Entry(at, at + document.get("ttl", math.inf), size))
+            age = min(document["at"], age)
+            found.append((document.doc_id, _Entry(age, age + document.get("ttl", math.inf), size)))
+        for number, entry in reversed(found):
+            self._put(number, entry)
         self._known = True
 
     @property

@@ -43,7 +43,9 @@ def _check_all(memories: list[MemorySection], survey: Survey) -> None:
     if total > journal.max_size // SHARE:
         message = f"what all tasks may remember takes up to {_shown(total)}, and state tables an eighth of max_size: "
         message += show_size(journal.max_size // SHARE)
-        report.at(("journal", "max_size"), message, f"max_size: {_shown(total * SHARE)}, or a smaller memory.size of tasks")
+        report.at(
+            ("journal", "max_size"), message, f"max_size: {_shown(total * SHARE)}, or a smaller memory.size of tasks"
+        )
     wanted = len(memories) + sum(tool.kind == "kv" for tool in survey.config.tools.values())
     if wanted + OWN > journal.tables:
         message = f"{wanted} memories and kv tools need a table each, and the runtime up to {OWN} of its own"
