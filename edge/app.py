@@ -72,8 +72,7 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
-        path, most = config.journal.path, config.journal.tables
-        self.kept = Kept(self.journal, outside.clock, outside.files, folder=path, most=most)
+        self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
         self.instruments = self._plug_in()
         self.pipeline = self._lay_pipeline()
         self.traffic = self._connect()

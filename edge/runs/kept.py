@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from edge.clock import Clock
+from edge.config.models import JournalSection
 from edge.config.tasks import TaskSettings
 from edge.runs.checkpoints import Checkpoints
 from edge.runs.keyfile import Files, KeyFile
@@ -20,12 +21,12 @@ _SANDBOX = "pydantic-monty"
 
 
 class Kept:
-    """Made once, over an open journal in `folder` that keeps `most` tables. What the disk refuses is done later."""
+    """Made once, over an open journal with these `settings`. What the disk refuses is done later."""
 
-    def __init__(self, journal: Tables, clock: Clock, files: Files, *, folder: str, most: int) -> None:
-        self.memories = Memories(journal, clock, most)
+    def __init__(self, journal: Tables, clock: Clock, files: Files, settings: JournalSection) -> None:
+        self.memories = Memories(journal, clock, settings.tables)
         self.checkpoints = Checkpoints(journal)
-        self.snapshots = Snapshots(journal, _version(), KeyFile(files, folder, "snapshot-key"))
+        self.snapshots = Snapshots(journal, _version(), KeyFile(files, settings.path, "snapshot-key"))
 
     def start(self, tasks: Mapping[str, TaskSettings]) -> None:
         """Before the first run, with all tasks there are: give up what nobody will ask for."""
