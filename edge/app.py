@@ -135,15 +135,11 @@ class Runtime:
             mint=self.minter.mint,
             matches=covers,
             devices=self.instruments.handles,
-            readings=self._last_values,
+            readings=self.instruments.values,
             memories=self.kept.memories,
             checkpoints=self.kept.checkpoints,
             snapshots=self.kept.snapshots,
         )
-
-    def _last_values(self, device: str) -> Mapping[str, float | bool]:
-        last = self.instruments.last.get(device)
-        return {} if last is None else last.values
 
     def _connect(self) -> Traffic:
         return Traffic(
