@@ -40,6 +40,7 @@ from edge.roster import Roster
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
+from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
 from edge.runs.sandbox.engine import Sandbox
@@ -75,6 +76,7 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
+        self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
         self.instruments = self._plug_in()
         self.around = self._surround()
         self.triggers = self._set_triggers(tasks)
@@ -144,14 +146,13 @@ class Runtime:
             mint=self.minter.mint,
             matches=covers,
             devices=self.instruments.handles,
-            readings=self._last_values,
+            readings=self.instruments.values,
+            memories=self.kept.memories,
+            checkpoints=self.kept.checkpoints,
+            snapshots=self.kept.snapshots,
             random=self.outside.random.random,
             observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
-
-    def _last_values(self, device: str) -> Mapping[str, float | bool]:
-        last = self.instruments.last.get(device)
-        return {} if last is None else last.values
 
     def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
@@ -220,6 +221,7 @@ class Runtime:
         self.instruments.start_outputs()
         self.calendar.start()
         self.fleet.muster()
+        self.kept.start({name: task.settings for name, task in self.roster.tasks.items()})
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -242,6 +244,7 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
+            self.kept.tick()
         except JournalError:  # the journal says so itself, in the log and in its stats
             return False
         return True
@@ -313,6 +316,7 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
+        self.kept.stop()
         try:
             self.journal.close()
         except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order

@@ -123,7 +123,9 @@ class MemorySection(Section):
     """`memory:` lets a task remember across runs."""
 
     entries: Annotated[int, Field(ge=1, le=10_000)] = Field(default=1000, description="most entries; the oldest goes")
-    size: Size = Field(default=256_000, description="most bytes of them all as JSON; the oldest goes")
+    size: Annotated[Size, Field(ge=1000)] = Field(
+        default=256_000, description="most bytes of them all as JSON; the oldest goes"
+    )
     ttl: LongerThanZero | None = Field(default=None, description="how long an entry is kept; default: for ever")
     recall: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0, description="how many of the newest a run finds in `ctx.recalled`"

@@ -21,12 +21,13 @@ from edge.runs.surroundings import Device, Surroundings
 from edge.runs.tools.tool import GrantedTool, granted
 
 _NOTE_BYTES = 1000
+_UNREAD: Any = object()
 
 
 class RunContext:
     """One run's view. Used by the thread that runs the task, and by threads the task started."""
 
-    __slots__ = ("_around", "_readings", "_recalled", "_run")
+    __slots__ = ("_around", "_readings", "_recalled", "_resumed", "_run")
 
     def __init__(self, run: Run, around: Surroundings) -> None:
         """Made when the run begins: what it is given is as of now."""
@@ -35,6 +36,7 @@ class RunContext:
         settings = run.task.settings
         self._readings = {name: dict(around.readings(name)) for name in settings.readings} if settings.readings else {}
         self._recalled = _recall(run, around) if settings.memory is not None and settings.memory.recall else ()
+        self._resumed: Any = _UNREAD
 
     @property
     def correlation_id(self) -> str:
@@ -56,8 +58,10 @@ class RunContext:
 
     @property
     def resumed(self) -> Any:
-        recovered = self._run.recovered and self._run.task.settings.on_crash == "resume"
-        return self._around.checkpoints.load(self._run) if recovered and self._around.checkpoints is not None else None
+        if self._resumed is _UNREAD:
+            checkpoints = self._around.checkpoints if self._run.recovered and self._resumes else None
+            self._resumed = None if checkpoints is None else checkpoints.load(self._run)
+        return self._resumed
 
     @property
     def scratch(self) -> Scratch:
@@ -65,10 +69,10 @@ class RunContext:
 
     @property
     def memory(self) -> Memory:
-        self._step("memory")
+        self._in_time()
         if self._run.task.settings.memory is None or self._around.memories is None:
             raise self._not_granted("memory", "memory: {}")
-        return self._around.memories.of(self._run)
+        return GrantedMemory(self._around.memories.of(self._run), self._step)
 
     def remaining(self) -> float:
         return max(0.0, self._run.deadline - self._around.clock.monotonic())
@@ -114,8 +118,13 @@ class RunContext:
 
     def checkpoint(self, value: Any) -> None:
         self._step("checkpoint")
-        if self._around.checkpoints is not None and self._run.task.settings.on_crash == "resume":
+        if self._around.checkpoints is not None and self._resumes:
+            _ = self.resumed  # what came before the crash, which this replaces
             self._around.checkpoints.save(self._run, value)
+
+    @property
+    def _resumes(self) -> bool:
+        return self._run.task.settings.on_crash == "resume"
 
     # -- checked before acting ----------------------------------------------------------------------------------------
 
@@ -159,6 +168,28 @@ def _recall(run: Run, around: Surroundings) -> Sequence[Any] | Exception:
         return () if around.memories is None else tuple(around.memories.recall(run))
     except Exception as error:  # noqa: BLE001 - kept, and raised where the task asks
         return error
+
+
+class GrantedMemory:
+    """A memory in a task's hand: each use is checked and counted as a step."""
+
+    __slots__ = ("_memory", "_step")
+
+    def __init__(self, memory: Memory, step: Callable[[str], None]) -> None:
+        self._memory = memory
+        self._step = step
+
+    def append(self, value: Any, ttl: float | None = None) -> None:
+        self._step("memory.append")
+        self._memory.append(value, ttl)
+
+    def read(self, limit: int = 100) -> list[Any]:
+        self._step("memory.read")
+        return self._memory.read(limit)
+
+    def search(self, text: str, limit: int = 100) -> list[Any]:
+        self._step("memory.search")
+        return self._memory.search(text, limit)
 
 
 class GrantedDevice:

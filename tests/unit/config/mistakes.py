@@ -340,6 +340,24 @@ PROVISIONS = [
             "below the folder"),
 ]  # fmt: skip
 
+MEMORY = [
+    Mistake("memory as a yes", task("when: {every: 1m}\n    memory: true # <-"), "tasks.job.memory",
+            "must be a mapping", "memory: {key: value}"),
+    Mistake("memory of nothing", task("when: {every: 1m}\n    memory: {size: 10B} # <-"), "tasks.job.memory.size",
+            "at least 1KB", "256KB"),
+    Mistake("recall of what is not kept", task("when: {every: 1m}\n    memory: {entries: 10, recall: 20} # <-"),
+            "tasks.job.memory.recall", "wants 20 entries and the memory keeps 10", "recall: 10"),
+    Mistake("memory larger than a table", HEAD + "journal: {table_size: 300KB}\n"
+            + task("when: {every: 1m}\n    memory: {size: 256KB} # <-", ""), "tasks.job.memory",
+            "takes up to 340KB of a table, and journal.table_size is 300KB", "a larger journal.table_size"),
+    Mistake("memories larger than the journal", HEAD + "journal: {max_size: 1MB} # <-\n"
+            + task("when: {every: 1m}\n    memory: {}", ""), "journal.max_size",
+            "up to 340KB, and state tables an eighth of max_size: 125KB", "max_size: 2700KB, or a smaller memory.size"),
+    Mistake("more memories than tables", HEAD + "journal: {tables: 8} # <-\n"
+            + task("when: {every: 1m}\n    memory: {}", ""), "journal.tables",
+            "1 memories and kv tools need a table each", "tables: 9"),
+]  # fmt: skip
+
 KEY = "a" * 64
 
 JOURNAL = [
@@ -375,4 +393,4 @@ ON_THE_FLY = [
             "on_the_fly.remote", "no broker", "add mqtt:"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *LINKS, *JOURNAL, *ON_THE_FLY]
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *MEMORY, *LINKS, *JOURNAL, *ON_THE_FLY]
