@@ -5,5 +5,6 @@ What a micro-app's author imports; everything else in this package carries no pr
 
 from edge.context import Context, NotGranted, task
 from edge.model import Event
+from edge.observer import ObservedEnd, ObservedRun, Observer
 
-__all__ = ["Context", "Event", "NotGranted", "task"]
+__all__ = ["Context", "Event", "NotGranted", "ObservedEnd", "ObservedRun", "Observer", "task"]

@@ -14,17 +14,15 @@ are in their safe state before their wires are given back.
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.clock import iso
+from edge.condition import complaints, parts_of
 from edge.config import Config
-from edge.config.units import show_duration
 from edge.desk import Desk
 from edge.fleet import Fleet
 from edge.ids import Minter
@@ -42,9 +40,12 @@ from edge.roster import Roster
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
+from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
+from edge.runs.observers import load_observers
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
+from edge.runs.tools.build import build_tools
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -76,7 +77,10 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
+        self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
         self.instruments = self._plug_in()
+        bodies = outside.tools(self.journal.table, self._threads.spawn)
+        self.tools = build_tools(config.tools, bodies, self.telemetry)
         self.around = self._surround()
         self.triggers = self._set_triggers(tasks)
         self.pipeline = self._lay_pipeline(tasks)
@@ -145,13 +149,14 @@ class Runtime:
             mint=self.minter.mint,
             matches=covers,
             devices=self.instruments.handles,
-            readings=self._last_values,
+            readings=self.instruments.values,
+            tools=self.tools,
+            memories=self.kept.memories,
+            checkpoints=self.kept.checkpoints,
+            snapshots=self.kept.snapshots,
             random=self.outside.random.random,
+            observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
-
-    def _last_values(self, device: str) -> Mapping[str, float | bool]:
-        last = self.instruments.last.get(device)
-        return {} if last is None else last.values
 
     def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
@@ -191,7 +196,13 @@ class Runtime:
 
     def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
         return Roster(
-            tasks, self.pipeline, self.triggers, self.calendar, clock=self.clock, minter=self.minter, inbox=self.inbox
+            tasks,
+            self.pipeline,
+            self.triggers,
+            self.calendar,
+            clock=self.clock,
+            minter=self.minter,
+            inbox=self.inbox,
         )
 
     def _calendar_report(self, name: str, label: str) -> None:
@@ -214,6 +225,7 @@ class Runtime:
         self.instruments.start_outputs()
         self.calendar.start()
         self.fleet.muster()
+        self.kept.start({name: task.settings for name, task in self.roster.tasks.items()})
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -236,6 +248,7 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
+            self.kept.tick()
         except JournalError:  # the journal says so itself, in the log and in its stats
             return False
         return True
@@ -300,6 +313,8 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            for tool in self.tools.values():
+                stack.callback(tool.close)
             stack.callback(self.fleet.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)
@@ -307,6 +322,7 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
+        self.kept.stop()
         try:
             self.journal.close()
         except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order
@@ -324,53 +340,11 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        outer = (*self._link_parts(), *self._orphans(), *self._device_parts(), *self._task_parts())
-        return [*outer, *self.fleet.standing(), *self._core_parts()]
-
-    def _core_parts(self) -> Iterator[dict[str, Any]]:
-        faults = self.journal.stats()["degraded"]
-        yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
-        stuck = self.pipeline.stuck
-        error = f"{stuck} of {self.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
-        yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
-
-    def _link_parts(self) -> Iterator[dict[str, Any]]:
-        wall, now = self.clock.wall(), self.clock.monotonic()
-        for part in self.traffic.parts:
-            standing = part.link.standing
-            kind = "link" if part.name == "mqtt" else "upstream"
-            yield _part(part.name, kind, standing.state.value, wall - (now - standing.since), standing.last_error)
-        for name, reason in self.traffic.degraded().items():
-            yield _part(name, "topic" if "/" in name else "source", "degraded", self._began, reason)
-
-    def _orphans(self) -> Iterator[dict[str, Any]]:
-        for name, counts in self.journal.stats()["upstreams"].items():
-            if counts["pending"] and name not in self.config.upstream:
-                error = (
-                    f"{counts['pending']} outcomes wait for {name}, which is not configured any more;"
-                    f" `formerly: {name}` at another upstream hands them over"
-                )
-                yield _part(f"up-{name}", "upstream", "gone", self._began, error)
-
-    def _device_parts(self) -> Iterator[dict[str, Any]]:
-        for name, state in self.instruments.states():
-            yield _part(name, "device", state.state, state.since, state.last_error or "")
-
-    def _task_parts(self) -> Iterator[dict[str, Any]]:
-        wall, now = self.clock.wall(), self.clock.monotonic()
-        for name, state, reason, since, again in self.pipeline.broken():
-            left = f"in {show_duration(math.ceil(again - now))}" if again > now else "now"
-            error = f"left alone, {reason}; one run may try {left}, or `edge tasks reset {name}`"
-            yield _part(name, "task", state.value, wall - (now - since), error)
+        return list(parts_of(self, self._began))
 
     def degraded(self) -> list[str]:
         """What does not work as configured, one sentence each; empty when all is well."""
-        fine = ("ok", "connected")
-        found = [
-            f"{part['name']}: {part['last_error'] or part['state']}"
-            for part in self.status()
-            if part["state"] not in fine
-        ]
+        found = complaints(self.status())
         return [*found, self._failed] if self._failed else found
 
     def _gauges(self) -> None:
@@ -379,10 +353,6 @@ class Runtime:
             telemetry.gauge("edge_journal_pending_records", lambda name=name: journal.backlog(name), upstream=name)  # type: ignore[misc]
         telemetry.gauge("edge_journal_bytes", lambda: journal.stats()["bytes"])
         telemetry.gauge("edge_build_info", lambda: 1, version=version("edge-runtime"))
-
-
-def _part(name: str, kind: str, state: str, since: float, error: str) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "state": state, "since": iso(since), "last_error": error or None}
 
 
 def _load_tasks(config: Config, engines: Mapping[str, Engine]) -> dict[str, Task]:

@@ -37,16 +37,20 @@ class Memory(Protocol):
     """What a task remembers across runs, restarts and power cuts; bounded by its `memory:` in edge.yaml."""
 
     def append(self, value: Any, ttl: float | None = None) -> None:
-        """Remember `value`, which must be JSON, for `ttl` seconds at most; durable on return. The oldest entries go
-        where there is no room."""
+        """Remember `value`, which must be JSON, for `ttl` seconds at most; durable on return. Where there are more
+        than `memory.entries`, or `memory.size` bytes of JSON, the oldest go.
+
+        Raises TypeError for what is not JSON, `LimitExceeded` for a value over `memory.size`, ValueError for a `ttl`
+        that is not above 0, OSError where the disk refuses."""
         ...
 
     def read(self, limit: int = 100) -> list[Any]:
-        """The newest values, newest first."""
+        """The newest values, newest first, `limit` at most; copies. Raises ValueError for a `limit` below 0."""
         ...
 
     def search(self, text: str, limit: int = 100) -> list[Any]:
-        """The newest values whose JSON contains `text`, upper and lower case alike; newest first."""
+        """The newest values whose JSON, written without spaces, contains `text`, upper and lower case alike; newest
+        first, `limit` at most. Looks at one value after the other."""
         ...
 
 
@@ -80,7 +84,8 @@ class Context(Protocol):
 
     @property
     def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
-        """Device -> channel -> last value, of the devices in the task's `readings:`; touches no bus."""
+        """Device -> channel -> last value when the run began, of the devices in the task's `readings:`; empty for one
+        that gave none yet. Touches no bus."""
         ...
 
     @property
@@ -109,7 +114,10 @@ class Context(Protocol):
 
     def checkpoint(self, value: Any) -> None:
         """Keep `value`, which must be JSON, so that a run which a crash interrupts can go on from it; durable on
-        return. Does nothing unless the task has `on_crash: resume`."""
+        return. Does nothing unless the task has `on_crash: resume`.
+
+        Raises TypeError for what is not JSON, `LimitExceeded` for a value over 64 KB, OSError where the disk refuses.
+        """
         ...
 
     def device(self, name: str) -> Actuator:

@@ -105,6 +105,11 @@ class Instruments:
         self.last[device] = Last(self._clock.wall(), dict(reading.values))
         self._show(device, reading.values)
 
+    def values(self, device: str) -> Mapping[str, float | bool]:
+        """The last that it measured; empty before its first reading."""
+        last = self.last.get(device)
+        return {} if last is None else last.values
+
     def start_outputs(self) -> None:
         """Every output into its safe state. One that cannot be used is said and does not stop the others."""
         for handle in self.handles.values():

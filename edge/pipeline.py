@@ -10,6 +10,8 @@ Invariants
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
 - What goes on beside the lead, and what is over while its thread is not, is `edge.runs.beside`'s.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
+- A promise is to a name: it runs as the task that has the name when its turn comes, after a restart as after `add`;
+  where none has it, it ends as `cancelled`, and says why.
 """
 
 from __future__ import annotations
@@ -60,18 +62,19 @@ class Pipeline:
         self._triggers = triggers
         self._journal = journal
         self._around = around
+        self._observers = around.observers
         self._clock = clock = around.clock
         self._tally = tally
         self._edge_id = edge_id
         self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
         self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
         self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
-        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, clock=clock, wake=inbox.wake)
+        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, around=around, wake=inbox.wake)
         self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
         self._ready = promised.ready
         self._lock = promised.lock
-        self._errands: deque[Callable[[], None]] = deque()
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
+        self._errands: deque[Callable[[], None]] = deque()
         self._release_lock = threading.Lock()
         self._leading: tuple[Run, Dispatch | None] | None = None
         self.promote: Callable[[], None] = lambda: None
@@ -171,8 +174,8 @@ class Pipeline:
             gate = self._gates[run.task.name]
             if gate.pending and run.task.settings.mode == "restart":
                 for older in tuple(gate.pending.values()):
-                    dispatch.records += self._beside.end(older, "replaced by a newer run")
-            if run.task.direct and self._beside.free and not gate.pending and self._lets(gate, run):
+                    dispatch.records += self._beside.replace(older)
+            if run.task.direct and self._beside.free and gate.idle and self._lets(gate, run):
                 ending = self._execute(run, dispatch)
                 dispatch.records.append(self._seal.seal(run, ending))
                 if gate.breaker is not None:
@@ -198,7 +201,6 @@ class Pipeline:
             return
         ending = self._execute(run, None)
         with self._lock:
-            run.end()
             self._promised.conclude(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
@@ -206,19 +208,20 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
+        self._observers.started(run)
         ending = run.task.engine.run(run, RunContext(run, self._around))
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
             self._leading = None
+            run.end()
+            self._observers.ended(run, ending)
             return ending
         self._beside.finish(run, ending)
         raise HandedOver
 
     def _append(self, dispatch: Dispatch) -> None:
-        if not dispatch.records:  # all that it matched was taken away
-            if dispatch.incoming is not None:
-                dispatch.incoming.settle()
+        if not dispatch.records:
             return
         delivery = dispatch.incoming.delivery if dispatch.incoming is not None else None
         due = self._journal.append(dispatch.records, delivery).due
@@ -234,23 +237,20 @@ class Pipeline:
     # -- tasks that come and go -----------------------------------------------------------------------------------
 
     def soon(self, errand: Callable[[], None]) -> None:
-        """Have the leading thread call `errand`, which must not raise, before the next event. Any thread."""
+        """Have the leading thread call `errand`, which must not raise, between two events. Any thread."""
         self._errands.append(errand)
         self._inbox.wake()
 
     def add(self, task: Task) -> None:
-        """Events may start `task`, which takes the place of what had its name, and keeps what that was promised."""
+        """Events may start `task`, which takes the place of what had its name."""
         with self._lock:
             self._gates.add(task)
 
     def remove(self, name: str, why: str) -> None:
-        """No run of that task begins any more; what was promised to it, and what goes on, ends for that reason."""
-        gate = self._gates[name]
-        gate.closed = True
-        self._admission.dismiss(name)
-        for run in tuple(gate.pending.values()):
-            if records := self._beside.end(run, why):
-                self._journal.append(records)
+        """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
+        with self._lock:
+            self._promised.shut(self._gates[name], why)
+        self._beside.cancel_all_of(name)
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 

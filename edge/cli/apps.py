@@ -11,7 +11,8 @@ from edge.cli.exits import DEGRADED, FINE, MISTAKE
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, count, note, paint, paint_state, say, say_json
 from edge.cli.programs import read_program
-from edge.cli.sentences import may, spends, when
+from edge.cli.rights import Tools, may, spends
+from edge.cli.sentences import when
 from edge.config.tasks import TaskSettings
 from edge.config.units import show_duration
 from edge.errors import RuntimeUnreachable
@@ -83,11 +84,12 @@ def show(words: list[str]) -> int:
     """Least privilege made visible, and who did what to it."""
     options = _named("show", "One app: what starts it, all it may touch, how it does, and who did what to it.",
                      "{name, version, state, ..., manifest, settings, source, audit}").parse_args(words)  # fmt: skip
-    one = _ask(Gateway(options.config), "show", name=options.name)
+    gateway = Gateway(options.config)
+    one = _ask(gateway, "show", name=options.name)
     if options.json:
         say_json(one)
         return DEGRADED if one["held"] else FINE
-    say(columns(_page(one)))
+    say(columns(_page(one, gateway.config.tools)))
     say()
     rows = [
         (entry["time"], entry["by"], entry["action"], entry["version"] or "", entry["message"] or entry["reason"] or "")
@@ -97,7 +99,7 @@ def show(words: list[str]) -> int:
     return DEGRADED if one["held"] else FINE
 
 
-def _page(one: dict[str, Any]) -> list[tuple[str, str]]:
+def _page(one: dict[str, Any], tools: Tools) -> list[tuple[str, str]]:
     rows = [("app", one["name"]), ("version", _versions(one)), ("state", _state(one)), ("from", one["provenance"])]
     if one["held"]:
         rows.append(("held", paint(one["held"], "yellow")))
@@ -110,9 +112,9 @@ def _page(one: dict[str, Any]) -> list[tuple[str, str]]:
         settings = TaskSettings.model_validate({**one["settings"], "engine": "sandbox"})
         rows += [
             ("runs", when(settings)),
-            *(("may", line) for line in may(settings.grant)),
+            *(("may", line) for line in may(settings, tools)),
             ("may not", "anything else"),
-            ("limits", spends(settings.limits)),
+            *(("limits", line) for line in spends(settings)),
         ]
     return [*rows, ("so far", _runs(one)), ("left", _left(one) or "no end")]
 

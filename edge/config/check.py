@@ -26,8 +26,11 @@ from edge.config.rules import (
     check_journal,
     check_limits,
     check_links,
+    check_memory,
     check_on_the_fly,
     check_programs,
+    check_provisions,
+    check_tools,
     check_triggers,
     names_of,
 )
@@ -35,17 +38,6 @@ from edge.config.schema import all_models, mend
 from edge.config.secrets import STAND_IN, Secrets
 from edge.config.source import read_mapping
 from edge.errors import ConfigError, Problem
-
-_RULES = (
-    check_devices,
-    check_triggers,
-    check_programs,
-    check_limits,
-    check_on_the_fly,
-    check_links,
-    check_journal,
-    check_encryption,
-)
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
@@ -111,7 +103,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
     override(data, environ, report)
     data = _without_nothing(data, (), report)
     data = Secrets(folder, environ, report, STAND_IN if simulated else None).resolve(data)
-    devices, sources = names_of(data, "devices"), names_of(data, "mqtt", "subscribe")
+    devices, sources, tools = names_of(data, "devices"), names_of(data, "mqtt", "subscribe"), names_of(data, "tools")
     context = {"folder": folder, "id": _id(data)}
     config = mend(data, report, context)
     if config is None:
@@ -123,6 +115,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         folder=folder,
         device_names=devices,
         source_names=sources,
+        tool_names=tools,
         cron=cron,
         simulated=simulated,
     )
@@ -130,6 +123,21 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)
+
+
+_RULES = (
+    check_devices,
+    check_on_the_fly,
+    check_triggers,
+    check_programs,
+    check_provisions,
+    check_memory,
+    check_limits,
+    check_tools,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 
 def _id(data: Mapping[str, Any]) -> str:

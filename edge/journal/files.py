@@ -63,6 +63,10 @@ class Files(Protocol):
         """Open for appending at its end; creates it."""
         ...
 
+    def append_private(self, path: str) -> File:
+        """As `append`; a file that it creates is for its own user only, mode 0600."""
+        ...
+
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer at the end."""
         ...
@@ -91,8 +95,8 @@ class Files(Protocol):
 
 
 class _DiskFile:
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    def __init__(self, path: str, mode: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
         self._end = os.fstat(self._fd).st_size
 
     def reserve(self, size: int) -> None:
@@ -134,7 +138,10 @@ class DiskFiles:
             return sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
 
     def append(self, path: str) -> File:
-        return _DiskFile(path)
+        return _DiskFile(path, 0o640)
+
+    def append_private(self, path: str) -> File:
+        return _DiskFile(path, 0o600)
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -127,6 +127,11 @@ class Journal:
                     found += self._promised(segment, wanted)
         yield from sorted(found, key=lambda stored: stored.sequence)
 
+    def owes(self, id: str) -> bool:
+        """Whether a record of that id is durably accepted and has no durable outcome."""
+        with self._books:
+            return id in self._ledger.state.unfinished
+
     def _promised(self, segment: Segment, wanted: Mapping[str, int]) -> Iterator[Stored]:
         for frame in self._ledger.outbox.frames(segment):
             for sequence, record in enumerate(records_of(frame), frame.sequence):
@@ -263,13 +268,26 @@ class Journal:
     def table(self, name: str) -> StoredTable:
         """A TinyDB table whose every change is one durable frame; the same object for the same name. `outcomes` is
         the outcomes kept, read-only, streamed from the segments; a document's id is its sequence number."""
+        table: StoredTable = self._opened_database.table(name)
+        return table
+
+    def tables(self) -> set[str]:
+        """The names of the state tables that there are."""
+        with self.store.lock:
+            return set(self.store.tables)
+
+    def drop_table(self, name: str) -> None:
+        """Remove a state table with all that is in it, in one durable frame. Raises `JournalError`."""
+        self._opened_database.drop_table(name)
+
+    @property
+    def _opened_database(self) -> Any:
         if self._database is None:
             from edge.journal.tables import RuntimeDB  # a runtime without state tables pays nothing for TinyDB
 
             with self._books:
                 self._database = self._database or RuntimeDB(self)
-        table: StoredTable = self._database.table(name)
-        return table
+        return self._database
 
     @property
     def store(self) -> Store:

@@ -19,6 +19,7 @@ class PatientFiles:
     def __init__(self, files: Files) -> None:
         self._files = files
         self.make_folder = files.make_folder
+        self.append_private = files.append_private
         self.names = files.names
         self.size = files.size
         self.truncate = files.truncate

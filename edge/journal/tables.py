@@ -119,6 +119,18 @@ class StoredTable(Table):
         super().__init__(storage, name, cache_size=cache_size)  # type: ignore[arg-type]
         self._home = storage
 
+    def exchange(self, doc_ids: Iterable[int], documents: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Remove the documents of these ids that there are and insert those, all in one durable frame; returns the new
+        ids. Not of TinyDB's API, where it takes two calls."""
+        gone, given = list(doc_ids), list(documents)
+
+        def work(draft: Draft) -> list[int]:
+            for doc_id in draft.chosen(None, gone):
+                draft.remove(doc_id)
+            return [draft.add(document, draft.next) for document in given]
+
+        return self._home.update(self.name, work)
+
     def _document(self, doc: Mapping[str, Any], doc_id: int) -> Document:
         """A copy to give away."""
         document = self.document_class(doc, doc_id)
@@ -331,7 +343,7 @@ class OutcomesTable(StoredTable):
             f"table {self.name!r} cannot be changed: outcomes are what happened. Keep what changes in another table"
         )
 
-    insert = insert_multiple = update = update_multiple = upsert = remove = truncate = _refuse
+    insert = insert_multiple = update = update_multiple = upsert = remove = truncate = exchange = _refuse
 
 
 class JournalDB(tinydb.TinyDB):

@@ -22,7 +22,6 @@ from edge.runs.run import Ending, Run
 
 PARKED = 1000  # more than most brokers send unacknowledged
 _JOURNAL_FULL = "journal_full"
-_REMOVED = "removed"
 _CLASSES = (RecordClass.TELEMETRY, RecordClass.ALARM)
 
 
@@ -77,13 +76,6 @@ class Admission:
         if self._parked and self.fits(self._parked[0][1]):
             return self._parked.popleft()
         return None
-
-    def dismiss(self, task: str) -> None:
-        """Refuse what is held for that task."""
-        for _, runs in self._parked:
-            for run in [run for run in runs if run.task.name == task]:
-                runs.remove(run)
-                self._refusals.add(task, _REMOVED, run.event)
 
     @property
     def held(self) -> int:

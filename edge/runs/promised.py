@@ -7,7 +7,6 @@
 
 Invariants
 - A promised run has one outcome, whatever happens, and one attempt that can still act: the others are over.
-- A promise is to a name: it runs as what has the name when its turn comes, after a restart as after a new version.
 - A run that waits - for a place, for its task's turn, for a breaker, for its next attempt - holds no thread. When the
   runtime stops it stays promised, and runs after the next start.
 """
@@ -73,6 +72,7 @@ class Promised:
                 self._journal.append([promise.abandoned(self._clock, edge_id)])
             elif gate.task.settings.on_crash == "fail":
                 gate.ended[Status.FAILURE].add()
+                gate.task.ended(promise.id, Status.FAILURE)
                 self._journal.append([promise.interrupted(self._clock, edge_id)])
             else:
                 run = Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True)
@@ -87,15 +87,15 @@ class Promised:
             if run.over:
                 return False
             gate = self._gates[run.task.name]
-            if run.task is not gate.task and not run.turn_to(gate.task):
-                run.end()
-                self._journal.append(self.withdraw(run, cancelled(run, OVER)))
-                return False
-            if not gate.lets(run, self._clock.monotonic()):
+            if not gate.closed and not gate.lets(run, self._clock.monotonic()):
                 gate.waiting.push(run)
                 return False
             gate.retrying.discard(run)
-            return True
+            why = gate.closed or ("" if run.task is gate.task or run.turn_to(gate.task) else OVER)
+            if why and run.end():
+                run.unbegun(self._clock)
+                self.write(run, cancelled(run, why))
+            return not why
 
     @property
     def deadline(self) -> float | None:
@@ -180,6 +180,13 @@ class Promised:
             gate.waiting.discard(run)
             run.unbegun(self._clock)
         return self._close(run, ending)
+
+    def shut(self, gate: Gate, why: str) -> None:
+        """Nothing of its task begins any more: what is promised ends for that reason when its turn comes, and what
+        waits for its turn has it now."""
+        gate.closed = why
+        while gate.waiting.runs:
+            self.ready.push(gate.waiting.pop())
 
     def reset(self, gate: Gate) -> None:
         """Close its breaker, if it has one: what waited for it goes on."""

@@ -37,12 +37,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `result` is JSON; `error` says type, message and where."""
+    """How a run ended. `result` is JSON; `error` says type, message and where; `missed`: it is partial because the
+    task's `check:` was not so."""
 
     status: Status
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
     cause: Cause = Cause.NONE
+    missed: bool = False
 
 
 def cause_of(error: type[BaseException]) -> Cause:
@@ -193,7 +195,11 @@ def returned(run: Run, encoded: bytes) -> Ending:
         where = run.task.program.file
         wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
         return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
-    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded)
+    goal = run.task.goal
+    why = "" if goal is None else goal.missed(encoded, run.event, run.usage)
+    if why:
+        run.partial = "; ".join(filter(None, (run.partial, f"check: {why}")))
+    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded, missed=bool(why))
 
 
 def too_late(run: Run) -> Ending:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from edge.clock import Clock
 from edge.context import Memory
+from edge.runs.observers import Observers
 from edge.runs.run import Run
 from edge.runs.tools.tool import Tool
 
@@ -54,6 +55,18 @@ class Checkpoints(Protocol):
         ...
 
 
+class Snapshots(Protocol):
+    """Where sandbox sessions that a crash may interrupt are kept. Any thread."""
+
+    def save_snapshot(self, run_id: str, data: bytes) -> None:
+        """Keep `data`, and only it, for this run; durable on return. Raises LimitExceeded, OSError, JournalError."""
+        ...
+
+    def load_snapshot(self, run_id: str) -> bytes | None:
+        """What was saved last; None where nothing was. Raises SnapshotRefused, OSError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Made once, by whoever builds the runtime."""
@@ -68,3 +81,5 @@ class Surroundings:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     memories: Memories | None = None
     checkpoints: Checkpoints | None = None
+    observers: Observers = field(default_factory=Observers)
+    snapshots: Snapshots | None = None

@@ -5,9 +5,12 @@ from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
 from edge.config.rules.limits import check_limits
 from edge.config.rules.links import check_links
+from edge.config.rules.memory import check_memory
 from edge.config.rules.on_the_fly import check_on_the_fly
 from edge.config.rules.programs import check_programs
+from edge.config.rules.provisions import check_provisions
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
+from edge.config.rules.tools import check_tools
 from edge.config.rules.triggers import check_triggers
 
 __all__ = [
@@ -19,8 +22,11 @@ __all__ = [
     "check_journal",
     "check_limits",
     "check_links",
+    "check_memory",
     "check_on_the_fly",
     "check_programs",
+    "check_provisions",
+    "check_tools",
     "check_triggers",
     "names_of",
 ]

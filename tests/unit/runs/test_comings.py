@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from edge.model import RecordClass, RecordKind, Start, Status, Stored
+from edge.model import RecordKind, Start, Status, Stored
+from edge.runs.gates.gate import Gates
+from edge.runs.run import Run
 
 FAN = """
 @task
@@ -112,34 +114,15 @@ def test_a_promise_is_kept_by_the_version_that_has_the_name_when_its_turn_comes(
     assert old.began == new.began == []
 
 
-def test_a_name_that_comes_back_begins_anew(workbench):
+def test_a_name_that_came_back_keeps_what_was_promised_to_it(workbench):
     bench = workbench(FAN, cool=GRANTS)
     bench.send()
     bench.pump()
     bench.pipeline.remove("cool", "removed")
     bench.pipeline.add(bench.tasks["cool"])
-    bench.send()
     bench.settle()
 
-    assert [outcome.status for outcome in bench.journal.outcomes] == [Status.CANCELLED, Status.SUCCESS]
-    assert bench.pipeline.idle
-
-
-def test_a_message_that_waits_for_room_in_the_journal_does_not_wait_for_a_task_that_went(workbench):
-    bench = workbench(FAN, cool=GRANTS)
-    bench.journal.full.add(RecordClass.TELEMETRY)
-    letter = bench.send()
-    bench.pump()
-    bench.pipeline.remove("cool", "removed")
-    assert letter.settled == 0
-    bench.journal.full.clear()
-    bench.settle()
-    bench.clock.advance(60)
-    bench.settle()
-
-    assert letter.settled == 1
-    [rejected] = bench.journal.outcomes
-    assert (rejected.status, rejected.error["reason"]) == (Status.REJECTED, "removed")
+    assert [outcome.status for outcome in bench.journal.outcomes] == [Status.SUCCESS]
 
 
 def test_a_life_of_two_runs_has_two_and_says_so_of_the_others(workbench):
@@ -210,3 +193,15 @@ def test_an_errand_goes_before_the_events_that_wait(workbench):
     bench.settle()
 
     assert [record.kind for record in bench.journal.records] == []
+
+
+def test_a_gate_that_takes_over_goes_on_counting(workbench):
+    bench = workbench(FAN, cool=GRANTS)
+    gates = Gates(bench.tasks.values(), quota=10, clock=bench.clock, telemetry=bench.telemetry)
+    before = gates["cool"]
+    before.running = 1
+    before.pending["one"] = Run("one", bench.tasks["cool"], bench.event(), b"{}")
+    after = gates.add(bench.tasks["cool"])
+
+    assert (after.running, list(after.pending)) == (1, ["one"])
+    assert not after.lets(Run("two", bench.tasks["cool"], bench.event(), b"{}"), 0.0)
