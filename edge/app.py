@@ -40,6 +40,7 @@ from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
+from edge.runs.tools.build import build_tools
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -72,6 +73,8 @@ class Runtime:
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
         self.instruments = self._plug_in()
+        bodies = outside.tools(self.journal.table, self._threads.spawn)
+        self.tools = build_tools(config.tools, bodies, self.telemetry)
         self.pipeline = self._lay_pipeline()
         self.traffic = self._connect()
         self.calendar = self._plan_calendar()
@@ -134,6 +137,7 @@ class Runtime:
             matches=covers,
             devices=self.instruments.handles,
             readings=self._last_values,
+            tools=self.tools,
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:
@@ -293,6 +297,8 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            for tool in self.tools.values():
+                stack.callback(tool.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)
             stack.callback(self.traffic.close)

@@ -26,6 +26,7 @@ from edge.config.rules import (
     check_journal,
     check_links,
     check_programs,
+    check_tools,
     check_triggers,
     names_of,
 )
@@ -33,6 +34,16 @@ from edge.config.schema import all_models, mend
 from edge.config.secrets import STAND_IN, Secrets
 from edge.config.source import read_mapping
 from edge.errors import ConfigError, Problem
+
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_tools,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 # Names that the types use in Python because the file's words are keywords there.
 _PYTHON_NAMES = {"for_": "for", "klass": "class"}
@@ -98,7 +109,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
     override(data, environ, report)
     data = _without_nothing(data, (), report)
     data = Secrets(folder, environ, report, STAND_IN if simulated else None).resolve(data)
-    devices, sources = names_of(data, "devices"), names_of(data, "mqtt", "subscribe")
+    devices, sources, tools = names_of(data, "devices"), names_of(data, "mqtt", "subscribe"), names_of(data, "tools")
     context = {"folder": folder, "id": _id(data)}
     config = mend(data, report, context)
     if config is None:
@@ -110,10 +121,11 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         folder=folder,
         device_names=devices,
         source_names=sources,
+        tool_names=tools,
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
+    for rule in _RULES:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)

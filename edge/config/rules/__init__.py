@@ -6,6 +6,7 @@ from edge.config.rules.journal import check_journal
 from edge.config.rules.links import check_links
 from edge.config.rules.programs import check_programs
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
+from edge.config.rules.tools import check_tools
 from edge.config.rules.triggers import check_triggers
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_journal",
     "check_links",
     "check_programs",
+    "check_tools",
     "check_triggers",
     "names_of",
 ]
