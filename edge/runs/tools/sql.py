@@ -19,19 +19,29 @@ from edge.config.tools import SqlTool
 from edge.errors import LimitExceeded, NotGranted, ToolError
 from edge.runs.tools.tool import Operation
 
-_VALUE = 256_000  # bytes that one value may have
+_VALUE = 100_000  # bytes that one value may have; the time of some functions grows with its square
 _ANSWER = 2_000_000  # bytes, about, that all values of an answer may have
 _PARAMS = 1000
-_STEPS = 1000  # instructions of SQLite's between two looks at the clock: a fraction of a millisecond
+_STATEMENT = 20_000  # characters
+_STEPS = 200  # instructions of SQLite's between two looks at the clock: some ten microseconds
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _WRITING = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_CREATE_TABLE,
             sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_REINDEX}  # fmt: skip
 _PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "foreign_key_list", "data_version"}
-_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}  # reach out of the database
+# They reach out of the database, or cannot be interrupted: `printf('%.*c', 1000000000, 'x')`.
+_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "printf", "format"}
+_NAMES = {
+    getattr(sqlite3, f"SQLITE_{name.upper().replace(' ', '_')}"): name
+    for name in (
+        "insert", "update", "delete", "pragma", "function", "attach", "detach", "transaction", "savepoint",
+        "create table", "create temp table", "create index", "create view", "create trigger", "create vtable",
+        "drop table", "drop index", "drop view", "drop trigger", "alter table", "analyze", "reindex",
+    )
+}  # fmt: skip
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: _VALUE,
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 20_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 4 * _STATEMENT,
     sqlite3.SQLITE_LIMIT_COLUMN: 200,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
@@ -84,14 +94,17 @@ class Sql:
         if not file.is_file():
             raise ToolError(f"{self._name}: there is no database yet at tools.{self._name}.file")
         deadline = self._now() + seconds
+        denied: list[str] = []
         try:
             # Locks are waited for at most twice, to begin and to end: half the time for each.
             uri = f"file:{quote(str(file))}?mode={'rw' if write else 'ro'}"
             with closing(sqlite3.connect(uri, uri=True, timeout=seconds / 2, isolation_level=None)) as connection:
-                _fence(connection, write=write)
+                _fence(connection, denied, write=write)
                 connection.set_progress_handler(lambda: self._now() > deadline, _STEPS)
                 yield connection
         except (sqlite3.Error, sqlite3.Warning) as error:
+            if denied:
+                raise NotGranted(f"{self._name}: {denied[0]}; {self._allowed()}") from None
             self._explain(error, seconds)
         except MemoryError:
             raise LimitExceeded(f"{self._name}: the statement needs too much memory") from None
@@ -114,10 +127,8 @@ class Sql:
         name, code = self._name, getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code == sqlite3.SQLITE_INTERRUPT:
             raise ToolError(f"{name}: it took longer than {seconds:g} s") from None
-        if code == sqlite3.SQLITE_AUTH:
-            raise NotGranted(f"{name}: {error}; {self._allowed()}") from None
         if code == sqlite3.SQLITE_TOOBIG:
-            raise LimitExceeded(f"{name}: a text or value of over {_VALUE} bytes, or a statement over 20000") from None
+            raise LimitExceeded(f"{name}: a value has over {_VALUE} bytes") from None
         if code in _OURS:
             raise ToolError(f"{name}: {error}") from None
         raise ValueError(f"{name}: {error}") from None
@@ -127,7 +138,8 @@ class Sql:
         return f"query may only read, {rest}"
 
 
-def _fence(connection: sqlite3.Connection, *, write: bool) -> None:
+def _fence(connection: sqlite3.Connection, denied: list[str], *, write: bool) -> None:
+    """`denied` is told what a statement asked for and did not get."""
     if not write:
         connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
@@ -142,6 +154,8 @@ def _fence(connection: sqlite3.Connection, *, write: bool) -> None:
             fine = str(other).lower() not in _FUNCTIONS
         else:  # that table is the file itself, page by page
             fine = action in allowed and one != "sqlite_dbpage"
+        if not fine:
+            denied.append(f"{_NAMES.get(action, f'action {action}')} {other or one or ''}".rstrip() + " is not allowed")
         return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(authorise)
@@ -150,6 +164,8 @@ def _fence(connection: sqlite3.Connection, *, write: bool) -> None:
 def _check(sql: Any, params: Any) -> None:
     if not isinstance(sql, str) or not isinstance(params, list | tuple):
         raise TypeError("a statement is text, and its values are a list")
+    if len(sql) > _STATEMENT:
+        raise ValueError(f"a statement of {len(sql)} characters, at most {_STATEMENT} are read")
     if len(params) > _PARAMS:
         raise ValueError(f"{len(params)} values, at most {_PARAMS} go with a statement")
     for value in params:
