@@ -58,7 +58,8 @@ class Wire:
     resolve: Resolve
     admit: Callable[[str], bool]
     now: Callable[[], float]
-    tls: ssl.SSLContext
+    tls: Callable[[], ssl.SSLContext]
+    """Asked for where a server is reached by https: reading a system's authorities takes longer than many a request."""
 
     def exchange(self, request: Request, *, deadline: float, most: int) -> Answer:
         """Send it and take at most `most` bytes, all until the monotonic time `deadline`. Blocks.
@@ -68,9 +69,8 @@ class Wire:
         """
         line = _Line(self, deadline)
         try:
-            with httpcore.ConnectionPool(
-                ssl_context=self.tls, network_backend=line, max_connections=1, retries=0
-            ) as pool:
+            tls = self.tls() if request.scheme == "https" else None
+            with httpcore.ConnectionPool(ssl_context=tls, network_backend=line, max_connections=1, retries=0) as pool:
                 return _ask(pool, request, most)
         except ssl.SSLCertVerificationError as error:
             raise ConnectionError(f"its certificate is not trusted: {error.verify_message}") from None

@@ -36,6 +36,8 @@ class Resolver:
         self._asked: dict[str, _Question] = {}
 
     def __call__(self, host: str, seconds: float) -> list[str]:
+        if _is_address(host):
+            return [host]
         with self._lock:
             question = self._asked.get(host)
             new = question is None
@@ -69,6 +71,14 @@ class _Question:
         self.answered = threading.Event()
         self.addresses: list[str] = []
         self.error: str | None = None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(address: str) -> bool:

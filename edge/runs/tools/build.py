@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from edge.clock import Clock
 from edge.config.tools import HttpTool, KvTool, ShellTool, SqlTool, ToolSettings
 from edge.errors import LimitExceeded, NotGranted
-from edge.links.resolver import Resolver, Spawn, is_public
+from edge.links.resolver import Resolver, Spawn, ask_system, is_public
 from edge.runs.tools.kv import Kv, Table
 from edge.runs.tools.shell import Shell
 from edge.runs.tools.sql import Sql
@@ -54,9 +54,10 @@ class Bodies:
     clock: Clock
     table: Callable[[str], Table]
     spawn: Spawn
+    ask: Callable[[str], list[str]] = ask_system
+    """The addresses of a name, however long that takes."""
 
     def __call__(self, name: str, settings: ToolSettings) -> Body:
-        """Raises OSError where a file that it needs cannot be read."""
         match settings:
             case KvTool():
                 return Kv(name, settings, self.table)
@@ -72,10 +73,10 @@ class Bodies:
         from edge.runs.tools.http import Http
 
         wire = Wire(
-            resolve=Resolver(self.spawn),
+            resolve=Resolver(self.spawn, self.ask),
             admit=(lambda address: True) if settings.private else is_public,
             now=self.clock.monotonic,
-            tls=trust(settings.ca),
+            tls=functools.cache(lambda: trust(settings.ca)),
         )
         return Http(name, settings, wire)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,6 +27,15 @@ class Bench:
         self.files = MemoryFiles()
         self.telemetry = Telemetry()
         self.journal = self._open()
+        self.addresses: dict[str, list[str]] = {}
+        self.asked: list[str] = []
+
+    def ask(self, host: str) -> list[str]:
+        """The name server."""
+        self.asked.append(host)
+        if host not in self.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self.addresses[host]
 
     def _open(self) -> Journal:
         return open_journal("/journal", clock=VirtualClock(), files=self.files)
@@ -40,7 +48,7 @@ class Bench:
         """`keys` as they stand below the tool's name, in braces; `left` seconds remain of the run."""
         file = self.folder / "edge.yaml"
         file.write_text(f"edge: {{id: pi}}\ntools:\n  part: {{{keys}}}\n")
-        bodies = Bodies(clock=SystemClock(), table=self.journal.table, spawn=lambda name, body: body())
+        bodies = Bodies(clock=SystemClock(), table=self.journal.table, spawn=lambda name, body: body(), ask=self.ask)
         tools = build_tools(load(file).tools, bodies, self.telemetry)
         self.last = tools["part"]
         return GrantedTool(self.last, lambda operation: left)
@@ -56,9 +64,6 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-Make = Callable[..., Any]
-
-
 @pytest.fixture
-def kv(bench: Bench) -> Iterator[GrantedTool]:
-    yield bench.tool("kind: kv, entries: 3, value: 100B")
+def kv(bench: Bench) -> GrantedTool:
+    return bench.tool("kind: kv, entries: 3, value: 100B")
