@@ -56,6 +56,7 @@ class SqlTool(_Tool):
     kind: Literal["sql"] = Field(description="parametrised statements on an SQLite file")
     file: FilePath = Field(description="the file; relative to this one")
     write: bool = Field(default=False, description="whether tasks may change it")
+    size: Size = Field(default=64_000_000, description="with `write`: size of the file beyond which nothing is added")
     rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1000, description="most rows of one answer")
 
 

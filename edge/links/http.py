@@ -80,7 +80,7 @@ class Wire:
             raise
         except OSError as error:
             raise ConnectionError(error.strerror or type(error).__name__) from None
-        except (httpx.HTTPError, httpcore.ProtocolError, httpcore.NetworkError, zlib.error) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, httpcore.ProtocolError, httpcore.NetworkError, zlib.error) as error:
             raise ConnectionError(f"it does not speak HTTP as it should: {type(error).__name__}") from None
 
 

@@ -38,20 +38,28 @@ class Resolver:
     def __call__(self, host: str, seconds: float) -> list[str]:
         if _is_address(host):
             return [host]
-        with self._lock:
-            question = self._asked.get(host)
-            new = question is None
-            if question is None:
-                if len(self._asked) >= _AT_ONCE:
-                    raise TimeoutError(f"{_AT_ONCE} names are being looked up already and none is answered")
-                question = self._asked[host] = _Question()
-        if new:
-            self._spawn(f"resolve-{host}"[:40], lambda: self._answer(host, question))
+        question = self._question(host)
         if not question.answered.wait(max(0.0, seconds)):
             raise TimeoutError("the name server does not answer")
         if question.error is not None:
             raise ConnectionError(question.error)
         return question.addresses
+
+    def _question(self, host: str) -> _Question:
+        """The one that is under way, or a new one."""
+        with self._lock:
+            question = self._asked.get(host)
+            if question is not None:
+                return question
+            if len(self._asked) >= _AT_ONCE:
+                raise TimeoutError(f"{_AT_ONCE} names are being looked up already and none is answered")
+            question = self._asked[host] = _Question()
+        try:
+            self._spawn(f"resolve-{host}"[:40], lambda: self._answer(host, question))
+        except RuntimeError as error:  # no more threads
+            question.error = str(error)
+            self._done(host, question)
+        return question
 
     def _answer(self, host: str, question: _Question) -> None:
         try:
@@ -59,9 +67,12 @@ class Resolver:
         except (OSError, UnicodeError) as error:
             question.error = f"its name is not known: {getattr(error, 'strerror', None) or error}"
         finally:
-            with self._lock:
-                del self._asked[host]
-            question.answered.set()
+            self._done(host, question)
+
+    def _done(self, host: str, question: _Question) -> None:
+        with self._lock:
+            del self._asked[host]
+        question.answered.set()
 
 
 class _Question:

@@ -13,7 +13,6 @@ from edge.errors import LimitExceeded, NotGranted
 from edge.links.resolver import Resolver, Spawn, ask_system, is_public
 from edge.runs.tools.kv import Kv, Table
 from edge.runs.tools.shell import Shell
-from edge.runs.tools.sql import Sql
 from edge.runs.tools.tool import Operation, Tool
 from edge.telemetry import Telemetry
 
@@ -62,11 +61,16 @@ class Bodies:
             case KvTool():
                 return Kv(name, settings, self.table)
             case SqlTool():
-                return Sql(name, settings, self.clock.monotonic)
+                return self._sql(name, settings)
             case ShellTool():
                 return Shell(name, settings, self.clock.monotonic)
             case HttpTool():
                 return self._http(name, settings)
+
+    def _sql(self, name: str, settings: SqlTool) -> Body:
+        from edge.runs.tools.sql import Sql  # two megabytes of memory for whoever has such a tool, and nobody else
+
+        return Sql(name, settings, self.clock.monotonic)
 
     def _http(self, name: str, settings: HttpTool) -> Body:
         from edge.links.http import Wire, trust  # whoever asks no server needs no library for it

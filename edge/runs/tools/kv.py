@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from edge.config.tools import KvTool
 from edge.config.units import show_size
 from edge.errors import LimitExceeded, ToolError
 from edge.runs.tools.tool import Operation
+
+log = logging.getLogger(__name__)
 
 _KEY = 200  # characters
 
@@ -98,7 +101,8 @@ class Kv:
             yield self._ids
         except OSError as error:
             self._ids = None  # a disk that failed may have taken the change or not: read again what is there
-            raise ToolError(f"{self._name}: the journal does not take it: {error}") from error
+            log.warning("%s: %s", self._name, error, extra={"action": "tool_failed"})
+            raise ToolError(f"{self._name}: the journal does not take it; its log says why") from error
         finally:
             self._lock.release()
 

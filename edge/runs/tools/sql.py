@@ -99,7 +99,7 @@ class Sql:
             # Locks are waited for at most twice, to begin and to end: half the time for each.
             uri = f"file:{quote(str(file))}?mode={'rw' if write else 'ro'}"
             with closing(sqlite3.connect(uri, uri=True, timeout=seconds / 2, isolation_level=None)) as connection:
-                _fence(connection, denied, write=write)
+                _fence(connection, denied, self._settings.size if write else None)
                 connection.set_progress_handler(lambda: self._now() > deadline, _STEPS)
                 yield connection
         except (sqlite3.Error, sqlite3.Warning) as error:
@@ -138,14 +138,18 @@ class Sql:
         return f"query may only read, {rest}"
 
 
-def _fence(connection: sqlite3.Connection, denied: list[str], *, write: bool) -> None:
-    """`denied` is told what a statement asked for and did not get."""
-    if not write:
+def _fence(connection: sqlite3.Connection, denied: list[str], size: int | None) -> None:
+    """`denied` is told what a statement asked for and did not get; `size` is how large the file may get by it, None
+    where it may not change."""
+    if size is None:
         connection.execute("PRAGMA query_only = ON")
+    else:  # SQLite takes the present size where that is more
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {max(1, size // page)}")
     connection.execute("PRAGMA trusted_schema = OFF")
     for limit, most in _LIMITS.items():
         connection.setlimit(limit, most)
-    allowed = _READING | _WRITING if write else _READING
+    allowed = _READING if size is None else _READING | _WRITING
 
     def authorise(action: int, one: str | None, other: str | None, base: str | None, trigger: str | None) -> int:
         if action == sqlite3.SQLITE_PRAGMA:

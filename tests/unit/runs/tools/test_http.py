@@ -9,17 +9,22 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.clock import SystemClock
 from edge.config.tools import HttpTool
 from edge.errors import LimitExceeded, NotGranted, ToolError
 from edge.links.http import Wire, trust
 from edge.links.resolver import Resolver
-from edge.runs.tools.http import Http
+from edge.runs.tools.http import Http, Reach
 from edge.runs.tools.tool import GrantedTool
 from tests.unit.runs.tools.conftest import Bench
 from tests.unit.runs.tools.server import Connection, Server, authority, certificate
+
+PORTS = {"http": 80, "https": 443}
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +259,23 @@ def test_what_could_be_read_in_two_ways_is_not_read(api, bench, server, written)
     assert (server.seen, bench.asked) == ([], [])
 
 
+SIGNS = st.text(st.sampled_from("htps:/@.#?%[]\\\\aAeé。-_0x7f1\t\r\n "), max_size=30)
+
+
+@given(SIGNS | st.builds("http://api.example{}".format, SIGNS) | st.builds("https://{}api.example".format, SIGNS))
+def test_what_is_read_is_what_httpx_reads(text):
+    """So no text means one server to the list and another to the connection."""
+    reach = Reach.of(HttpTool(kind="http", hosts=["api.example"], insecure=True))
+    try:
+        place = reach.place(text)
+    except ValueError:
+        return
+    url = httpx.URL(str(place))
+
+    assert (url.scheme, url.raw_host.decode(), url.userinfo) == (place.scheme, place.host.strip("[]"), b"")
+    assert (url.port or PORTS[url.scheme]) == place.port
+
+
 @pytest.mark.parametrize("written", [7, None, b"http://api.example/"])
 def test_a_url_is_text(api, written):
     with pytest.raises(TypeError, match="a URL is text"):
@@ -378,6 +400,18 @@ def test_a_name_that_changes_between_two_hops_does_not_get_through(server):
         Http("part", settings, wire).operations["get"]("/", seconds=10.0)
 
     assert len(server.seen) == 1
+
+
+def test_what_a_task_sends_along_stays_with_the_server_that_it_named(bench, server):
+    bench.addresses |= {"api.example": ["127.0.0.1"], "cdn.example": ["127.0.0.1"]}
+    hosts = f"hosts: ['api.example:{server.port}', 'cdn.example:{server.port}']"
+    api = reach(bench, server, more=f"{hosts}, headers: {{x-station: pi}}")
+    server.answers["/"] = onward("/here")
+    server.answers["/here"] = onward(url(server, "/there", "cdn.example"))
+    api.get(url(server), headers={"Authorization": "mine"})
+
+    assert [seen.headers["authorization"] for seen in server.seen] == ["mine", "mine", None]
+    assert [seen.headers["x-station"] for seen in server.seen] == ["pi"] * 3
 
 
 def test_redirects_in_circles_end(api, server):
@@ -611,3 +645,13 @@ def test_a_name_server_that_is_silent_costs_one_thread_and_no_more_than_the_time
 
     assert len(spawned) == 8
     assert resolve("one-more.example", 10.0) == ["192.0.2.1"]
+
+
+def test_a_machine_without_room_for_a_thread_says_so_and_asks_again_later():
+    def refuse(name: str, body) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolve = Resolver(refuse, lambda host: ["192.0.2.1"])
+    for _ in range(20):
+        with pytest.raises(ConnectionError, match="can't start new thread"):
+            resolve("api.example", 1.0)

@@ -132,6 +132,17 @@ def test_writing_is_rows_and_new_tables_only(writing, file, statement):
     assert content(file) == BEFORE
 
 
+def test_a_file_of_its_full_size_takes_no_more_and_can_be_emptied(bench, file):
+    tool = bench.tool("kind: sql, file: workshop.db, write: true, size: 200KB")
+    tool.execute("INSERT INTO parts VALUES ('full', 1, zeroblob(90000))")
+    with pytest.raises(ToolError, match="full"):
+        tool.execute("INSERT INTO parts VALUES ('a', 1, zeroblob(90000)), ('b', 1, zeroblob(90000))")
+    bench.tool("kind: sql, file: workshop.db, write: true, size: 10KB").execute("DELETE FROM parts WHERE photo NOTNULL")
+
+    assert file.stat().st_size <= 200_000
+    assert content(file) == [("bolt", 1.5)]
+
+
 def test_one_statement_at_a_time(writing, file):
     with pytest.raises(ValueError, match="one statement"):
         writing.execute("DELETE FROM parts; DELETE FROM parts")
