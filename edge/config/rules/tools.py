@@ -78,9 +78,6 @@ def _check_shell(steps: Steps, settings: ShellTool, survey: Survey) -> None:
         for word in command:
             if "{}" in word and word != "{}":
                 report.at(place, f"{shortened(word)}: {{}} stands for a whole argument", 'write "{}" alone, in quotes')
-        if "{}" in command and "--" not in command[: command.index("{}")]:
-            hint = "`--` before it, where the program knows that, lets everything through"
-            report.warn(place, "an argument that begins with - is refused here", hint)
 
 
 def _check_names(steps: Steps, grant: Grant, limits: Limits, survey: Survey) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from edge.clock import SystemClock
 from edge.config.tools import HttpTool
 from edge.errors import LimitExceeded, NotGranted, ToolError
 from edge.links.http import Wire, trust
-from edge.links.resolver import Resolver
+from edge.links.resolver import Resolver, is_public
 from edge.runs.tools.http import Http, Reach
 from edge.runs.tools.tool import GrantedTool
 from tests.unit.runs.tools.conftest import Bench
@@ -311,6 +312,11 @@ def test_an_address_of_a_private_network_must_be_allowed(bench, server, address)
     assert not server.seen
 
 
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_an_address_of_the_open_network_is_fine_in_every_form(address):
+    assert is_public(address)
+
+
 def test_an_address_on_the_list_is_judged_like_one_behind_a_name(bench, server):
     with pytest.raises(NotGranted, match="private: true"):
         bench.tool(f"kind: http, hosts: ['127.0.0.1:{server.port}'], insecure: true").get("/")
@@ -509,6 +515,20 @@ def test_an_answer_has_an_end(bench, server, answer):
     server.answers["/"] = answer
     with pytest.raises(LimitExceeded, match="the answer has more than 10KB"):
         reach(bench, server, more="response: 10KB").get("/")
+
+
+def test_a_bomb_is_never_unpacked_as_a_whole(bench, server):
+    server.answers["/"] = lambda connection: connection.give(BOMB, content_encoding="gzip")
+    api = reach(bench, server, more="response: 10KB")
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceeded):
+            api.get("/")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5_000_000
 
 
 def test_an_answer_as_large_as_allowed_is_fine(bench, server):

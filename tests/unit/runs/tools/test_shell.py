@@ -80,15 +80,27 @@ def test_after_two_dashes_a_dash_is_only_a_dash(bench):
     assert commands(bench, show=["printf", "--", "{}"]).run("show", "-n")["output"] == "-n"
 
 
-def test_it_gets_no_environment_no_input_and_no_files_of_ours(bench, monkeypatch, tmp_path):
+def test_it_has_nothing_to_read(bench):
+    ours, other, before = *os.pipe(), os.dup(0)
+    os.dup2(ours, 0)
+    try:
+        answer = commands(bench, more=SHORT, read=["cat"]).run("read")
+    finally:
+        os.dup2(before, 0)
+        for file in (ours, other, before):
+            os.close(file)
+
+    assert answer == {"code": 0, "output": "", "truncated": False}
+
+
+def test_it_gets_no_environment_and_no_files_of_ours(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("EDGE_SECRET_TOKEN", "hush")
-    shell = commands(bench, env=["env"], read=["cat"], where=["pwd"], files=["sh", "-c", "echo /proc/self/fd/*"])
+    shell = commands(bench, env=["env"], where=["pwd"], files=["sh", "-c", "echo /proc/self/fd/*"])
     with (tmp_path / "open").open("w") as ours:
         os.set_inheritable(ours.fileno(), True)
         files = shell.run("files")["output"].split()
 
     assert [line.partition("=")[0] for line in sorted(shell.run("env")["output"].split())] == ["LANG", "PATH"]
-    assert shell.run("read") == {"code": 0, "output": "", "truncated": False}
     assert shell.run("where")["output"] == "/\n"
     assert not any(file.endswith(f"/{ours_number}") for file in files for ours_number in range(4, 100))
 
