@@ -45,6 +45,7 @@ from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
+from edge.runs.tools.build import build_tools
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -78,6 +79,8 @@ class Runtime:
         self.journal = self._open_journal()
         self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
         self.instruments = self._plug_in()
+        bodies = outside.tools(self.journal.table, self._threads.spawn)
+        self.tools = build_tools(config.tools, bodies, self.telemetry)
         self.around = self._surround()
         self.triggers = self._set_triggers(tasks)
         self.pipeline = self._lay_pipeline(tasks)
@@ -147,6 +150,7 @@ class Runtime:
             matches=covers,
             devices=self.instruments.handles,
             readings=self.instruments.values,
+            tools=self.tools,
             memories=self.kept.memories,
             checkpoints=self.kept.checkpoints,
             snapshots=self.kept.snapshots,
@@ -309,6 +313,8 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            for tool in self.tools.values():
+                stack.callback(tool.close)
             stack.callback(self.fleet.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)

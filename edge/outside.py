@@ -1,4 +1,4 @@
-"""The six seams below the runtime, real ones here: everything else is the same code on a Pi, a laptop and in CI."""
+"""The seams below the runtime, real ones here: everything else is the same code on a Pi, a laptop and in CI."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from edge.links.backoff import Backoff
 from edge.links.calendar import Calendar, Report, Schedule
 from edge.links.link import Link, Will
 from edge.links.mqtt import MqttLink
+from edge.links.resolver import Spawn
+from edge.runs.tools.build import Bodies, OpenBody
+from edge.runs.tools.kv import Table
 
 
 class OpenLink(Protocol):
@@ -72,6 +75,8 @@ class Outside:
     wires: Wires
     open_link: OpenLink
     open_calendar: Callable[[Report], Schedule]
+    tools: Callable[[Callable[[str], Table], Spawn], OpenBody]
+    """What stands behind tools: given the journal's tables and what starts a thread, a body for each."""
 
     @classmethod
     def real(cls, world: World | None = None) -> Outside:
@@ -98,4 +103,5 @@ class Outside:
             ),
             open_link=Dialler(clock, lambda: Backoff(dice)),
             open_calendar=lambda report: Calendar(clock=clock, report=report),
+            tools=lambda table, spawn: Bodies(clock=clock, table=table, spawn=spawn),
         )

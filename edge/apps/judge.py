@@ -22,6 +22,7 @@ def judge(config: Config, cron: CheckCron = check_cron) -> Judge:
     def problems(name: str, settings: TaskSettings) -> str:
         sources = frozenset(config.mqtt.subscribe) if config.mqtt is not None else frozenset()
         survey = Survey(
+            tool_names=frozenset(config.tools),
             config=config.model_copy(update={"tasks": {name: settings}}),
             data=config.model_dump(),
             report=Report(""),

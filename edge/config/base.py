@@ -11,19 +11,20 @@ NAME = r"^[a-z][a-z0-9_-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 
 
-def _absolute(path: str, info: ValidationInfo) -> str:
+def absolute(path: str, info: ValidationInfo) -> str:
+    """From the folder of the file that is being loaded; as written where none is."""
     return str(Path(info.context["folder"], path)) if info.context else path
 
 
 def _absolute_run(run: str, info: ValidationInfo) -> str:
-    return _absolute(run, info) if run.partition(":")[0].endswith(".py") else run
+    return absolute(run, info) if run.partition(":")[0].endswith(".py") else run
 
 
 def _filled(topic: str, info: ValidationInfo) -> str:
     return topic.replace("{id}", info.context["id"]) if info.context else topic
 
 
-FilePath = Annotated[str, AfterValidator(_absolute)]
+FilePath = Annotated[str, AfterValidator(absolute)]
 RunPath = Annotated[str, AfterValidator(_absolute_run)]
 Topic = Annotated[str, AfterValidator(_filled)]
 

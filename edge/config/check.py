@@ -30,6 +30,7 @@ from edge.config.rules import (
     check_on_the_fly,
     check_programs,
     check_provisions,
+    check_tools,
     check_triggers,
     names_of,
 )
@@ -102,7 +103,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
     override(data, environ, report)
     data = _without_nothing(data, (), report)
     data = Secrets(folder, environ, report, STAND_IN if simulated else None).resolve(data)
-    devices, sources = names_of(data, "devices"), names_of(data, "mqtt", "subscribe")
+    devices, sources, tools = names_of(data, "devices"), names_of(data, "mqtt", "subscribe"), names_of(data, "tools")
     context = {"folder": folder, "id": _id(data)}
     config = mend(data, report, context)
     if config is None:
@@ -114,6 +115,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         folder=folder,
         device_names=devices,
         source_names=sources,
+        tool_names=tools,
         cron=cron,
         simulated=simulated,
     )
@@ -131,6 +133,7 @@ _RULES = (
     check_provisions,
     check_memory,
     check_limits,
+    check_tools,
     check_links,
     check_journal,
     check_encryption,

@@ -52,7 +52,8 @@ def _override(data: dict[str, Any], variable: str, text: str, report: Report) ->
 
 def _find(place: dict[str, Any], steps: Steps, word: str) -> tuple[str | None, list[str]]:
     """The key that `word` means here, and what could have been meant."""
-    model = model_at(steps)
+    kind = place.get("kind")
+    model = model_at(steps) or (model_at((*steps, kind)) if isinstance(kind, str) else None)
     known = list(place) if model is None else [*keys(model), *(key for key in place if key not in keys(model))]
     exact = [key for key in known if key == word]
     near = [key for key in known if key.lower().replace("-", "_") == word]

@@ -78,8 +78,9 @@ class Report:
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
     """`did you mean 'fan'?` when something known is near, else `otherwise`."""
-    near = difflib.get_close_matches(str(word).lower(), list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else otherwise
+    spelt = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(word).lower(), list(spelt), n=1, cutoff=0.6)
+    return f"did you mean {spelt[near[0]]!r}?" if near else otherwise
 
 
 def listed(words: Iterable[str], none: str = "none") -> str:

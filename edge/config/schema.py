@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -17,8 +18,14 @@ from edge.config.models import Config
 from edge.config.report import Report, Steps, did_you_mean, kind_of, listed, shortened
 from edge.config.units import parse_duration, show_duration, show_size
 
+Say = Callable[[str, str], None]
+"""Takes a message and a hint, about one place."""
+
 _QOS_2 = "qos 2 is refused: its handshake would be done before the event is on disk, so a crash could lose it for good"
 _NAME_HINT = "a lower-case letter, then letters, digits, - and _: `front-door`"
+
+_NO_KIND, _WRONG_KIND = "union_tag_not_found", "union_tag_invalid"
+_MISSING = ("missing", _NO_KIND)
 
 _STAND_INS: dict[Steps, Any] = {("edge",): {"id": "unknown"}, ("edge", "id"): "unknown"}
 
@@ -34,24 +41,48 @@ def mend(data: dict[str, Any], report: Report, context: Mapping[str, Any]) -> Co
             return Config.model_validate(data, context=context)
         except ValidationError as error:
             for mistake in error.errors(include_url=False):
-                steps = _steps(mistake["loc"])
-                if steps not in reported:
+                way = _way(mistake)
+                steps = _written(way)
+                if not any(known[: len(steps)] == steps for known in reported):  # else it is what taking out left
                     reported.add(steps)
-                    _explain(steps, mistake, report)
-                _take_out(data, steps, missing=mistake["type"] == "missing")
+                    _explain(way, mistake, partial(report.at, steps))
+                _take_out(data, steps, missing=mistake["type"] in _MISSING or mistake["type"] == _WRONG_KIND)
     return None
 
 
-def _steps(loc: Steps) -> Steps:
-    """pydantic's way, without what it adds for itself: `[key]`, and the members of a union."""
+def _way(mistake: Any) -> Steps:
+    """pydantic's way, without what it adds for itself: `[key]`, and the members of a union of scalars. Which of several
+    models stands at a place (`http` after `tools.weather`) stays in it."""
     kept: list[str | int] = []
     model: Any = Config
-    for step in loc:
-        if step == "[key]" or typing.get_origin(model) is types.UnionType:
+    for step in mistake["loc"]:
+        if step == "[key]" or (typing.get_origin(model) is types.UnionType and not _kinds(model)):
             break
         kept.append(step)
         model = _inside(model, step)
+    if mistake["type"] in (_NO_KIND, _WRONG_KIND):
+        kept.append("kind")
     return tuple(kept)
+
+
+def _written(way: Steps) -> Steps:
+    """The way as it stands in the file: without the kind of the model between two keys."""
+    kept: list[str | int] = []
+    place: Any = Config
+    for step in way:
+        if step not in _kinds(place):
+            kept.append(step)
+        place = _inside(place, step)
+    return tuple(kept)
+
+
+def _kinds(place: Any) -> dict[str | int, type[BaseModel]]:
+    """The models of which one may stand here, by what `kind:` calls them; none where that is no question."""
+    members = typing.get_args(place) if typing.get_origin(place) is types.UnionType else ()
+    fields = [getattr(member, "model_fields", {}).get("kind") for member in members]
+    if not all(fields):
+        return {}
+    return {typing.get_args(info.annotation)[0]: member for info, member in zip(fields, members, strict=True) if info}
 
 
 def _take_out(data: dict[str, Any], steps: Steps, *, missing: bool) -> None:
@@ -87,10 +118,15 @@ def _get(data: Any, steps: Steps) -> Any:
 
 def model_at(steps: Steps) -> type[BaseModel] | None:
     """The model whose keys may stand at this place; None where there is none."""
+    place = _place(steps)
+    return place if isinstance(place, type) and issubclass(place, BaseModel) else None
+
+
+def _place(steps: Steps) -> Any:
     place: Any = Config
     for step in steps:
         place = _inside(place, step)
-    return place if isinstance(place, type) and issubclass(place, BaseModel) else None
+    return place
 
 
 def keys(model: type[BaseModel]) -> dict[str, Any]:
@@ -117,6 +153,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _inside(place: Any, step: str | int) -> Any:
     place = _bare(place)
+    kinds = _kinds(place)
+    if step in kinds:
+        return kinds[step]
+    if kinds:
+        return _in_any(kinds, str(step))
     if isinstance(place, type) and issubclass(place, BaseModel):
         info = keys(place).get(str(step))
         return None if info is None else _bare(info.annotation)
@@ -124,6 +165,13 @@ def _inside(place: Any, step: str | int) -> Any:
     if origin is dict:
         return _bare(typing.get_args(place)[1])
     return _bare(typing.get_args(place)[0]) if origin is list else None
+
+
+def _in_any(kinds: Mapping[str | int, type[BaseModel]], key: str) -> Any:
+    """What may stand at a key where the kind is not known."""
+    if key == "kind":
+        return Literal[tuple(kinds)]
+    return next((_bare(keys(model)[key].annotation) for model in kinds.values() if key in keys(model)), None)
 
 
 def _bare(annotation: Any) -> Any:
@@ -138,35 +186,33 @@ def _bare(annotation: Any) -> Any:
 
 def is_secret(steps: Steps) -> bool:
     """Whether the value at this place, or every item of it, must never be shown."""
-    place: Any = Config
-    for step in steps:
-        place = _inside(place, step)
+    place = _place(steps)
     return SecretStr in (place, _inside(place, 0))
 
 
-def _explain(steps: Steps, mistake: Any, report: Report) -> None:
+def _explain(way: Steps, mistake: Any, say: Say) -> None:
     kind, value = mistake["type"], mistake["input"]
     if kind == "extra_forbidden":
-        _unknown_key(steps, report)
-    elif kind == "missing":
-        report.at(steps, f"{steps[-1]} is missing", _missing_hint(steps))
-    elif isinstance(value, SecretStr) and not is_secret(steps):
-        report.at(
-            steps,
+        _unknown_key(way, say)
+    elif kind in _MISSING:
+        say(f"{way[-1]} is missing", _missing_hint(way))
+    elif isinstance(value, SecretStr) and not is_secret(way):
+        say(
             "a secret cannot stand here: it would show in logs",
-            "secrets are for `password` and the keys of `journal.encrypt`",
+            "secrets are for `password`, the `headers` of tools and the keys of `journal.encrypt`",
         )
     elif kind == "literal_error":
-        _wrong_choice(steps, value, report)
+        _wrong_choice(way, value, say)
+    elif kind == _WRONG_KIND:
+        _wrong_choice(way, value.get("kind"), say)
     elif kind == "string_pattern_mismatch":
-        _wrong_text(steps, value, report)
+        _wrong_text(way, value, say)
     elif kind == "value_error":
         message, _, hint = str(mistake["ctx"]["error"]).partition("; ")
-        report.at(steps, message, hint)
+        say(message, hint)
     else:
-        found = "" if is_secret(steps) else f", not {kind_of(value)}"
-        message = f"this must be {_wanted(mistake)}{found}"
-        report.at(steps, message, _type_hint(kind, value, steps))
+        found = "" if is_secret(way) else f", not {kind_of(value)}"
+        say(f"this must be {_wanted(mistake)}{found}", _type_hint(kind, value, way))
 
 
 def _wanted(mistake: Any) -> str:
@@ -181,6 +227,8 @@ def _wanted(mistake: Any) -> str:
         "finite_number": "a finite number",
         "dict_type": "a mapping of keys and values",
         "model_type": "a mapping of keys and values",
+        "model_attributes_type": "a mapping of keys and values",
+        "too_short": "not empty",
         "string_too_long": f"at most {context.get('max_length')} characters",
         "greater_than": f"more than {_bound(context.get('gt'), mistake['input'])}",
         "greater_than_equal": f"at least {_bound(context.get('ge'), mistake['input'])}",
@@ -219,7 +267,7 @@ def _type_hint(kind: str, value: Any, steps: Steps) -> str:
         return "write [!secret name]"
     if kind == "list_type" and isinstance(value, str):
         return f"write [{value[:40]}]"
-    if kind in ("model_type", "dict_type"):
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"{steps[-1]}: {{key: value}}, or its keys on the lines below, further in"
     if kind == "bool_type":
         return "write true or false"
@@ -238,12 +286,22 @@ def _default(steps: Steps) -> str:
     return f"the default is {next(iter(shown.values()), info.default)}"
 
 
-def _unknown_key(steps: Steps, report: Report) -> None:
-    key, parent = str(steps[-1]), steps[:-1]
+def _unknown_key(way: Steps, say: Say) -> None:
+    key, parent = str(way[-1]), way[:-1]
     model = model_at(parent)
     known = list(keys(model)) if model else []
-    hint = did_you_mean(key, known) or _elsewhere(key, steps) or f"known here: {listed(known)}"
-    report.at(steps, f"there is no key {shortened(key)} here", hint)
+    hint = (
+        _of_another_kind(key, parent)
+        or did_you_mean(key, known)
+        or _elsewhere(key, way)
+        or f"known here: {listed(known)}"
+    )
+    say(f"there is no key {shortened(key)} here", hint)
+
+
+def _of_another_kind(key: str, parent: Steps) -> str:
+    owners = [str(kind) for kind, model in _kinds(_place(parent[:-1])).items() if key in keys(model)]
+    return f"{key} belongs to kind: {listed(owners)}" if owners else ""
 
 
 def _elsewhere(key: str, steps: Steps) -> str:
@@ -251,7 +309,7 @@ def _elsewhere(key: str, steps: Steps) -> str:
     for depth in range(len(steps) - 2, -1, -1):
         model = model_at(steps[:depth])
         if model is not None and key in keys(model):
-            place = ".".join(str(step) for step in steps[:depth]) or "the top level"
+            place = ".".join(str(step) for step in _written(steps[:depth])) or "the top level"
             return f"{key} belongs to {place}"
     model = model_at(steps[:-1])
     for name in keys(model) if model else ():
@@ -261,7 +319,7 @@ def _elsewhere(key: str, steps: Steps) -> str:
     return ""
 
 
-def _missing_hint(steps: Steps) -> str:
+def _missing_hint(way: Steps) -> str:
     hints = {
         "id": "name this gateway: `edge: {id: workshop-pi}`",
         "edge": "name this gateway: `edge: {id: workshop-pi}`",
@@ -269,38 +327,43 @@ def _missing_hint(steps: Steps) -> str:
         "driver": "such as tmp102, contact or relay",
         "topic": "such as plant/+/vibration",
         "when": "say what starts the task: `when: {source: ...}` or `when: {every: 1m}`",
-        "kind": "write `kind: mqtt`",
+        "hosts": "the servers it may ask: [api.example]",
+        "commands": "what it may start: `commands: {uptime: [uptime]}`",
+        "file": "such as ./workshop.db",
     }
-    return hints.get(str(steps[-1]), "")
+    if way[-1] == "kind":
+        return f"write `kind: {' or '.join(map(str, _choices(way)))}`"
+    return hints.get(str(way[-1]), "")
 
 
-def _wrong_choice(steps: Steps, value: Any, report: Report) -> None:
-    choices = [str(choice) for choice in _choices(steps)]
+def _wrong_choice(way: Steps, value: Any, say: Say) -> None:
+    choices = [str(choice) for choice in _choices(way)]
     shown = listed(choices)
-    if steps[-1] == "qos" and value == 2:
-        report.at(steps, _QOS_2, "write qos: 1; a repeated message is recognised")
+    if way[-1] == "qos" and value == 2:
+        say(_QOS_2, "write qos: 1; a repeated message is recognised")
     elif len(choices) == 1:
-        report.at(steps, f"{steps[-1]} can only be {shown} in this version, not {kind_of(value)}", f"write {shown}")
+        say(f"{way[-1]} can only be {shown} in this version, not {kind_of(value)}", f"write {shown}")
     else:
-        hint = f'write it in quotes: "{value}"' if str(value) in choices else did_you_mean(value, choices)
-        report.at(steps, f"{kind_of(value)} is not one of {shown}", hint)
+        hint = (
+            f'write it in quotes: "{value}"'
+            if str(value) in choices
+            else did_you_mean(value, choices, "write one of them")
+        )
+        say(f"{kind_of(value)} is not one of {shown}", hint)
 
 
-def _choices(steps: Steps) -> tuple[Any, ...]:
-    place: Any = Config
-    for step in steps:
-        place = _inside(place, step)
-    return typing.get_args(place)
+def _choices(way: Steps) -> tuple[Any, ...]:
+    return typing.get_args(_place(way))
 
 
-def _wrong_text(steps: Steps, value: Any, report: Report) -> None:
-    if steps[-1] == "bus":
-        report.at(steps, f"{shortened(value)} is not an I2C bus", "write i2c-1 for /dev/i2c-1")
-    elif steps[-1] == "id":
-        report.at(steps, f"{shortened(value)} cannot be a gateway's id",
-                  "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip
+def _wrong_text(way: Steps, value: Any, say: Say) -> None:
+    if way[-1] == "bus":
+        say(f"{shortened(value)} is not an I2C bus", "write i2c-1 for /dev/i2c-1")
+    elif way[-1] == "id":
+        say(f"{shortened(value)} cannot be a gateway's id",
+            "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip
     else:
-        report.at(steps, f"{shortened(value)} cannot be a name", f"{_NAME_HINT}{_suggested(value)}")
+        say(f"{shortened(value)} cannot be a name", f"{_NAME_HINT}{_suggested(value)}")
 
 
 def _suggested(value: Any) -> str:

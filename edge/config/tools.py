@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
-from edge.config.base import FilePath, Section
+from edge.config.base import FilePath, Section, absolute
 from edge.config.units import LongerThanZero, Size
 
 
@@ -37,7 +37,12 @@ class HttpTool(_Tool):
     private: bool = Field(
         default=False, description="whether the hosts may have addresses of a private network or of this machine"
     )
-    headers: dict[str, str] = Field(default={}, description="headers sent with every request; the task sees none")
+    headers: dict[str, SecretStr] = Field(
+        default={}, description="headers sent with every request, `!secret name` for a token; the task sees none"
+    )
+    ca: FilePath | None = Field(
+        default=None, description="file of the authority that signed the servers' certificates; default: the system's"
+    )
     request: Size = Field(default=64_000, description="most that one request may carry")
     response: Size = Field(default=256_000, description="most that one answer may have")
 
@@ -61,6 +66,7 @@ class SqlTool(_Tool):
     kind: Literal["sql"] = Field(description="parametrised statements on an SQLite file")
     file: FilePath = Field(description="the file; relative to this one")
     write: bool = Field(default=False, description="whether tasks may change it")
+    size: Size = Field(default=64_000_000, description="with `write`: size of the file beyond which nothing is added")
     rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1000, description="most rows of one answer")
 
     @property
@@ -69,11 +75,19 @@ class SqlTool(_Tool):
         return not self.write
 
 
+def _found(command: list[str], info: ValidationInfo) -> list[str]:
+    """A program with a path starts at the file's folder; one without is looked for in the usual places."""
+    return [absolute(command[0], info), *command[1:]] if "/" in command[0] else command
+
+
+Command = Annotated[list[str], Field(min_length=1), AfterValidator(_found)]
+
+
 class ShellTool(_Tool):
     """`kind: shell`, commands that are on a list, without a shell between."""
 
     kind: Literal["shell"] = Field(description="commands on a list, started without a shell")
-    commands: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)] = Field(
+    commands: Annotated[dict[str, Command], Field(min_length=1)] = Field(
         description="name -> program and arguments; `{}` as an argument stands for one that the task gives"
     )
     output: Size = Field(default=64_000, description="most of its output that is kept")

@@ -5,7 +5,7 @@
     edge.advance("60s")
     [outcome] = edge.outcomes
 
-Everything above the six seams is what runs in production: configuration, drivers, triggers, tasks, journal, sync.
+Everything above the seams is what runs in production: configuration, drivers, triggers, tasks, journal, sync.
 What one thread cannot show: a task that never returns hangs the test, as it would hang any test.
 """
 
@@ -34,9 +34,11 @@ from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
 from edge.model import Outcome
 from edge.outside import Outside
+from edge.runs.tools.build import Bodies
 from edge.testing.broker import FakeBroker, FakeUpstream
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
+from edge.testing.tools import Answers, SimulatedBodies
 
 _JOURNAL = "/journal"
 _QUIET = 3  # rounds without a change until nothing more will: an answer may take a round to be sent and one to arrive
@@ -60,7 +62,7 @@ class DeviceWorld(World):
 
 class Harness:
     """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
-    `upstreams` by name, `runtime`. Not thread-safe."""
+    `upstreams` by name, `tools` (what answers in place of `http` and `shell`), `runtime`. Not thread-safe."""
 
     def __init__(self, path: Path, *, seed: int = 0) -> None:
         self._folder = path.parent
@@ -70,6 +72,7 @@ class Harness:
         self.files = MemoryFiles()
         self.broker = FakeBroker(self.clock)
         self.upstreams: dict[str, FakeUpstream] = {}
+        self.tools: dict[str, Answers] = {}
         self._seed = seed
         self._random = random.Random(seed)
         self._crashes = 0
@@ -246,6 +249,7 @@ class Harness:
             ),
             open_link=self._open_link,
             open_calendar=self._open_calendar,
+            tools=lambda table, spawn: SimulatedBodies(Bodies(clock=self.clock, table=table, spawn=spawn), self.tools),
         )
 
     def _open_link(self, settings: Broker, *, client_id: str, **options: Any) -> Link:

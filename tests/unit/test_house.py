@@ -25,6 +25,7 @@ HOMES = {
     "paho": "edge/links/mqtt.py",
     "apscheduler": "edge/links/calendar.py",
     "httpx": "edge/links/http.py",
+    "httpcore": "edge/links/http.py",
     "tinydb": "edge/journal/",
     "cryptography": "edge/crypto.py",
     "pydantic_monty": "edge/runs/sandbox/pool.py",

@@ -24,6 +24,7 @@ _LIBRARIES = (
     "ruamel.yaml",
     "lgpio",
     "cryptography",
+    "httpx",
 )
 
 

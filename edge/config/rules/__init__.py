@@ -10,6 +10,7 @@ from edge.config.rules.on_the_fly import check_on_the_fly
 from edge.config.rules.programs import check_programs
 from edge.config.rules.provisions import check_provisions
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
+from edge.config.rules.tools import check_tools
 from edge.config.rules.triggers import check_triggers
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_on_the_fly",
     "check_programs",
     "check_provisions",
+    "check_tools",
     "check_triggers",
     "names_of",
 ]

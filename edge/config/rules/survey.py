@@ -31,6 +31,7 @@ class Survey:
     folder: Path
     device_names: frozenset[str]
     source_names: frozenset[str]
+    tool_names: frozenset[str]
     cron: CheckCron
     simulated: bool
     drivers: dict[str, type[Device]] = field(default_factory=dict)

@@ -8,8 +8,11 @@ from functools import partial
 from typing import Any, Protocol
 
 Operation = Callable[..., Any]
-"""`operation(*arguments, seconds=...)`: blocks for `seconds` at most; plain JSON data in and out. Raises `ToolError`,
-or ValueError and TypeError for arguments that are not right."""
+"""`operation(*arguments, seconds=...)`: blocks for `seconds` at most; plain JSON data in and out.
+
+Raises `ToolError` for what may pass by itself, timeouts too; `NotGranted` for what the tool's configuration does not
+allow, `LimitExceeded` for what is more than it allows; ValueError and TypeError for arguments that are not right.
+"""
 
 
 class Tool(Protocol):

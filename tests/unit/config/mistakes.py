@@ -358,6 +358,77 @@ MEMORY = [
             "1 memories and kv tools need a table each", "tables: 9"),
 ]  # fmt: skip
 
+
+def tool(keys: str) -> str:
+    return f"{HEAD}tools:\n  part: {{{keys}}} # <-\n"
+
+
+def lent(keys: str) -> str:
+    """A task with these keys, where the tools `weather` and `state` are configured."""
+    tools = "tools:\n  weather: {kind: http, hosts: [a.example]}\n  state: {kind: kv}\n"
+    return task(f"when: {{every: 1m}}\n    {keys} # <-", HEAD + tools)
+
+
+TOOLS = [
+    Mistake("kind of tool", tool("kind: htp"), "tools.part.kind", "'htp' is not one of http, kv, sql, shell",
+            "did you mean 'http'"),
+    Mistake("tool without kind", tool("hosts: [a.example]"), "tools.part.kind", "kind is missing",
+            "`kind: http or kv or sql or shell`"),
+    Mistake("kind as a number", tool("kind: 7"), "tools.part.kind", "the number 7 is not one of"),
+    Mistake("tool as text", HEAD + "tools: {part: http} # <-\n", "tools.part", "a mapping of keys", "part: {key"),
+    Mistake("key of another kind", tool("kind: kv, hosts: [a.example]"), "tools.part.hosts", "no key 'hosts'",
+            "hosts belongs to kind: http"),
+    Mistake("misspelt key of a kind", tool("kind: kv, entrys: 5"), "tools.part.entrys", "no key", "'entries'"),
+    Mistake("key of a task", tool("kind: kv, cooldown: 5s"), "tools.part.cooldown", "no key", "known here: "),
+    Mistake("no servers", tool("kind: http"), "tools.part.hosts", "hosts is missing", "[api.example]"),
+    Mistake("an empty list of servers", tool("kind: http, hosts: []"), "tools.part.hosts", "must be not empty"),
+    Mistake("one server", tool("kind: http, hosts: a.example"), "tools.part.hosts", "must be a list", "[a.example]"),
+    Mistake("method", tool("kind: http, hosts: [a.example], methods: [get]"), "tools.part.methods",
+            "'get' is not one of GET", "did you mean 'GET'"),
+    Mistake("timeout of a kind", tool("kind: kv, timeout: 5"), "tools.part.timeout", "5 has no unit"),
+    Mistake("entries of a kind", tool("kind: kv, entries: 0"), "tools.part.entries", "at least 1", "1000"),
+    Mistake("server as a URL", tool("kind: http, hosts: ['https://a.example/x']"), "tools.part.hosts",
+            "only the server", "without https://"),
+    Mistake("server with a wildcard", tool("kind: http, hosts: ['*.example']"), "tools.part.hosts", "names are exact"),
+    Mistake("server with a user", tool("kind: http, hosts: ['me@a.example']"), "tools.part.hosts", "headers"),
+    Mistake("server in another alphabet", tool("kind: http, hosts: [bücher.example]"), "tools.part.hosts",
+            "beyond a to z", "xn--"),
+    Mistake("server as odd number", tool("kind: http, hosts: ['0x7f.1']"), "tools.part.hosts",
+            "no address", "192.0.2.7"),
+    Mistake("a number among servers", tool("kind: http, hosts: [7]"), "tools.part.hosts", "must be text", "quotes"),
+    Mistake("server with a bad port", tool("kind: http, hosts: ['a.example:99999']"), "tools.part.hosts", "1 to 65535"),
+    Mistake("IPv6 without brackets", tool("kind: http, hosts: ['2001:db8::7']"), "tools.part.hosts", "brackets"),
+    Mistake("header of the connection", tool("kind: http, hosts: [a.example], headers: {Host: b}"),
+            "tools.part.headers.Host", "not yours to set"),
+    Mistake("header of two lines", tool('kind: http, hosts: [a.example], headers: {x: "a\\nb"}'),
+            "tools.part.headers.x", "on one line"),
+    Mistake("header as a number", tool("kind: http, hosts: [a.example], headers: {x: 7}"), "tools.part.headers.x",
+            "must be text", "in quotes"),
+    Mistake("authority missing", tool("kind: http, hosts: [a.example], ca: ca.pem"), "tools.part.ca", "no file"),
+    Mistake("value larger than a table", tool("kind: kv, value: 9MB"), "tools.part.value", "a whole table, 8MB"),
+    Mistake("no database", tool("kind: sql"), "tools.part.file", "file is missing", "./workshop.db"),
+    Mistake("no commands", tool("kind: shell, commands: {}"), "tools.part.commands", "not empty"),
+    Mistake("command without a program", tool("kind: shell, commands: {up: []}"), "tools.part.commands.up",
+            "not empty"),
+    Mistake("command as text", tool("kind: shell, commands: {up: uptime}"), "tools.part.commands.up",
+            "must be a list", "[uptime]"),
+    Mistake("program chosen by a task", tool('kind: shell, commands: {up: ["{}"]}'), "tools.part.commands.up",
+            "which no task chooses"),
+    Mistake("argument inside a word", tool('kind: shell, commands: {up: [ping, "-c{}"]}'), "tools.part.commands.up",
+            "a whole argument"),
+    Mistake("unknown tool", lent("grant: {tools: [wether]}"), "tasks.job.grant.tools", "no tool called 'wether'",
+            "did you mean 'weather'"),
+    Mistake("tool where there is none", task("when: {every: 1m}\n    grant: {tools: [a]} # <-"),
+            "tasks.job.grant.tools", "no tool called 'a'", "add it to tools:"),
+    Mistake("unknown denial", lent('grant: {tools: ["*"], deny_tools: [stat]}'), "tasks.job.grant.deny_tools",
+            "no tool called 'stat'", "did you mean 'state'"),
+    Mistake("denial of all", lent('grant: {deny_tools: ["*"]}'), "tasks.job.grant.deny_tools", "only in grant.tools"),
+    Mistake("limit of no tool", lent("limits: {tools: {http: 3}}"), "tasks.job.limits.tools.http",
+            "no tool called 'http'", "there are: state, weather"),
+    Mistake("ceiling of no tool", HEAD + "on_the_fly: {grant: {tools: [x]}} # <-\n", "on_the_fly.grant.tools",
+            "no tool called 'x'"),
+]  # fmt: skip
+
 KEY = "a" * 64
 
 JOURNAL = [
@@ -393,4 +464,17 @@ ON_THE_FLY = [
             "on_the_fly.remote", "no broker", "add mqtt:"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *MEMORY, *LINKS, *JOURNAL, *ON_THE_FLY]
+MISTAKES = [
+    *TEXT,
+    *TYPES,
+    *DEVICES,
+    *TRIGGERS,
+    *PROGRAMS,
+    *LIMITS,
+    *PROVISIONS,
+    *MEMORY,
+    *TOOLS,
+    *LINKS,
+    *JOURNAL,
+    *ON_THE_FLY,
+]

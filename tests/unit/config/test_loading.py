@@ -133,6 +133,16 @@ def test_a_variable_replaces_a_value_of_the_file(write: Write) -> None:
     assert config.upstream["default"].topic == "edge/7/outcomes"
 
 
+def test_a_variable_reaches_every_key_of_a_tool_s_kind(write: Write) -> None:
+    text = HEAD + "tools: {state: {kind: kv}}\n"
+
+    config = load(write(text), environ={"EDGE__TOOLS__STATE__ENTRIES": "5", "EDGE__TOOLS__STATE__TIMEOUT": "2s"})
+
+    assert config.tools["state"].model_dump(include={"entries", "timeout"}) == {"entries": 5, "timeout": 2.0}
+    with pytest.raises(ConfigError, match="there is no 'hosts' here"):
+        load(write(text), environ={"EDGE__TOOLS__STATE__HOSTS": "a"})
+
+
 def test_an_underscore_finds_the_hyphen_of_a_name(write: Write) -> None:
     text = HEAD + "devices: {front-door: {driver: contact, pin: 4}}\n"
 
