@@ -40,6 +40,7 @@ from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
+from edge.runs.worker.engine import Worker
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -62,7 +63,7 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox())}
+        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox(), Worker())}
         self.tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()

@@ -38,12 +38,17 @@ class Inline:
             result = program.entry(run.event, ctx)
             encoded = program.check(result)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a task's failure is a value: its outcome
-            status = _STATUS.get(type(error), Status.FAILURE)
-            return Ending(status, error=_explain(error, program.file), cause=cause_of(type(error)))
+            return raised(error, program.file)
         return returned(run, encoded)
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def raised(error: BaseException, file: str) -> Ending:
+    """What a run ends with that this error left; `file` is its task's."""
+    status = _STATUS.get(type(error), Status.FAILURE)
+    return Ending(status, error=_explain(error, file), cause=cause_of(type(error)))
 
 
 def _explain(error: BaseException, file: str) -> dict[str, Any]:
@@ -56,4 +61,5 @@ def _explain(error: BaseException, file: str) -> dict[str, Any]:
         message = str(error)
     except Exception as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
         message = f"its __str__ raised {type(broken).__name__}"
-    return {"type": type(error).__name__, "message": message[:_MESSAGE], "where": where}
+    message = message[:_MESSAGE].encode(errors="replace").decode()  # half a character is text to Python, and no JSON
+    return {"type": type(error).__name__, "message": message, "where": where}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -59,8 +59,8 @@ class Run:
     role moved on, the run goes on) and `end` (its outcome is written).
     """
 
-    __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "partial",
-                 "publishes", "recovered", "scratch", "started", "started_wall", "task", "usage")  # fmt: skip
+    __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "on_cancel",
+                 "partial", "publishes", "recovered", "scratch", "started", "started_wall", "task", "usage")  # fmt: skip
 
     def __init__(self, id: str, task: Task, event: Event, event_json: bytes, *, recovered: bool = False) -> None:
         self.id = id
@@ -77,6 +77,9 @@ class Run:
         self.partial: str | None = None
         self.publishes: list[Record] = []
         self.cancelled = False
+        self.on_cancel: Callable[[], None] = _nothing
+        """What ends it at once, where its engine can: set it, then look at `cancelled`. Any thread calls it, once; it
+        neither blocks nor raises."""
         self._attached = threading.Lock()
         self._open = threading.Lock()
 
@@ -138,6 +141,10 @@ class Run:
             data["partial"] = self.partial
         body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task.name, time=iso(wall), data=data)
         return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
+
+
+def _nothing() -> None:
+    """What ends a run that nobody can end."""
 
 
 def returned(run: Run, encoded: bytes) -> Ending:
