@@ -30,19 +30,12 @@ _METHODS: dict[str, tuple[tuple[type, ...], Callable[..., Any]]] = {
     "partial": ((str,), lambda at, reason: at.ctx.partial(reason)),
     "remaining": ((), lambda at: at.ctx.remaining()),
     "checkpoint": ((object,), lambda at, value: at.ctx.checkpoint(value)),
-    "memory": ((), lambda at: at.fetch("memory") and None),
-    "memory.append": ((object, object), lambda at, value, ttl: at.held("memory").append(value, ttl)),
-    "memory.read": ((int,), lambda at, limit: at.held("memory").read(limit)),
-    "memory.search": ((str, int), lambda at, text, limit: at.held("memory").search(text, limit)),
+    "memory.append": ((object, object), lambda at, value, ttl: at.ctx.memory.append(value, ttl)),
+    "memory.read": ((int,), lambda at, limit: at.ctx.memory.read(limit)),
+    "memory.search": ((str, int), lambda at, text, limit: at.ctx.memory.search(text, limit)),
     "scratch.get": ((str, object), lambda at, key, default: at.ctx.scratch.get(key, default)),
     "scratch.put": ((str, object), lambda at, key, value: at.ctx.scratch.put(key, value)),
 }  # fmt: skip
-
-_FETCH: dict[str, Callable[[Context, str], Any]] = {
-    "device": lambda ctx, name: ctx.device(name),
-    "tool": lambda ctx, name: ctx.tool(name),
-    "memory": lambda ctx, name: ctx.memory,
-}
 
 
 class Bridge:
@@ -53,12 +46,12 @@ class Bridge:
         self.told: dict[str, type[Exception]] = {}
         self._held: dict[tuple[str, str], Any] = {}
 
-    def fetch(self, kind: str, name: str = "") -> Any:
-        """A device, a tool or the memory, asked for anew. Raises `NotGranted`."""
-        found = self._held[kind, name] = _FETCH[kind](self.ctx, name)
+    def fetch(self, kind: str, name: str) -> Any:
+        """A device or tool, asked for anew. Raises `NotGranted`."""
+        found = self._held[kind, name] = self.ctx.device(name) if kind == "device" else self.ctx.tool(name)
         return found
 
-    def held(self, kind: str, name: str = "") -> Any:
+    def held(self, kind: str, name: str) -> Any:
         """The one that was fetched last; the other side may not have asked."""
         return self._held.get((kind, name)) or self.fetch(kind, name)
 

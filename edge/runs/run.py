@@ -60,7 +60,8 @@ class Run:
     """
 
     __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "on_cancel",
-                 "partial", "publishes", "recovered", "scratch", "started", "started_wall", "task", "usage")  # fmt: skip
+                 "partial", "publishes", "recovered", "scratch", "started", "started_wall", "task",
+                 "usage")  # fmt: skip
 
     def __init__(self, id: str, task: Task, event: Event, event_json: bytes, *, recovered: bool = False) -> None:
         self.id = id

@@ -87,37 +87,34 @@ class Worker:
         process = pool.take(until)
         process.serve(run)
         run.on_cancel = lambda: process.kill_if(run)
-        reusable = True
+        fit = False  # to be used again
         try:
-            if run.cancelled:
-                return _cancelled(run)
-            ending = Visit(process, run, ctx, until).lead(start)
-            reusable = not process.last and ending is not None
-        except (Late, Died, Garbled) as error:
-            reusable = False
-            if run.cancelled:
-                return _cancelled(run)
-            if isinstance(error, Garbled):
-                raise Died(f"its process sent what is no answer: {error}") from None
-            raise
+            if not run.cancelled:
+                ending = Visit(process, run, ctx, until).lead(start)
+                fit = not process.last and ending is not None
+                return ending
+        except Garbled as garbled:
+            raise Died(f"its process sent what is no answer: {garbled}") from None
+        except (Late, Died):
+            if not run.cancelled:
+                raise
         finally:
             process.serve(None)
             if prints := process.prints():
                 log.debug("%s", prints, extra={"action": "task_printed", "task": run.task.name})
-            pool.give(process) if reusable else pool.lose(process)
-        return ending
+            if fit:
+                pool.give(process)
+            else:
+                pool.lose(process)
+        return raised(RunCancelled("the runtime told this run to end"), run.task.program.file)
 
 
 def _order(name: str, settings: TaskSettings, folder: Path, idle: float | None) -> bytes:
     told = settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return orjson.dumps({"name": name, "settings": told, "folder": str(folder.resolve()), "idle": idle}, default=str)
+    return orjson.dumps({"name": name, "settings": told, "folder": str(folder.resolve()), "idle": idle})
 
 
 def _json(result: bytes) -> bytes:
     """The process has checked it against the task's schema. Raises ValueError where it is not even JSON."""
     orjson.loads(result)
     return result
-
-
-def _cancelled(run: Run) -> Ending:
-    return raised(RunCancelled("the runtime told this run to end"), run.task.program.file)

@@ -102,7 +102,7 @@ class Process:
                 raise Died(self._last_word())
         raise Late
 
-    # -- its birth and its end ------------------------------------------------------------------------------------------
+    # -- its birth and its end ---------------------------------------------------------------------------------------
 
     def born(self, until: float) -> None:
         """Wait for the nursery's word that it lives. Raises `Late` and `Died`."""

@@ -32,7 +32,7 @@ class Remote:
         self._given = given
         self._ask = ask
         self._clock = clock
-        self._end = clock.monotonic() + given["remaining"]
+        self._end: float = clock.monotonic() + given["remaining"]
         self._lock = threading.Lock()  # one question at a time
         self._over = False
 
@@ -79,7 +79,6 @@ class Remote:
 
     @property
     def memory(self) -> RemoteMemory:
-        self.call("memory")
         return RemoteMemory(self)
 
     def remaining(self) -> float:

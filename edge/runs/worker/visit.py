@@ -42,7 +42,7 @@ class Visit:
                 case Kind.LAST:
                     process.last = True
                 case Kind.RESULT:
-                    return returned(self._run, self._run.task.program.check(body))
+                    return self._success(body)
                 case Kind.FAILED:
                     return _failure(body)
                 case Kind.LEFT:
@@ -55,6 +55,12 @@ class Visit:
         if kind not in rooms:
             raise Garbled(f"{kind.name} in the middle of a run")
         return rooms[kind]
+
+    def _success(self, body: bytes) -> Ending:
+        try:
+            return returned(self._run, self._run.task.program.check(body))
+        except ValueError as error:
+            raise Garbled(f"a result that is no JSON: {error}") from None
 
     def _answer(self, body: bytes) -> tuple[Kind, bytes]:
         method, _, text = body.decode(errors="replace").partition("\n")
