@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from edge.runs.worker.frames import BORN
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _OOM_SCORE = "500"  # when the machine runs out of memory, a worker goes first, not the runtime
+_M_ARENA_MAX = -8  # <malloc.h>
+_STACK = 1 << 20  # bytes of a thread's, if it has not said otherwise
 _FDS = 3
 _STREAMS = (1, 2)  # standard output and error
 
@@ -119,6 +122,13 @@ def _say(life: socket.socket, word: bytes) -> None:
         life.send(word)
 
 
+def _count_fairly() -> None:
+    """Address space is what is limited, and a thread takes 72 MB of it before it does anything: less here."""
+    threading.stack_size(_STACK)
+    with suppress(AttributeError):  # another libc than GNU's, which takes no such reserve
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def main(control: int) -> None:
     """Serve the runtime at the other end of this socket."""
     sys.argv[1:] = []
@@ -126,6 +136,7 @@ def main(control: int) -> None:
         # Whoever stops a service signals all its processes. The runtime alone says when runs end; and a function,
         # unlike SIG_IGN, is not inherited by the programs that a task starts.
         signal.signal(number, lambda *_: None)
+    _count_fairly()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()
     gc.collect()

@@ -1,0 +1,292 @@
+"""What an author may rely on in a worker: the file that runs inline, its errors, its lines; and all of Python."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+import orjson
+import pytest
+
+from edge.errors import TaskLoadError
+from edge.model import Status
+from edge.runs.engine import Engine
+from edge.runs.inline import Inline
+from edge.runs.run import Cause
+from edge.runs.worker.engine import Worker
+from tests.unit.runs.worker.bench import HEAD, Bench, below, eventually, text
+from tests.unit.runs.worker.conftest import Make
+
+SAME = {
+    "everything": """
+        lamp = ctx.device("lamp")
+        lamp.on(); lamp.off(); lamp.set({"level": 3})
+        ctx.publish("out", {"t": event.values["t"], "of": ctx.correlation_id})
+        ctx.note("hot", t=event.values["t"], when=object)
+        ctx.partial("only half")
+        ctx.scratch.put("tries", 2)
+        ctx.checkpoint([1, 2])
+        ctx.memory.append({"t": 1}, ttl=5.0)
+        tool = ctx.tool("adder")
+        return {
+            "kind": event.kind, "topic": event.topic, "payload": (event.payload or b"").hex(), "hops": event.hops,
+            "read": lamp.read(), "config": ctx.config, "readings": ctx.readings, "recalled": list(ctx.recalled),
+            "resumed": ctx.resumed, "scratch": [ctx.scratch.get("tries"), ctx.scratch.get("none", 5)],
+            "memory": [ctx.memory.read(), ctx.memory.search("t", limit=1)], "sum": [tool.add(1, 2), tool.add(1, times=4)],
+            "in_time": 0 < ctx.remaining() <= 10,
+        }
+    """,
+    "refusals that are caught": """
+        from edge.errors import LimitExceeded, ToolError
+        seen = []
+        for use in (
+            lambda: ctx.device("pump"), lambda: ctx.tool("hammer"), lambda: ctx.publish("elsewhere", 1),
+            lambda: ctx.tool("adder").add(), lambda: ctx.tool("adder").subtract(1),
+            lambda: ctx.device("lamp").set("broken"), lambda: ctx.note("x" * 2000), lambda: ctx.publish("", 1),
+        ):
+            try:
+                use()
+            except Exception as error:
+                seen.append([type(error).__name__, str(error), getattr(error, "errno", None),
+                             isinstance(error, (NotGranted, LimitExceeded, ToolError))])
+        return {"seen": seen}
+    """,
+    "an error of its own": "raise KeyError('boo')",
+    "an error of a device": "ctx.device('lamp').set('broken')",
+    "an error of a tool": "ctx.tool('adder').add()",
+    "a device that says no": "ctx.device('lamp').set('odd')",
+    "a grant that is missing": "ctx.device('pump').on()",
+    "a result of another type": "return 3",
+    "too many calls": "for _ in range(9): ctx.device('lamp').read()",
+    "too many publishes": "for _ in range(9): ctx.publish('out', 1)",
+    "too many notes": "for _ in range(9): ctx.note('x')",
+    "too many steps": "for _ in range(99): ctx.partial('x')",
+    "too large a result": "return {'s': 'x' * 2000}",
+    "deep recursion": "def deep(n):\n    return deep(n + 1)\nreturn deep(0)",
+    "exit": "raise SystemExit(4)",
+    "half a character": "raise ValueError('\\ud800')",
+    "told to end": "from edge.errors import RunCancelled\nraise RunCancelled('enough')",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same_file_does_the_same_inline_and_in_a_worker(name: str, worker: Worker, tmp_path: Path) -> None:
+    limits = {"calls": 8, "publishes": 5, "notes": 5, "steps": 50, "output": 1500}
+    seen = []
+    engines: list[Engine] = [Inline(), worker]
+    for engine in engines:
+        bench = Bench(engine, text(SAME[name]), tmp_path, limits)
+        ending, run = bench.run(
+            {"t": 31.5}, recovered=True, topic="plant/1", payload=b"\x00\xff", correlation_id="c1", hops=2
+        )
+        published = [(record.topic, orjson.loads(record.body)) for record in run.publishes]
+        seen.append((ending, run.notes, run.partial, published, run.usage, run.scratch.get("tries"),
+                     bench.lamp.history, bench.memory.values, bench.kept.saved))  # fmt: skip
+
+    assert seen[0] == seen[1]
+    assert seen[1][0].status in (Status.PARTIAL if name == "everything" else Status.SUCCESS, *list(Status)[2:])
+
+
+def test_all_of_python_is_there(worker: Worker, tmp_path: Path) -> None:
+    source = """\
+import threading
+from pydantic import BaseModel
+from edge import task
+
+class Base(BaseModel):
+    total: int
+
+class Result(Base):
+    squares: list[int]
+
+@task
+def go(event, ctx) -> Result:
+    threads = [threading.Thread(target=ctx.note, args=(str(n),)) for n in range(8)]
+    [thread.start() for thread in threads], [thread.join() for thread in threads]
+    def squares():
+        for n in range(3):
+            yield n * n
+    return Result(total=sum(squares()), squares=list(squares()))
+"""
+    ending, run = Bench(worker, source, tmp_path, {}).run()
+
+    assert ending.result == b'{"total":5,"squares":[0,1,4]}'
+    assert sorted(note["text"] for note in run.notes) == list("01234567")
+
+
+def test_numpy_works_and_stays_out_of_the_runtime(worker: Worker, tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    body = "return {'mean': float(numpy.arange(10).mean())}"
+
+    ending, _ = Bench(worker, "import numpy\n" + text(body), tmp_path, {"memory": 64_000_000}).run()
+
+    assert ending.result == b'{"mean":4.5}'
+
+
+def test_the_runtime_does_not_import_the_file(worker: Worker, tmp_path: Path) -> None:
+    importers = tmp_path / "importers"
+    source = f"import os\nprint(os.getpid(), file=open({str(importers)!r}, 'a'))\n" + text("return {}")
+
+    assert Bench(worker, source, tmp_path, {}).run()[0].result == b"{}"
+
+    pids = importers.read_text().split()
+    assert len(pids) == 1
+    assert str(os.getpid()) not in pids
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_whether_it_wants_raw_payloads_is_known(raw: bool, worker: Worker, tmp_path: Path) -> None:
+    source = text("return {}").replace("@task", f"@task(raw={raw})")
+
+    bench = Bench(worker, source, tmp_path, {})
+
+    assert bench.task.program.raw is raw
+    assert bench.task.program.file == str(tmp_path / "app.py")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def go(event, ctx): ...\n", "no function is marked @task"),
+        ("import nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
+        ("def go(:\n", "SyntaxError"),
+        (HEAD.replace("dict", "'Missing'") + "    ...\n", "the annotations of go are wrong"),
+        ("class Odd: ...\n" + HEAD.replace("dict", "Odd") + "    ...\n", "has no JSON schema"),
+        ("raise SystemExit(4)\n", "its process ended with exit code 4, while it loaded"),
+        ("import ctypes\nctypes.string_at(0)\n", "killed by signal 11 (SIGSEGV), while it loaded"),
+        ("import os\nos.closerange(3, 100)\n", "its process ended with exit code 1, while it loaded"),
+        (
+            "import os\n[os.write(fd, b'x' * 99) for fd in range(3, 9) if os.path.exists(f'/proc/self/fd/{fd}')]\n",
+            "did not say that it is ready",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_a_task_is_refused_when_it_is_loaded(
+    source: str, says: str, worker: Worker, tmp_path: Path
+) -> None:
+    with pytest.raises(TaskLoadError) as refused:
+        Bench(worker, source, tmp_path, {})
+
+    assert says in str(refused.value)
+
+
+def test_a_process_is_kept_from_run_to_run_and_replaced_when_it_ends(worker: Worker, tmp_path: Path) -> None:
+    source = "import os\nRUNS = []\n" + text(
+        "RUNS.append(event.values.get('end'))\nif RUNS[-1]: os._exit(3)\nreturn {'runs': len(RUNS)}"
+    )
+    bench = Bench(worker, source, tmp_path, {})
+
+    results = [bench.run({"end": end})[0].result for end in (0, 0, 1, 0, 0)]
+
+    assert results == [b'{"runs":1}', b'{"runs":2}', None, b'{"runs":1}', b'{"runs":2}']
+
+
+def test_what_runs_leave_behind_does_not_add_up(worker: Worker, tmp_path: Path) -> None:
+    """A process in which a run's worth of memory is lost is replaced, and no run fails for what others left."""
+    source = "KEPT = []\n" + text("KEPT.append('x' * 6_000_000)\nreturn {'kept': len(KEPT)}")
+    bench = Bench(worker, source, tmp_path, {"memory": 10_000_000})
+
+    endings = [bench.run()[0] for _ in range(10)]
+
+    assert {ending.status for ending in endings} == {Status.SUCCESS}
+    assert {ending.result for ending in endings} <= {b'{"kept":1}', b'{"kept":2}'}
+
+
+def test_what_is_printed_goes_to_the_log_and_no_further_than_it_is_long(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "edge.runs.worker")
+    bench = make("import sys\nprint('to be read')\nprint('y' * 5_000_000, file=sys.stderr)\nreturn {}")
+
+    ending, _ = bench.run()
+
+    [record] = [record for record in caplog.records if getattr(record, "action", "") == "task_printed"]
+    assert ending.status is Status.SUCCESS
+    assert record.getMessage().startswith("to be read\nyyy")
+    assert len(record.getMessage()) <= 4000
+
+
+def test_a_context_does_not_outlive_its_run(worker: Worker, tmp_path: Path) -> None:
+    source = "KEPT = []\n" + text("KEPT.append(ctx)\nKEPT[0].note('again')\nreturn {}")
+    bench = Bench(worker, source, tmp_path, {})
+    bench.run()
+
+    ending, run = bench.run()
+
+    assert ending.error is not None
+    assert "ctx belongs to one run" in ending.error["message"]
+    assert run.notes == []
+
+
+def test_a_run_that_is_cancelled_ends_at_once_and_the_next_is_untouched(make: Make) -> None:
+    bench = make("if event.values['wait']: ctx.note('on its way'); sum(range(10**12))\nreturn {}")
+    run = bench.made({"wait": True})
+    endings = []
+    thread = threading.Thread(target=lambda: endings.append(bench.end(run)))
+    thread.start()
+    assert eventually(lambda: bool(run.notes))
+
+    run.cancelled = True
+    run.on_cancel()
+    thread.join(20.0)
+
+    [ending] = endings
+    assert (ending.status, ending.cause) == (Status.CANCELLED, Cause.FINAL)
+    assert ending.error is not None
+    assert ending.error["type"] == "RunCancelled"
+    run.on_cancel()  # too late: the process serves others
+    assert bench.run({"wait": False})[0].status is Status.SUCCESS
+
+
+def test_runs_at_once_have_processes_of_their_own_and_those_leave_again(tmp_path: Path) -> None:
+    worker = Worker(idle=0.05)
+    try:
+        bench = Bench(worker, text("ctx.note('here')\nwhile not ctx.scratch.get('go'): pass\nreturn {}"), tmp_path, {})
+        before = below(os.getpid())
+        runs = [bench.made() for _ in range(3)]
+        threads = [threading.Thread(target=bench.end, args=(run,)) for run in runs]
+        for thread in threads:
+            thread.start()
+        assert eventually(lambda: all(run.notes for run in runs))
+        assert len(below(os.getpid())) == len(before) + 2
+
+        for run in runs:
+            run.scratch.put("go", True)
+        for thread in threads:
+            thread.join()
+
+        assert eventually(lambda: len(below(os.getpid())) == len(before))
+        assert bench.end(_gone_on(bench)).status is Status.SUCCESS
+    finally:
+        worker.close()
+
+
+def _gone_on(bench: Bench):  # type: ignore[no-untyped-def]
+    run = bench.made()
+    run.scratch.put("go", True)
+    return run
+
+
+def test_a_run_that_came_before_its_process_was_ready_leaves_it_the_time_to_load(
+    worker: Worker, tmp_path: Path
+) -> None:
+    """Else a file that takes longer to load than its limit of time would never be loaded again."""
+    slow = tmp_path / "slow"
+    source = f"import os, time\nif os.path.exists({str(slow)!r}): time.sleep(0.5)\n" + text(
+        "if event.values: os._exit(1)\nreturn {}"
+    )
+    bench = Bench(worker, source, tmp_path, {"time": 0.2})
+    slow.touch()
+    bench.run({"end": True})
+
+    assert bench.run()[0].status is Status.TIMEOUT
+    assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)
+
+
+def test_without_pidfd_the_task_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+
+    with pytest.raises(TaskLoadError, match=r"Linux 5\.3"):
+        Bench(Worker(), text("return {}"), tmp_path, {})
