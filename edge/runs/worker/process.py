@@ -20,7 +20,8 @@ from edge.runs.worker.frames import BORN, Frames, Kind, frame
 _CHUNK = 65536
 _PRINTS = 4000  # bytes of what a run prints that the log keeps
 _WORD = 200  # bytes of the nursery's
-_LAST_WORD = 1.0  # seconds until the nursery said how a child ended
+_LAST_WORD = 1.0  # seconds in which the nursery says how a child ended
+_LEAST = 0.02  # of them, even where the run's time is over
 
 
 class Late(Exception):
@@ -150,7 +151,8 @@ class Process:
 
     def _last_word(self) -> str:
         """What the nursery says of its end."""
-        if self._pidfd >= 0 and not _readable(self._life, _LAST_WORD):
+        left = self._until - self._clock.monotonic()
+        if self._pidfd >= 0 and not _readable(self._life, min(_LAST_WORD, max(_LEAST, left))):
             return "its process closed the connection to the runtime"
         try:
             word = self._life.recv(_WORD)

@@ -17,7 +17,7 @@ import orjson
 from edge.clock import Clock
 from edge.errors import RunTimeout
 from edge.model import Event
-from edge.runs.worker.frames import Kind
+from edge.runs.worker.frames import CALL_ROOM, Kind
 
 Ask = Callable[[bytes], tuple[Kind, bytes]]
 """A call's frame body to the answer's kind and body."""
@@ -43,12 +43,14 @@ class Remote:
 
     def call(self, method: str, *arguments: Any, default: Callable[[Any], Any] | None = None) -> Any:
         """What the host's `ctx` returns, or raises."""
-        text = orjson.dumps(arguments, default=default)
+        body = method.encode() + b"\n" + orjson.dumps(arguments, default=default)
+        if len(body) > CALL_ROOM:
+            raise ValueError(f"{method}: a call of {len(body)} bytes, at most {CALL_ROOM} go through")
         with self._lock:
             if self._over:
                 raise RunTimeout("this run is over; ctx belongs to one run")
-            kind, body = self._ask(method.encode() + b"\n" + text)
-        answer = orjson.loads(body)
+            kind, said = self._ask(body)
+        answer = orjson.loads(said)
         if kind is Kind.ERROR:
             raise _error(answer)
         return answer

@@ -11,11 +11,10 @@ from edge.context import Context
 from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.run import Cause, Ending, Run, returned
-from edge.runs.worker.frames import Garbled, Kind
+from edge.runs.worker.frames import CALL_ROOM, Garbled, Kind
 from edge.runs.worker.process import Process
 from edge.runs.worker.remote import described
 
-_CALL = 1_100_000  # bytes of a call; the bridge judges more exactly, and says it better
 _SHORT = 65536  # bytes of a failure, whose message has 2000 characters
 _MESSAGE = 2000
 _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
@@ -49,7 +48,7 @@ class Visit:
                     return None
 
     def _room(self, kind: Kind) -> int:
-        rooms = {Kind.CALL: _CALL, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: _SHORT}
+        rooms = {Kind.CALL: CALL_ROOM, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: _SHORT}
         if kind in (Kind.LAST, Kind.LEFT):
             return 0
         if kind not in rooms:

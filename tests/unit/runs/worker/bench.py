@@ -180,7 +180,7 @@ def eventually(true: Callable[[], bool]) -> bool:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def resident(pid: int | str = "self") -> int:

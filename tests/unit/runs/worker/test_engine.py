@@ -34,7 +34,8 @@ SAME = {
             "kind": event.kind, "topic": event.topic, "payload": (event.payload or b"").hex(), "hops": event.hops,
             "read": lamp.read(), "config": ctx.config, "readings": ctx.readings, "recalled": list(ctx.recalled),
             "resumed": ctx.resumed, "scratch": [ctx.scratch.get("tries"), ctx.scratch.get("none", 5)],
-            "memory": [ctx.memory.read(), ctx.memory.search("t", limit=1)], "sum": [tool.add(1, 2), tool.add(1, times=4)],
+            "memory": [ctx.memory.read(), ctx.memory.search("t", limit=1)],
+            "sum": [tool.add(1, 2), tool.add(1, times=4)],
             "in_time": 0 < ctx.remaining() <= 10,
         }
     """,

@@ -1,0 +1,117 @@
+"""Processes end when they should, with whom they should, and not before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.model import Status
+from edge.runs.worker.engine import Worker
+from tests.unit.runs.worker.bench import Bench, alive, below, eventually, text
+
+HOST = """
+import sys
+from pathlib import Path
+from edge.runs.worker.engine import Worker
+from tests.unit.runs.worker.bench import Bench, text
+bench = Bench(Worker(), text(sys.argv[2]), Path(sys.argv[1]), {"time": 3600})
+print("loaded", flush=True)
+bench.run()
+"""
+BUSY = {
+    "idle": "",
+    "loop": "while True: pass",
+    "loop in C that holds the GIL": "sum(range(10**12))",
+    "sleep": "import time\ntime.sleep(3600)",
+    "call": "while True: ctx.remaining(); ctx.scratch.get('x')",
+}
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    engine = Worker()
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("what", BUSY)
+def test_nothing_outlives_a_runtime_that_is_killed(what: str, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    body = f"open({str(began)!r}, 'w').close()\n{BUSY[what]}\n" + ("input()" if what == "idle" else "return {}")
+    waits = HOST.replace("bench.run()", "sys.stdin.read()") if what == "idle" else HOST
+    host = subprocess.Popen(
+        [sys.executable, "-c", waits, str(tmp_path), body], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    try:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"loaded\n"
+        assert what == "idle" or eventually(began.exists)
+        processes = below(host.pid)
+        assert len(processes) == 2  # the nursery and the child
+    finally:
+        host.kill()
+        host.communicate()
+
+    assert eventually(lambda: not any(map(alive, processes)))
+
+
+def test_closing_leaves_no_process(worker: Worker, tmp_path: Path) -> None:
+    before = below(os.getpid())
+    Bench(worker, text("return {}"), tmp_path, {}).run()
+    assert len(below(os.getpid())) == len(before) + 2
+
+    worker.close()
+    worker.close()
+
+    assert below(os.getpid()) == before
+
+
+def test_a_signal_to_all_processes_of_a_service_ends_no_run(worker: Worker, tmp_path: Path) -> None:
+    """As systemd and a terminal send it: when runs end is the runtime's to say."""
+    bench = Bench(worker, text("import os\nfor n in (2, 15): os.kill(os.getpid(), n)\nreturn {}"), tmp_path, {})
+    for pid in below(os.getpid()):
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGINT)
+
+    assert bench.run()[0].status is Status.SUCCESS
+
+
+def test_programs_that_a_task_starts_hear_signals_as_ever(worker: Worker, tmp_path: Path) -> None:
+    body = (
+        "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nchild.terminate()\nreturn {'code': child.wait()}"
+    )
+
+    assert Bench(worker, text(body), tmp_path, {}).run()[0].result == b'{"code":-15}'
+
+
+@pytest.mark.parametrize("victim", ["nursery", "child"])
+def test_a_process_that_was_killed_between_runs_is_replaced(victim: str, worker: Worker, tmp_path: Path) -> None:
+    before = below(os.getpid())
+    bench = Bench(worker, text("return {}"), tmp_path, {})
+    nursery, child = sorted(set(below(os.getpid())) - set(before))
+
+    os.kill(nursery if victim == "nursery" else child, signal.SIGKILL)
+
+    assert eventually(lambda: not alive(child))
+    assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)
+    assert eventually(lambda: len(below(os.getpid())) == len(before) + 2)
+
+
+def test_a_run_says_that_the_nursery_was_killed(worker: Worker, tmp_path: Path) -> None:
+    before = below(os.getpid())
+    bench = Bench(
+        worker, text("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nwhile True: pass"), tmp_path, {}
+    )
+
+    ending, _ = bench.run()
+
+    assert ending.error is not None
+    assert ending.error["type"] == "WorkerCrashed"
+    assert "forked from was killed" in ending.error["message"]
+    assert len(below(os.getpid())) >= len(before)
