@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from edge.testing import Harness
+from edge.testing.harness import Harness
 from tests.unit.runs.worker.bench import below
 
 CONFIG = """
@@ -42,7 +42,7 @@ def hot(event: Event, ctx: Context) -> dict:
 
 @task(raw=True)
 def spectrum(event: Event, ctx: Context) -> dict:
-    if not event.payload:
+    if event.payload == b"die":
         os._exit(9)
     return {"mean": sum(event.payload) / len(event.payload)}
 """
@@ -57,7 +57,7 @@ def test_events_start_tasks_in_workers(edge_factory: Callable[[Path], Harness], 
 
     edge.advance("10s")
     edge.message("plant/waves", bytes([0, 255, 255]))
-    edge.message("plant/waves", b"")
+    edge.message("plant/waves", b"die")
     edge.message("plant/waves", bytes([4]))
 
     hot, first, crashed, last = edge.outcomes
