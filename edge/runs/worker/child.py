@@ -1,6 +1,7 @@
 """The life of a worker's child: load one task's file, then one run after the other, until the host goes away.
 
-Runs go through the `inline` engine itself, in this process, so a file does the same in both.
+Runs go through the `inline` engine itself, in this process, so a file does the same in both. A run that leaves threads,
+processes or much memory behind was its process's last: nothing of a run goes on after it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import select
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -97,18 +99,28 @@ def _serve(line: Line) -> None:
         return
     line.send(Kind.READY, orjson.dumps({"file": program.file, "raw": program.raw}))
     wall = Wall(settings.limits.memory)
+    threads = threading.active_count()
     task = _inside(wall, order["name"], settings, program)
     while True:
         if idle is not None and line.silent(idle):
             line.send(Kind.LEFT)
             return
         ending = _run(task, orjson.loads(line.next()[1]), line, wall)
-        last = wall.outgrown
+        last = wall.outgrown or threading.active_count() > threads or _has_children()
         if last:
             line.send(Kind.LAST)
         line.send(*_said(ending))
         if last:
             return
+
+
+def _has_children() -> bool:
+    """Whether a run started processes and did not wait for their end."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _inside(wall: Wall, name: str, settings: TaskSettings, program: Program) -> Task:

@@ -29,7 +29,10 @@ class Forks:
         _check_system()
         self._clock = clock
         self._lock = threading.Lock()
-        self._control, self._nursery = _start()
+        try:
+            self._control, self._nursery = _start()
+        except OSError as error:
+            raise TaskLoadError(f"engine worker cannot start a process here: {error}") from error
 
     def child(self, order: bytes, *, stays: bool) -> Process:
         """A child that gets `order` as its first frame. Does not wait for its birth. Raises OSError."""

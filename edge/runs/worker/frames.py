@@ -38,15 +38,6 @@ class Garbled(Exception):
     """What came is no frame, or one that nobody asked for."""
 
 
-class TooLarge(Garbled):
-    """A frame of more bytes than there is room for. They are not read."""
-
-    def __init__(self, kind: Kind, size: int) -> None:
-        self.kind = kind
-        self.size = size
-        super().__init__(f"{kind.name} of {size} bytes")
-
-
 def frame(kind: Kind, body: bytes = b"") -> bytes:
     return _HEAD.pack(kind, len(body)) + body
 
@@ -57,17 +48,23 @@ class Frames:
     def __init__(self, more: Callable[[], bytes]) -> None:
         self._more = more
         self._buffer = bytearray()
+        self._head: tuple[int, int] | None = None
 
     def next(self, room: Callable[[Kind], int]) -> tuple[Kind, bytes]:
-        """The next one, if it has at most `room(kind)` bytes. Raises `Garbled`."""
-        number, size = _HEAD.unpack(self._take(_HEAD.size))
+        """The next one, if it has at most `room(kind)` bytes; where `more` raises, it can be asked for again.
+
+        Raises `Garbled`.
+        """
+        number, size = self._head = self._head or _HEAD.unpack(self._take(_HEAD.size))
         try:
             kind = Kind(number)
         except ValueError:
             raise Garbled(f"a frame of kind {number}") from None
         if size > room(kind):
-            raise TooLarge(kind, size)
-        return kind, self._take(size)
+            raise Garbled(f"{kind.name} of {size} bytes")  # which are not read
+        body = self._take(size)
+        self._head = None
+        return kind, body
 
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:

@@ -21,6 +21,7 @@ _CHUNK = 65536
 _PRINTS = 4000  # bytes of what a run prints that the log keeps
 _WORD = 200  # bytes of the nursery's
 _LAST_WORD = 1.0  # seconds in which the nursery says how a child ended
+_LOOK = 3600.0  # seconds of one wait at most: the system counts milliseconds in 31 bits
 _LEAST = 0.02  # of them, even where the run's time is over
 
 
@@ -94,7 +95,7 @@ class Process:
         """Until the frames' socket is ready for `event`; what the child prints meanwhile is taken in."""
         self._poll.modify(self._talk, event)
         while (left := self._until - self._clock.monotonic()) > 0:
-            found = dict(self._poll.poll(left * 1000))
+            found = dict(self._poll.poll(min(left, _LOOK) * 1000))
             if self._output in found:
                 self._drain()
             if self._talk.fileno() in found:
@@ -193,4 +194,4 @@ def _ended(code: int) -> str:
 def _readable(readable: socket.socket, seconds: float) -> bool:
     poll = select.poll()
     poll.register(readable, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
+    return bool(poll.poll(min(seconds, _LOOK) * 1000))

@@ -19,6 +19,7 @@ from edge.runs.engine import Engine
 from edge.runs.load import Task, load_task
 from edge.runs.run import Ending, Run
 from edge.runs.surroundings import Surroundings
+from edge.runs.worker.engine import Worker
 
 HEAD = """\
 from dataclasses import dataclass
@@ -158,6 +159,12 @@ def below(pid: int) -> dict[int, str]:
     while grown := {child for child, parent in parents.items() if parent in found} - found:
         found |= grown
     return {child: states[child] for child in found - {pid} if child in states}
+
+
+def children(worker: Worker) -> set[int]:
+    """The processes of its tasks."""
+    assert worker._forks is not None
+    return set(below(worker._forks._nursery.pid))
 
 
 def alive(pid: int) -> bool:

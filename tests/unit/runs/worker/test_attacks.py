@@ -11,7 +11,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.runs.worker.engine import Worker
-from tests.unit.runs.worker.bench import Bench, alive, below, descriptors, eventually, resident, text
+from tests.unit.runs.worker.bench import Bench, alive, below, children, descriptors, eventually, resident, text
 from tests.unit.runs.worker.conftest import Make
 
 LIMIT, MEMORY, GROWTH = 0.1, 20_000_000, 32_000_000
@@ -123,17 +123,17 @@ def test_200_runs_leave_no_descriptor_and_no_zombie(body: str, make: Make) -> No
     assert descriptors() == before
 
 
-def test_2000_runs_take_no_more_memory_than_a_few(make: Make) -> None:
+def test_2000_runs_take_no_more_memory_than_a_few(make: Make, worker: Worker) -> None:
     bench = make("ctx.note('x')\nreturn {'n': list(range(100))}")
     for _ in range(50):
         bench.run()
-    [*_, child] = sorted(below(os.getpid()))
+    [child] = children(worker)
     before = resident(), resident(child)
 
     for _ in range(2000):
         bench.run()
 
-    assert sorted(below(os.getpid()))[-1] == child
+    assert children(worker) == {child}
     assert resident() - before[0] < 4_000_000
     assert resident(child) - before[1] < 4_000_000
 

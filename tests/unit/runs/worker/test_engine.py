@@ -16,7 +16,7 @@ from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.run import Cause
 from edge.runs.worker.engine import Worker
-from tests.unit.runs.worker.bench import HEAD, Bench, below, eventually, text
+from tests.unit.runs.worker.bench import HEAD, Bench, alive, children, eventually, text
 from tests.unit.runs.worker.conftest import Make
 
 SAME = {
@@ -195,6 +195,25 @@ def test_what_runs_leave_behind_does_not_add_up(worker: Worker, tmp_path: Path) 
     assert {ending.result for ending in endings} <= {b'{"kept":1}', b'{"kept":2}'}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()",
+        "import subprocess\nsubprocess.Popen(['sleep', '3600'])",
+        "import os\nif os.fork() == 0:\n    while True: pass",
+    ],
+    ids=["thread", "program", "fork"],
+)
+def test_nothing_of_a_run_goes_on_after_it(body: str, make: Make, worker: Worker) -> None:
+    bench = make(f"if event.values:\n    return {{}}\n{body}\nreturn {{}}")
+    [child] = children(worker)
+
+    assert bench.run()[0].status is Status.SUCCESS
+
+    assert eventually(lambda: not alive(child) and len(children(worker)) == 1)
+    assert bench.run({"next": True})[0].status is Status.SUCCESS
+
+
 def test_what_is_printed_goes_to_the_log_and_no_further_than_it_is_long(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -245,20 +264,19 @@ def test_runs_at_once_have_processes_of_their_own_and_those_leave_again(tmp_path
     worker = Worker(idle=0.05)
     try:
         bench = Bench(worker, text("ctx.note('here')\nwhile not ctx.scratch.get('go'): pass\nreturn {}"), tmp_path, {})
-        before = below(os.getpid())
         runs = [bench.made() for _ in range(3)]
         threads = [threading.Thread(target=bench.end, args=(run,)) for run in runs]
         for thread in threads:
             thread.start()
         assert eventually(lambda: all(run.notes for run in runs))
-        assert len(below(os.getpid())) == len(before) + 2
+        assert len(children(worker)) == 3
 
         for run in runs:
             run.scratch.put("go", True)
         for thread in threads:
             thread.join()
 
-        assert eventually(lambda: len(below(os.getpid())) == len(before))
+        assert eventually(lambda: len(children(worker)) == 1)
         assert bench.end(_gone_on(bench)).status is Status.SUCCESS
     finally:
         worker.close()
