@@ -13,7 +13,7 @@ import pytest
 
 from edge.model import Status
 from edge.runs.worker.engine import Worker
-from tests.unit.runs.worker.bench import Bench, alive, below, eventually, text
+from tests.unit.runs.worker.bench import Bench, alive, below, children, eventually, text
 
 HOST = """
 import sys
@@ -75,7 +75,8 @@ def test_closing_leaves_no_process(worker: Worker, tmp_path: Path) -> None:
 def test_a_signal_to_all_processes_of_a_service_ends_no_run(worker: Worker, tmp_path: Path) -> None:
     """As systemd and a terminal send it: when runs end is the runtime's to say."""
     bench = Bench(worker, text("import os\nfor n in (2, 15): os.kill(os.getpid(), n)\nreturn {}"), tmp_path, {})
-    for pid in below(os.getpid()):
+    assert worker._forks is not None
+    for pid in (worker._forks._nursery.pid, *children(worker)):
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGINT)
 
@@ -92,19 +93,18 @@ def test_programs_that_a_task_starts_hear_signals_as_ever(worker: Worker, tmp_pa
 
 @pytest.mark.parametrize("victim", ["nursery", "child"])
 def test_a_process_that_was_killed_between_runs_is_replaced(victim: str, worker: Worker, tmp_path: Path) -> None:
-    before = below(os.getpid())
     bench = Bench(worker, text("return {}"), tmp_path, {})
-    nursery, child = sorted(set(below(os.getpid())) - set(before))
+    assert worker._forks is not None
+    [child] = children(worker)
 
-    os.kill(nursery if victim == "nursery" else child, signal.SIGKILL)
+    os.kill(worker._forks._nursery.pid if victim == "nursery" else child, signal.SIGKILL)
 
     assert eventually(lambda: not alive(child))
     assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)
-    assert eventually(lambda: len(below(os.getpid())) == len(before) + 2)
+    assert len(children(worker)) == 1
 
 
 def test_a_run_says_that_the_nursery_was_killed(worker: Worker, tmp_path: Path) -> None:
-    before = below(os.getpid())
     bench = Bench(
         worker, text("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nwhile True: pass"), tmp_path, {}
     )
@@ -114,4 +114,3 @@ def test_a_run_says_that_the_nursery_was_killed(worker: Worker, tmp_path: Path) 
     assert ending.error is not None
     assert ending.error["type"] == "WorkerCrashed"
     assert "forked from was killed" in ending.error["message"]
-    assert len(below(os.getpid())) >= len(before)
