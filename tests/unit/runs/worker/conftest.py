@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge.runs.worker.engine import Worker
-from tests.unit.runs.worker.bench import Bench, text
+from tests.unit.runs.worker.bench import Bench, children, eventually, text
 
 Make = Callable[..., Bench]
 
@@ -27,6 +27,7 @@ def worker(nursery: Worker) -> Iterator[Worker]:
     for pool in nursery._pools:
         pool.close()
     nursery._pools.clear()
+    assert nursery._forks is None or eventually(lambda: not children(nursery))
 
 
 @pytest.fixture
