@@ -121,6 +121,16 @@ class Bench:
         self.task: Task = load_task("app", made, folder, engine)
         self.lamp, self.memory, self.kept = Lamp(), Remembered(), Kept()
         self._clock = SystemClock()
+        self.around = Surroundings(
+            clock=self._clock,
+            mint=lambda: "p1",
+            matches=lambda granted, topic: granted == topic,
+            devices={"lamp": self.lamp, "pump": Lamp()},
+            readings=lambda device: {"temperature": 20.5},
+            tools={"adder": Adder()},
+            memories=self.memory,
+            checkpoints=self.kept,
+        )
 
     def run(self, values: Mapping[str, Any] | None = None, **fields: Any) -> tuple[Ending, Run]:
         run = self.made(values, **fields)
@@ -133,17 +143,7 @@ class Bench:
 
     def end(self, run: Run) -> Ending:
         run.started = self._clock.monotonic()
-        around = Surroundings(
-            clock=self._clock,
-            mint=lambda: "p1",
-            matches=lambda granted, topic: granted == topic,
-            devices={"lamp": self.lamp, "pump": Lamp()},
-            readings=lambda device: {"temperature": 20.5},
-            tools={"adder": Adder()},
-            memories=self.memory,
-            checkpoints=self.kept,
-        )
-        return self.task.engine.run(run, RunContext(run, around))
+        return self.task.engine.run(run, RunContext(run, self.around))
 
 
 def below(pid: int) -> dict[int, str]:

@@ -12,10 +12,14 @@ import pytest
 
 from edge.errors import TaskLoadError
 from edge.model import Status
+from edge.runs.context import RunContext
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.run import Cause
+from edge.runs.worker import pool
 from edge.runs.worker.engine import Worker
+from edge.runs.worker.frames import Kind
+from edge.runs.worker.visit import Visit
 from tests.unit.runs.worker.bench import HEAD, Bench, alive, children, eventually, text
 from tests.unit.runs.worker.conftest import Make
 
@@ -228,6 +232,15 @@ def test_what_is_printed_goes_to_the_log_and_no_further_than_it_is_long(
     assert len(record.getMessage()) <= 4000
 
 
+def test_where_a_library_crashed_is_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "edge.runs.worker")
+
+    make("import ctypes\nctypes.string_at(0)").run()
+
+    assert "Segmentation fault" in caplog.text
+    assert 'app.py", line 8 in go' in caplog.text
+
+
 def test_a_context_does_not_outlive_its_run(worker: Worker, tmp_path: Path) -> None:
     source = "KEPT = []\n" + text("KEPT.append(ctx)\nKEPT[0].note('again')\nreturn {}")
     bench = Bench(worker, source, tmp_path, {})
@@ -302,6 +315,69 @@ def test_a_run_that_came_before_its_process_was_ready_leaves_it_the_time_to_load
 
     assert bench.run()[0].status is Status.TIMEOUT
     assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)
+
+
+def test_a_file_that_never_loads_is_refused(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "LOADING", 0.2)
+
+    with pytest.raises(TaskLoadError, match=r"did not load within 0\.2 s"):
+        Bench(worker, "while True: pass", tmp_path, {})
+
+    assert eventually(lambda: not children(worker))
+
+
+def test_a_file_that_became_wrong_fails_the_runs_that_need_it_and_is_tried_again(
+    worker: Worker, tmp_path: Path
+) -> None:
+    source = text("import os\nif event.values: os._exit(1)\nreturn {}")
+    bench = Bench(worker, source, tmp_path, {})
+    (tmp_path / "app.py").write_text("half a f")
+    bench.run({"end": True})
+
+    ending, _ = bench.run()
+    (tmp_path / "app.py").write_text(source)
+
+    assert ending.error is not None
+    assert ending.error["type"] == "TaskLoadError"
+    assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)
+
+
+def test_what_is_large_goes_through(worker: Worker, tmp_path: Path) -> None:
+    body = "return {'sizes': [len(event.payload), len(event.values['t']), len(ctx.scratch.get('none', 'z' * 200_000))]}"
+    bench = Bench(worker, text(body), tmp_path, {})
+
+    ending, _ = bench.run({"t": "y" * 300_000}, payload=b"x" * 1_000_000)
+
+    assert ending.result == b'{"sizes":[1000000,300000,200000]}'
+
+
+def test_a_limit_of_years_is_a_limit(make: Make) -> None:
+    assert make("return {'remaining': ctx.remaining() > 1e9}", time=3e9).run()[0].result == b'{"remaining":true}'
+
+
+def test_a_run_that_met_a_process_on_its_way_out_has_not_begun(make: Make) -> None:
+    """It is sent to another one: nothing of it has happened yet."""
+
+    class Leaving:
+        last = False
+
+        def send(self, kind: Kind, body: bytes, until: float) -> None:
+            """Nobody reads it."""
+
+        def next(self, room: object, until: float) -> tuple[Kind, bytes]:
+            return Kind.LEFT, b""
+
+    bench = make("return {}")
+    run = bench.made()
+
+    assert Visit(Leaving(), run, RunContext(run, bench.around), 0.0).lead(b"{}") is None  # type: ignore[arg-type]
+
+
+def test_memory_is_taken_from_workers_first_and_crashes_leave_no_core_file(make: Make) -> None:
+    body = "import resource\nreturn {'oom': int(open('/proc/self/oom_score_adj').read()), " \
+           "'core': resource.getrlimit(resource.RLIMIT_CORE)}"  # fmt: skip
+
+    assert make(body).run()[0].result == b'{"oom":500,"core":[0,0]}'
 
 
 def test_without_pidfd_the_task_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
