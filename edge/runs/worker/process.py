@@ -19,6 +19,7 @@ from edge.runs.worker.frames import BORN, Frames, Kind, frame
 
 _CHUNK = 65536
 _PRINTS = 4000  # bytes of what a run prints that the log keeps
+_TAIL = 300  # bytes in which a library that gives up says why
 _WORD = 200  # bytes of the nursery's
 _LAST_WORD = 1.0  # seconds in which the nursery says how a child ended
 _LOOK = 3600.0  # seconds of one wait at most: the system counts milliseconds in 31 bits
@@ -47,7 +48,7 @@ class Process:
         self._clock = clock
         self._until = 0.0
         self._frames = Frames(self._more)
-        self._prints = b""
+        self._prints = self._tail = b""
         self._pidfd = -1
         self._serves: object = None
         self._lock = threading.Lock()  # `_serves` and the pidfd, for who kills
@@ -159,14 +160,18 @@ class Process:
             word = self._life.recv(_WORD)
         except ConnectionResetError:
             word = b""
-        return _ended(int(word)) if word else _NURSERY_GONE
+        if not word:
+            return _NURSERY_GONE
+        self._drain()
+        return _ended(int(word), self._tail.decode(errors="replace"))
 
     # -- what it prints -----------------------------------------------------------------------------------------------
 
     def prints(self) -> str:
         """The beginning of what it printed since the last time; the rest is dropped."""
         self._drain()
-        text, self._prints = self._prints.decode(errors="replace"), b""
+        text = self._prints.decode(errors="replace")
+        self._prints = self._tail = b""
         return text
 
     def _drain(self) -> None:
@@ -175,6 +180,7 @@ class Process:
         except BlockingIOError:
             return
         self._prints += chunk[: _PRINTS - len(self._prints)]
+        self._tail = (self._tail + chunk)[-_TAIL:]
         if not chunk:  # nobody can print any more
             with suppress(KeyError):
                 self._poll.unregister(self._output)
@@ -183,9 +189,10 @@ class Process:
 _NURSERY_GONE = "the process that workers are forked from was killed, and they with it"
 
 
-def _ended(code: int) -> str:
+def _ended(code: int, printed: str) -> str:
     if code >= 0:
-        return f"its process ended with exit code {code}"
+        said = [line.strip() for line in printed.splitlines() if line.strip()][-1:]
+        return f"its process ended with exit code {code}" + (f" (it last printed {said[0]!r})" if said else "")
     name = signal.Signals(-code).name
     why = ": no memory was left on this machine, or somebody killed it" if -code == signal.SIGKILL else ""
     return f"its process was killed by signal {-code} ({name}){why}"

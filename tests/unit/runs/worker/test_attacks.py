@@ -58,6 +58,8 @@ ATTACKS = [
     Attack("abort", "import os\nos.abort()", "failure", "signal 6 (SIGABRT)"),
     Attack("kill", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "failure", "signal 9 (SIGKILL): no mem"),
     Attack("exit without a word", "import os\nos._exit(3)", "failure", "exit code 3"),
+    Attack("library that gives up", "import os\nprint('not enough memory, giving up')\nos._exit(1)", "failure",
+           "exit code 1 (it last printed 'not enough memory, giving up')"),
     Attack("exit with success", "import os\nos._exit(0)", "failure", "exit code 0"),
     Attack("Ctrl-C of its own", "raise KeyboardInterrupt", "failure", "exit code 1"),
     Attack("exec", "import os\nos.execv('/bin/true', ['true'])", "failure", "exit code 0"),

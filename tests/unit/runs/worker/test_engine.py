@@ -161,7 +161,10 @@ def test_whether_it_wants_raw_payloads_is_known(raw: bool, worker: Worker, tmp_p
         ("class Odd: ...\n" + HEAD.replace("dict", "Odd") + "    ...\n", "has no JSON schema"),
         ("raise SystemExit(4)\n", "its process ended with exit code 4, while it loaded"),
         ("import ctypes\nctypes.string_at(0)\n", "killed by signal 11 (SIGSEGV), while it loaded"),
-        ("import os\nos.closerange(3, 100)\n", "its process ended with exit code 1, while it loaded"),
+        (
+            "import os\nos.closerange(3, 100)\n",
+            "exit code 1 (it last printed 'OSError: [Errno 9] Bad file descriptor'), while",
+        ),
         (
             "import os\n[os.write(fd, b'x' * 99) for fd in range(3, 9) if os.path.exists(f'/proc/self/fd/{fd}')]\n",
             "did not say that it is ready",
