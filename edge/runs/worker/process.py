@@ -61,7 +61,10 @@ class Process:
     # -- frames -------------------------------------------------------------------------------------------------------
 
     def send(self, kind: Kind, body: bytes, until: float) -> None:
-        """Raises `Late` and `Died`."""
+        """To one that is gone it goes nowhere: `next` tells what it said before, and then how it ended.
+
+        Raises `Late` and `Died`.
+        """
         self._until = until
         rest = memoryview(frame(kind, body))
         while rest:
@@ -70,7 +73,7 @@ class Process:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
             except (BrokenPipeError, ConnectionResetError):
-                raise Died(self._last_word()) from None
+                return
 
     def next(self, room: Callable[[Kind], int], until: float) -> tuple[Kind, bytes]:
         """Raises `Late`, `Died` and `Garbled`."""

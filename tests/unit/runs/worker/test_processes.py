@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from edge.clock import SystemClock
 from edge.model import Status
 from edge.runs.worker.engine import Worker
+from edge.runs.worker.frames import Kind, frame
+from edge.runs.worker.nursery import Nursery
+from edge.runs.worker.process import Died, Late, Process
 from tests.unit.runs.worker.bench import Bench, alive, below, children, eventually, text
 
 HOST = """
@@ -59,6 +65,71 @@ def test_nothing_outlives_a_runtime_that_is_killed(what: str, tmp_path: Path) ->
         host.communicate()
 
     assert eventually(lambda: not any(map(alive, processes)))
+
+
+class Ends(NamedTuple):
+    """A process as the host holds it, and what the child and the nursery have of it."""
+
+    process: Process
+    talk: socket.socket
+    life: socket.socket
+    output: int
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    talk, theirs = socket.socketpair()
+    life, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    output, printed = os.pipe()
+    process = Process(talk, life, output, SystemClock(), stays=True)
+    yield Ends(process, theirs, told, printed)
+    process.close()
+    theirs.close()
+    told.close()
+
+
+def test_what_a_process_said_before_it_went_is_heard(ends: Ends) -> None:
+    until = SystemClock().monotonic() + 10.0
+    ends.talk.sendall(frame(Kind.LEFT))
+    ends.talk.close()
+    ends.life.send(b"0")
+    os.close(ends.output)
+
+    ends.process.send(Kind.RUN, b"{}", until)
+
+    assert ends.process.next(lambda kind: 0, until) == (Kind.LEFT, b"")
+    with pytest.raises(Died, match="exit code 0"):
+        ends.process.next(lambda kind: 0, until)
+
+
+def test_a_frame_that_came_in_pieces_and_too_late_is_whole_the_next_time(ends: Ends) -> None:
+    whole = frame(Kind.READY, b"facts")
+    for byte in whole[:7]:
+        ends.talk.sendall(bytes([byte]))
+    with pytest.raises(Late):
+        ends.process.next(lambda kind: 99, SystemClock().monotonic() + 0.01)
+
+    ends.talk.sendall(whole[7:])
+
+    assert ends.process.next(lambda kind: 99, SystemClock().monotonic() + 10.0) == (Kind.READY, b"facts")
+    os.close(ends.output)
+
+
+def test_a_system_that_gives_no_process_is_said_so(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    socket.send_fds(control, [b"?"], [ends.talk.fileno(), ends.life.fileno(), ends.output])
+    os.close(ends.output)
+
+    assert Nursery(theirs)._bear() is None
+
+    with pytest.raises(Died, match="Resource temporarily unavailable"):
+        ends.process.born(SystemClock().monotonic() + 10.0)
+    control.close()
+    theirs.close()
 
 
 def test_closing_leaves_no_process(worker: Worker, tmp_path: Path) -> None:
