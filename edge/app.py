@@ -63,7 +63,8 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox(), Worker())}
+        worker = Worker(cold=self.telemetry.histogram("edge_cold_start_seconds", engine=Worker.name))
+        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox(), worker)}
         self.tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from edge.clock import Clock, SystemClock
+from edge.clock import SystemClock
 from edge.config.tasks import TaskSettings
 from edge.context import Context
 from edge.errors import RunCancelled
@@ -23,6 +23,7 @@ from edge.runs.worker.frames import Garbled
 from edge.runs.worker.pool import Pool
 from edge.runs.worker.process import Died, Late, Process
 from edge.runs.worker.visit import Visit, failed, given
+from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,19 @@ class Worker:
 
     name = "worker"
 
-    def __init__(self, clock: Clock | None = None, idle: float = IDLE) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, *, idle: float = IDLE, cold: Histogram | None = None) -> None:
+        """`cold` is told how long runs waited for a process that was still loading its file."""
+        self._clock = SystemClock()
         self._idle = idle
+        self._cold = cold
         self._lock = threading.Lock()
         self._forks: Forks | None = None
         self._pools: list[Pool] = []
+
+    @property
+    def degraded(self) -> str:
+        """Which tasks have no process at the moment, and why; empty when all is well."""
+        return "; ".join(pool.degraded for pool in self._pools if pool.degraded)
 
     def load(self, name: str, settings: TaskSettings, folder: Path) -> Program:
         """Have a process of its own import the task's file; this one does not. Raises `TaskLoadError`."""
@@ -85,6 +93,9 @@ class Worker:
         """None where the process had left before the run began."""
         pool: Pool = run.task.program.entry
         process = pool.take(until)
+        if process.waited and self._cold is not None:
+            self._cold.observe(process.waited)
+        process.waited = 0.0
         process.serve(run)
         run.on_cancel = lambda: process.kill_if(run)
         fit = False  # to be used again

@@ -37,6 +37,8 @@ class Pool:
         self._lock = threading.Lock()
         self._idle: list[Process] = []
         self._staying = False
+        self.degraded = ""
+        """Why it has no process at the moment, empty when it has."""
 
     def open(self) -> dict[str, Any]:
         """Start the one that stays; what it says of the task's file. Raises `TaskLoadError`."""
@@ -84,8 +86,8 @@ class Pool:
         try:
             self.give(self._start())
         except (OSError, Late, Died) as error:
-            log.warning("%s has no worker, and tries again with its next run: %s", self._name, error,
-                        extra={"action": "worker_failed"})  # fmt: skip
+            self.degraded = f"{self._name} has no process until its next run: {error}"
+            log.warning("%s", self.degraded, extra={"action": "worker_failed"})
 
     def close(self) -> None:
         """Nothing runs any more."""
@@ -106,16 +108,20 @@ class Pool:
         with self._lock:
             stays, self._staying = not self._staying, True
         try:
-            return self._fork(stays)
+            process = self._fork(stays)
         except BaseException:
             if stays:
                 with self._lock:
                     self._staying = False
             raise
+        self.degraded = ""
+        return process
 
     def _await(self, process: Process, until: float) -> None:
+        began = self._clock.monotonic()
         try:
             _until_ready(process, until)
+            process.waited = self._clock.monotonic() - began
         except Late:  # it is not to blame, and would never be ready were it replaced each time
             if self._clock.monotonic() - process.since > LOADING:
                 self.lose(process)

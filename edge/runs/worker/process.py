@@ -42,6 +42,8 @@ class Process:
         """Whether its task always has it; the others leave when there is nothing to do."""
         self.since = clock.monotonic()
         self.ready = False
+        self.waited = 0.0
+        """Seconds that the run before which it became ready waited for it; whoever reports them takes them."""
         self.last = False
         """It said that the run that ends next is its last."""
         self._talk, self._life, self._output = talk, life, output

@@ -20,6 +20,7 @@ from edge.runs.worker import pool
 from edge.runs.worker.engine import Worker
 from edge.runs.worker.frames import Kind
 from edge.runs.worker.visit import Visit
+from edge.telemetry import Histogram
 from tests.unit.runs.worker.bench import HEAD, Bench, alive, children, eventually, text
 from tests.unit.runs.worker.conftest import Make
 
@@ -381,6 +382,43 @@ def test_memory_is_taken_from_workers_first_and_crashes_leave_no_core_file(make:
            "'core': resource.getrlimit(resource.RLIMIT_CORE)}"  # fmt: skip
 
     assert make(body).run()[0].result == b'{"oom":500,"core":[0,0]}'
+
+
+def test_how_long_runs_waited_for_a_process_is_measured(tmp_path: Path) -> None:
+    cold = Histogram()
+    worker = Worker(cold=cold)
+    try:
+        bench = Bench(worker, text("if event.values: import os; os._exit(1)\nreturn {}"), tmp_path, {})
+        bench.run()
+        assert sum(cold.counts) == 0
+
+        bench.run({"end": True})
+        bench.run()
+        bench.run()
+
+        assert sum(cold.counts) == 1
+        assert cold.total > 0
+    finally:
+        worker.close()
+
+
+def test_a_task_without_a_process_is_told_and_gets_one_with_its_next_run(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise BlockingIOError(11, "no more processes")
+
+    bench = Bench(worker, text("if event.values: import os; os._exit(1)\nreturn {}"), tmp_path, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._forks, "child", refuse)
+        bench.run({"end": True})
+        ending, _ = bench.run()
+
+        assert "no more processes" in worker.degraded
+        assert ending.cause is Cause.TRANSIENT
+
+    assert bench.run()[0].status is Status.SUCCESS
+    assert worker.degraded == ""
 
 
 def test_without_pidfd_the_task_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
