@@ -76,12 +76,13 @@ def live(talk: socket.socket) -> None:
     """Does not return. What a task registered to happen at exit does not happen: most children are killed."""
     code = 0
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.register_at_fork(after_in_child=talk.close)  # a run that forks has one result: its own, not its child's
     try:
         _serve(Line(talk))
     except EOFError:
         code = 0
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - the host says that it ended, the log at debug why
         traceback.print_exc()
         code = 1
@@ -99,14 +100,14 @@ def _serve(line: Line) -> None:
         return
     line.send(Kind.READY, orjson.dumps({"file": program.file, "raw": program.raw}))
     wall = Wall(settings.limits.memory)
-    threads = threading.active_count()
+    at_rest = _company()
     task = _inside(wall, order["name"], settings, program)
     while True:
         if idle is not None and line.silent(idle):
             line.send(Kind.LEFT)
             return
         ending = _run(task, orjson.loads(line.next()[1]), line, wall)
-        last = wall.outgrown or threading.active_count() > threads or _has_children()
+        last = wall.outgrown or any(now > before for now, before in zip(_company(), at_rest, strict=True))
         if last:
             line.send(Kind.LAST)
         line.send(*_said(ending))
@@ -114,13 +115,13 @@ def _serve(line: Line) -> None:
             return
 
 
-def _has_children() -> bool:
-    """Whether a run started processes and did not wait for their end."""
+def _company() -> tuple[int, bool]:
+    """How many threads there are, and whether there are processes whose end nobody has waited for."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        return False
-    return True
+        return threading.active_count(), False
+    return threading.active_count(), True
 
 
 def _inside(wall: Wall, name: str, settings: TaskSettings, program: Program) -> Task:

@@ -222,6 +222,22 @@ def test_nothing_of_a_run_goes_on_after_it(body: str, make: Make, worker: Worker
     assert bench.run({"next": True})[0].status is Status.SUCCESS
 
 
+def test_what_the_file_starts_when_it_is_loaded_stays(worker: Worker, tmp_path: Path) -> None:
+    source = (
+        "import subprocess, threading\nsubprocess.Popen(['sleep', '3600'])\n"
+        "threading.Thread(target=threading.Event().wait).start()\nRUNS = []\n"
+    )
+    bench = Bench(worker, source + text("RUNS.append(1)\nreturn {'runs': len(RUNS)}"), tmp_path, {})
+
+    assert [bench.run()[0].result for _ in range(3)] == [b'{"runs":1}', b'{"runs":2}', b'{"runs":3}']
+
+
+def test_a_run_that_forks_has_one_result(make: Make) -> None:
+    bench = make("import os\nwho = 'parent' if os.fork() else 'child'\nreturn {'who': who}")
+
+    assert {bench.run()[0].result for _ in range(5)} == {b'{"who":"parent"}'}
+
+
 def test_what_is_printed_goes_to_the_log_and_no_further_than_it_is_long(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
