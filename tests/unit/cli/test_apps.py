@@ -159,6 +159,7 @@ def test_a_running_gateway_is_asked_instead(edge, apps: Path, serving, tmp_path:
         desk = AppDesk("bench", lambda: core, follow=followed.append)
         serving({f"apps_{verb}": getattr(desk, verb) for verb in AppDesk.VERBS})
 
+        (apps / "watch.py").write_text(SOURCE + "# " + '"' * 60_000)  # twice as long on the wire
         said = edge("apps", "install", "watch.py", "--when", WHEN)
         assert (said.code, said.err) == (0, "")
         assert followed == ["watch"]

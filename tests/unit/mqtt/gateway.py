@@ -11,7 +11,7 @@ from typing import Any
 from edge.config.models import Mqtt
 from edge.errors import PayloadError
 from edge.ids import Minter
-from edge.ingest.mqtt import Arrival, Command, MqttSource
+from edge.ingest.mqtt import Arrival, Command, Door, MqttSource
 from edge.links.link import Will
 from edge.model import Event
 from edge.testing.broker import FakeBroker
@@ -32,6 +32,7 @@ class Gateway:
         raw: Collection[str] = (),
         commands: Collection[str] = (),
         command: Command | None = None,
+        door: Door | None = None,
         **settings: Any,
     ) -> None:
         self.settings = Mqtt.model_validate({"broker": "mqtt://here", "subscribe": PLANT, **settings})
@@ -56,6 +57,7 @@ class Gateway:
             raw=raw,
             commands=commands,
             command=command,
+            door=door,
         )
 
     def step(self, times: int = 3) -> None:
