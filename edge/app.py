@@ -46,6 +46,7 @@ from edge.runs.observers import load_observers
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
 from edge.runs.tools.build import build_tools
+from edge.runs.worker.engine import Worker
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -68,7 +69,8 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox())}
+        worker = Worker(cold=self.telemetry.histogram("edge_cold_start_seconds", engine=Worker.name))
+        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox(), worker)}
         tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()

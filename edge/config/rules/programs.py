@@ -10,8 +10,10 @@ from pathlib import Path
 
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.survey import Survey, names_of
+from edge.config.units import show_size
 from edge.errors import Problem
 
+_SANDBOX_MEMORY = 128_000_000  # what its processes are walled in with leaves room for no more
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -40,9 +42,14 @@ def _check_memory(survey: Survey, name: str) -> None:
     steps: Steps = ("tasks", name, "limits", "memory")
     report, engine = survey.report, survey.config.tasks[name].engine
     judged = not report.spoiled(steps) and not report.spoiled(("tasks", name, "engine"))
-    if judged and engine == "inline" and "memory" in names_of(survey.data, "tasks", name, "limits"):
+    if not judged or "memory" not in names_of(survey.data, "tasks", name, "limits"):
+        return
+    if engine == "inline":
         message = "inline cannot limit memory: the task runs in this process"
         report.at(steps, message, "write `engine: sandbox`, or delete this key")
+    elif engine == "sandbox" and survey.config.tasks[name].limits.memory > _SANDBOX_MEMORY:
+        message = f"a run in the sandbox has at most {show_size(_SANDBOX_MEMORY)}"
+        report.at(steps, message, "write less, or `engine: worker` if this is your own code")
 
 
 def _check_packaged(steps: Steps, name: str, function: str | None, report: Report) -> None:

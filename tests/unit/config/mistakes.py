@@ -128,6 +128,8 @@ TYPES = [
             "tasks.job.limits.memory", "inline cannot limit memory", "engine: sandbox"),
     Mistake("memory for nothing", task("when: {every: 1m}\n    engine: sandbox\n    limits: {memory: 1KB} # <-"),
             "tasks.job.limits.memory", "at least 1MB"),
+    Mistake("more memory than it has", task("when: {every: 1m}\n    engine: sandbox\n    limits: {memory: 1GB} # <-"),
+            "tasks.job.limits.memory", "at most 128MB", "engine: worker"),
     Mistake("grant as text", task("when: {every: 1m}\n    grant: {devices: fan} # <-"), "tasks.job.grant.devices",
             "must be a list", "[fan]"),
     Mistake("no when", task("cooldown: 5m").replace("  job:", "  job: # <-"), "tasks.job.when", "when is missing",
