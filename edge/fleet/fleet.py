@@ -29,6 +29,7 @@ from edge.journal import Journal, JournalError
 from edge.pipeline import Pipeline
 from edge.roster import Roster
 from edge.runs.engine import Engine
+from edge.runs.kept import Kept
 from edge.runs.load import Task, ready
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
@@ -55,6 +56,7 @@ class Host(Protocol):
     pipeline: Pipeline
     roster: Roster
     around: Surroundings
+    kept: Kept
     engines: dict[str, Engine]
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
@@ -76,6 +78,7 @@ class Fleet:
         self._clock = host.clock
         self._inlet = Inlet(host.telemetry)
         self._stale: deque[tuple[str, Callable[[], None]]] = deque()
+        self._dropped: deque[str] = deque()
         self._stirred = threading.Event()
         self._opening = threading.Lock()
         self._apps: Apps | None = None
@@ -161,6 +164,9 @@ class Fleet:
             if self._next <= now:
                 self._next = now + _EVERY
                 self.apps.tick()
+            while self._dropped:
+                self._forget(self._dropped[0])
+                self._dropped.popleft()
         except JournalError as error:
             log.error("apps wait for the disk: %s", error, extra={"action": "apps_wait"})
             self._again = now + _SOON
@@ -218,10 +224,19 @@ class Fleet:
                     self._host.roster.put(task)
                 elif name in self._host.roster.tasks:
                     self._host.roster.drop(name, why)
+                    self._dropped.append(name)
+                    self.wake()
             done()
 
         self._host.pipeline.soon(errand)
         self._show(name)
+
+    def _forget(self, name: str) -> None:
+        """What an app remembered goes with it; one that is only held keeps it."""
+        try:
+            self.apps.get(name)
+        except NoSuchApp:
+            self._host.kept.memories.forget(name)
 
     def _load(self, running: Running) -> Task | None:
         engine = self._sandbox

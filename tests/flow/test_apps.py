@@ -516,6 +516,20 @@ def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edg
     assert missed == edge.runtime.fleet.apps.get("watch").goal_missed == len(edge.outcomes) > 0
 
 
+def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
+    forgotten: list[str] = []
+    monkeypatch.setattr(edge.runtime.kept.memories, "forget", forgotten.append)
+    send(edge, signed())
+    send(edge, signed(version=2))
+    edge.runtime.fleet.desk.rollback("watch")
+    edge.advance("10s")
+    assert forgotten == []
+
+    edge.runtime.fleet.desk.remove("watch")
+    edge.pump()
+    assert forgotten == ["watch"]
+
+
 def test_a_goal_that_cannot_be_read_is_refused(edge):
     send(edge, signed(check="result.celsius <"))
     assert audit(edge) == [("refuse", "check")]
