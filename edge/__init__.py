@@ -4,6 +4,7 @@ What a micro-app's author imports; everything else in this package carries no pr
 """
 
 from edge.context import Context, NotGranted, task
+from edge.errors import ToolError
 from edge.model import Event
 
-__all__ = ["Context", "Event", "NotGranted", "task"]
+__all__ = ["Context", "Event", "NotGranted", "ToolError", "task"]

@@ -34,11 +34,11 @@ from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
 from edge.parts import Part, until
 from edge.pipeline import SLOTS, Pipeline
+from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
-from edge.runs.inline import Inline
+from edge.runs.engines import lacking, open_engines
 from edge.runs.load import Task, load_task
-from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.threads import Threads
@@ -62,7 +62,8 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox())}
+        self.calls = Calls()
+        self.engines = open_engines(self.clock, self.calls, self.telemetry, config.runs.at_once)
         self.tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
@@ -198,6 +199,7 @@ class Runtime:
         """Outputs into their safe state, sources on, threads running. Comes back at once; never fails on a missing
         part: that is `degraded`."""
         self.prepare()
+        self.calls.open(self._threads.spawn)
         self._threads.spawn("journal", self._write_journal)
         self.crew.start()
         for part in self.parts:
@@ -283,7 +285,7 @@ class Runtime:
             self.journal.commit()
         self._stopping = True
         self.crew.stop()
-        for wake in (self.inbox.wake, *(part.wake for part in self.parts)):
+        for wake in (self.inbox.wake, self.calls.close, *(part.wake for part in self.parts)):
             wake()
         self._threads.join(2.0)
         self._stopped = True
@@ -324,6 +326,9 @@ class Runtime:
         stuck = self.pipeline.stuck
         error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""
         yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
+        used = {task.settings.engine for task in self.tasks.values()}
+        for name, lacks in lacking(self.engines, used, self.calls).items():
+            yield _part(name, "engine", "degraded" if lacks else "ok", self._began, lacks)
 
     def _link_parts(self) -> Iterator[dict[str, Any]]:
         wall, now = self.clock.wall(), self.clock.monotonic()

@@ -20,6 +20,10 @@ class Scratch:
         self._kept: dict[str, bytes] = {}
         self._size = 0
 
+    def all(self) -> dict[str, Any]:
+        """Every value by its key."""
+        return {key: orjson.loads(kept) for key, kept in self._kept.items()}
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value put last, or `default`."""
         kept = self._kept.get(key)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edge.config.tasks import TaskSettings
 from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout, TaskLoadError
-from edge.model import Event, Status
+from edge.model import Status
 from edge.runs.bridge import Bridge
+from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
 from edge.runs.load import checked, find_file
 from edge.runs.run import Cause, Ending, Run, cause_of, returned
-from edge.runs.sandbox.pool import Bounds, Pool, Stopped
+from edge.runs.sandbox.pool import Bounds, Mistake, Pool, Start, Stopped
 from edge.runs.sandbox.result import plain
-from edge.runs.sandbox.source import BadSource, Source, read
+from edge.runs.sandbox.schema import BadSource
+from edge.runs.sandbox.snapshot import Keeper, SnapshotRefused, Snapshots, fingerprint
+from edge.runs.sandbox.source import Source, read
+from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
 
 _MESSAGE = 2000
 _TRIPS = 100  # besides what limits count: looking a name up, asking how much time remains
+_MISTAKES = 10  # of one file that are told at once
 _SHORTEST = 0.001  # seconds; 0 would mean no limit
 
 
@@ -30,41 +37,77 @@ class Sandbox:
 
     name = "sandbox"
 
-    def __init__(self, pool: Callable[[], Pool] = Pool) -> None:
+    def __init__(
+        self, pool: Callable[[], Pool] = Pool, *, calls: Calls = DIRECT, cold: Histogram | None = None
+    ) -> None:
         self._start = pool
+        self._calls = calls
+        self._cold = cold
         self._pool: Pool | None = None
+        self.snapshots: Snapshots | None = None
+        """Where runs with `on_crash: resume` are kept; without it they are not."""
+
+    @property
+    def degraded(self) -> str:
+        """What is missing of the wall around the processes."""
+        return "" if self._pool is None else self._pool.degraded
 
     def load(self, name: str, settings: TaskSettings, folder: Path) -> Program:
-        """Parse the task's file; it is neither imported nor evaluated. Raises `TaskLoadError`."""
+        """Parse the task's file and check its types; nothing of it is run. Raises `TaskLoadError`."""
         file, function = find_file(name, settings.run, folder)
         try:
             source = read(file.read_bytes(), function)
-        except (BadSource, OSError) as error:
+            mistakes = self.mistakes(source)
+        except (BadSource, Stopped, OSError) as error:
             raise TaskLoadError(f"tasks.{name}: {file}: {error}") from error
+        if mistakes:
+            shown = "\n".join(f"tasks.{name}: {file}:{line}: {message}" for line, message in mistakes[:_MISTAKES])
+            raise TaskLoadError(shown)
+        check = checked(source.annotation)
+        room, classes = settings.limits.output, source.classes
+        return Program(source, lambda result: check(plain(result, room, classes)), str(file), source.raw)
+
+    def mistakes(self, source: Source) -> list[Mistake]:
+        """What is wrong with its types. Raises `TaskLoadError` where there is no sandbox, and `Stopped`."""
         if self._pool is None:
             self._pool = self._start()
             if self._pool.degraded:
                 log.warning("%s", self._pool.degraded, extra={"action": "sandbox_degraded"})
-        check = checked(source.annotation)
-        room = settings.limits.output
-        return Program(source, lambda result: check(plain(result, room)), str(file), source.raw)
+        return self._pool.mistakes(source.written)
 
     def run(self, run: Run, ctx: Context) -> Ending:
         """Run it in a fresh session, for what remains of its time limit."""
-        program, limits, bridge = run.task.program, run.task.settings.limits, Bridge(ctx)
+        program, bridge = run.task.program, Bridge(ctx, self._calls)
         source: Source = program.entry
-        trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
-        bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
-        inputs = {"_edge_event": _plain(run.event), "_edge_correlation_id": ctx.correlation_id}
-        if self._pool is None:
-            raise RuntimeError("a task of the sandbox was not loaded by it")
         try:
-            encoded = program.check(self._pool.run(source.text, inputs, bridge, bounds))
+            encoded = program.check(self._result(run, ctx, source, bridge))
+        except SnapshotRefused as error:
+            return _failed("SnapshotRefused", str(error), program.file, Cause.FINAL)
         except Stopped as stopped:
             return _ending(stopped, run, bridge, source)
         except Exception as error:  # noqa: BLE001 - what came out is the task's doing too
             return _failed(type(error).__name__, str(error), program.file)
         return returned(run, encoded)
+
+    def _result(self, run: Run, ctx: Context, source: Source, bridge: Bridge) -> Any:
+        settings, pool = run.task.settings, self._pool
+        if pool is None:
+            raise RuntimeError("a task of the sandbox was not loaded by it")
+        limits = settings.limits
+        trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
+        bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
+        waited = partial(self._waited, run)
+        if settings.on_crash != "resume" or self.snapshots is None:
+            return pool.run(source.text, _inputs(run, ctx, source), bridge, bounds, waited)
+        keeper = Keeper(run, bridge, self.snapshots, fingerprint(source.text, limits.memory), pool.version)
+        kept = keeper.resumed() if run.recovered and run.attempt == 1 else None
+        start = Start(source.text, {} if kept else _inputs(run, ctx, source), *(kept or ()))
+        return pool.step(start, keeper, bounds, waited)
+
+    def _waited(self, run: Run, seconds: float) -> None:
+        run.usage = run.usage._replace(cold_ms=round(seconds * 1000, 3))
+        if self._cold is not None:
+            self._cold.observe(seconds)
 
     def close(self) -> None:
         """End the workers."""
@@ -73,9 +116,16 @@ class Sandbox:
             pool.close()
 
 
-def _plain(event: Event) -> Event:
-    """The event of types that the sandbox knows."""
-    return event._replace(kind=event.kind.value, values=dict(event.values))  # type: ignore[arg-type]
+def _inputs(run: Run, ctx: Context, source: Source) -> dict[str, Any]:
+    """The event of types that the sandbox knows, and what else the source mentions."""
+    event = run.event
+    known = event._replace(kind=event.kind.value, values=dict(event.values))  # type: ignore[arg-type]
+    return {"_edge_event": known, **{f"_edge_{name}": _copy(getattr(ctx, name)) for name in source.wants}}
+
+
+def _copy(value: Any) -> Any:
+    """A sequence is a list there."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Ending:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
+from edge.clock import Clock, SystemClock
 from edge.errors import TaskLoadError
+from edge.runs.calls import DIRECT, Calls
 from edge.runs.run import Cause
+from edge.runs.sandbox.stubs import STUBS
+from edge.runs.sandbox.warmth import Warmth
 from edge.runs.sandbox.wrapper import Works, choose, works
 
 if TYPE_CHECKING:
@@ -21,14 +29,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 0.25  # seconds after the time limit in which a worker may say so itself, before it is killed
-_WORKERS = 5  # the pipeline's slots, and the run that leads
-_RUNS = 100  # a worker keeps what a greedy run made it take, so it is replaced after so many
+HOST = "_edge_host"  # the one name that leads out
+RUNS = 100  # a worker keeps what a greedy run made it take, so it is replaced after so many
 _CHECKOUT = 2.0  # seconds until a worker is free or started
 _TURN = 3600.0  # the backstop behind the time limits: nothing waits for ever
 _DEPTH = 200  # calls inside each other
 _PRINTS = 4000  # characters of what a run prints that the log keeps
 
+_NOWHERE = "_edge_nowhere"
+_NOT_WRONG = (_NOWHERE, "__future__")
+_BUILTINS = frozenset(dir(builtins))  # the checker does not know all that the sandbox has
+
 Host = Callable[..., Any]
+Waited = Callable[[float], None]
+Options = dict[str, Any]
+Stepped = Callable[[tuple[Any, ...], dict[str, Any], Callable[[], bytes]], Any]
+"""A call's arguments, and what writes down the whole session as it waits for the answer; to the answer."""
+
+
+def _unheard(seconds: float) -> None:
+    """Nobody asks how long a start took."""
+
+
+class Start(NamedTuple):
+    """Where a run begins: at the source with its inputs, or where `dump` was made, with the answer it waited for."""
+
+    source: str
+    inputs: Mapping[str, Any]
+    dump: bytes | None = None
+    answer: Any = None
+
+
+class Mistake(NamedTuple):
+    """What the type checker found, and the line of the file, counted from 1."""
+
+    line: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +76,12 @@ class Bounds:
     trips: int
 
 
+_CHECKING = Bounds(5.0, 100_000_000, 100)
+
+
 # A limit stays what it is; a process that died, or none that was free, may pass by itself.
-_CAUSES = {"LimitExceeded": Cause.FINAL, "SandboxCrashed": Cause.TRANSIENT, "SandboxBusy": Cause.TRANSIENT}
+_CAUSES = {"LimitExceeded": Cause.FINAL, "SnapshotRefused": Cause.FINAL,
+           "SandboxCrashed": Cause.TRANSIENT, "SandboxBusy": Cause.TRANSIENT}  # fmt: skip
 
 
 class Stopped(Exception):
@@ -68,9 +108,11 @@ class _Prints:
 
 
 class Pool:
-    """Workers behind the wrapper. `run` from any thread; the rest from the one that builds the runtime."""
+    """Workers behind the wrapper. `close` belongs to the one that builds the runtime, the rest to any thread."""
 
-    def __init__(self, probe: Works = works) -> None:
+    def __init__(
+        self, probe: Works = works, *, clock: Clock | None = None, calls: Calls = DIRECT, at_once: int = 4
+    ) -> None:
         """Start it. Raises `TaskLoadError` where the library or a wrapper is missing."""
         try:
             import pydantic_monty
@@ -78,6 +120,8 @@ class Pool:
             hint = "pip install 'edge-runtime[sandbox]' (there is none for armv6)"
             raise TaskLoadError(f"engine sandbox needs pydantic-monty: {hint}") from error
         self._monty = pydantic_monty
+        self.version = pydantic_monty.__version__
+        self._clock = clock or SystemClock()
         binary = shutil.which("monty", path=sysconfig.get_path("scripts")) or shutil.which("monty")
         wrapper = choose(binary, probe) if binary is not None else None
         if binary is None or wrapper is None:
@@ -93,33 +137,103 @@ class Pool:
         self._pool = pydantic_monty.Monty(
             binary_path=script,
             min_processes=1,
-            max_processes=_WORKERS,
+            max_processes=at_once + 1,  # the pipeline's slots, and the run that leads
             checkout_timeout=_CHECKOUT,
             request_timeout=_TURN,
-            max_checkouts_per_worker=_RUNS,
+            max_checkouts_per_worker=RUNS,
             feed_duration_limit_grace=GRACE,
         )
         self._pool.__enter__()
+        self._edge = pydantic_monty.ExternalModule({}, stubs=STUBS)
+        self._warmth = Warmth(RUNS, at_once + 1, lambda: calls.beside(self.warm_up))
+        self.warm_up()
 
-    def run(self, source: str, inputs: Mapping[str, Any], host: Host, bounds: Bounds) -> Any:
+    def run(self, source: str, inputs: Mapping[str, Any], host: Host, bounds: Bounds, waited: Waited = _unheard) -> Any:
         """The value of the source's last expression, as the library hands it over: judge it before use.
 
-        Blocks until `bounds.time` and `GRACE` are over at most, plus the time spent in `host`. Raises `Stopped`.
+        Blocks until `bounds.time` and `GRACE` are over at most, plus the time spent in `host`. `waited` is told the
+        seconds, where it had to wait for a process to start. Raises `Stopped`.
         """
-        prints = _Prints()
-        try:
-            with self._pool.checkout(limits=_limits(bounds)) as session:
-                return session.feed_run(
-                    source, inputs=dict(inputs), external_lookup={"_edge_host": host}, print_callback=prints
+        with self._session(bounds, waited) as (session, prints):
+            lookup = {HOST: host}
+            return session.feed_run(source, inputs=dict(inputs), external_lookup=lookup, print_callback=prints)
+
+    def step(self, start: Start, host: Stepped, bounds: Bounds, waited: Waited = _unheard) -> Any:
+        """`run`, stopping at every call of the host for `host(arguments, named, dump)`, whose answer goes back in;
+        from the beginning, or from what a `dump()` gave. Raises `Stopped`."""
+        monty, lookup = self._monty, {HOST: _unanswered}
+        step: Any
+        with self._session(bounds, waited) as (session, prints):
+            if start.dump is None:
+                step = session.feed_start(
+                    start.source, inputs=dict(start.inputs), external_lookup=lookup, print_callback=prints
                 )
+            else:
+                step = self._take_up(session, start, prints)
+            while not isinstance(step, monty.MontyComplete):
+                if isinstance(step, monty.FunctionSnapshot) and step.function_name == HOST:
+                    step = step.resume(host(step.args, step.kwargs, step.dump))
+                else:
+                    step = step.resume_auto()
+            return step.output
+
+    def _take_up(self, session: pydantic_monty.MontySession, start: Start, prints: _Prints) -> Any:
+        """The call that the run waited in goes on with its answer."""
+        lookup = {HOST: _unanswered}
+        try:
+            step: Any = session.load_snapshot(start.dump or b"", external_lookup=lookup, print_callback=prints)
+        except (self._monty.MontyRuntimeError, ValueError, RuntimeError) as error:
+            raise Stopped("SnapshotRefused", f"pydantic-monty does not take the run's state up: {error}") from None
+        if getattr(step, "function_name", "") != HOST:
+            raise Stopped("SnapshotRefused", "the run's state does not wait for an answer")
+        return step.resume(start.answer)
+
+    def mistakes(self, text: str) -> list[Mistake]:
+        """What the type checker says of a task's file, knowing `edge`; nothing of the file runs. Raises `Stopped`."""
+        modules = {"edge": self._edge}
+        checking: Options = {"type_check": True, "type_check_format": "jsonlines", "external_modules": modules}
+        with self._session(_CHECKING, _unheard, checking) as (session, prints):
+            try:
+                # A name that is not there makes every file wrong, and a wrong one is not run.
+                session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=prints)
+            except self._monty.MontyTypingError as error:
+                return _read(error.display())
+        return []
+
+    def warm_up(self) -> None:
+        """Start the processes that are missing. Blocks until they are there."""
+        with ExitStack() as stack:
+            for _ in range(self._warmth.begin()):
+                try:
+                    session = stack.enter_context(self._pool.checkout())
+                except (self._monty.MontyError, TimeoutError) as error:
+                    log.warning("no process of the sandbox started: %s", error, extra={"action": "sandbox_cold"})
+                    break
+                self._warmth.entered(session.worker_pid)
+                stack.callback(self._warmth.left, session.worker_pid)
+        self._warmth.ended()
+
+    @contextmanager
+    def _session(
+        self, bounds: Bounds, waited: Waited, options: Options | None = None
+    ) -> Iterator[tuple[pydantic_monty.MontySession, _Prints]]:
+        """A session of its own; what the library raises in it comes out as `Stopped`."""
+        prints, began, pid, crashed = _Prints(), self._clock.monotonic(), None, False
+        try:
+            with self._pool.checkout(limits=_limits(bounds), **(options or {})) as session:
+                pid = session.worker_pid
+                if self._warmth.entered(pid):
+                    waited(self._clock.monotonic() - began)
+                yield session, prints
         except self._monty.MontyCrashedError as error:
-            late = error.timed_out
+            crashed, late = True, error.timed_out
             raise Stopped("SandboxCrashed", _crashed(str(error), late, bounds), timeout=late) from None
         except self._monty.MontyError as error:
             raise _stopped(error, bounds) from None
         except TimeoutError:
             raise Stopped("SandboxBusy", f"no sandbox process was free within {_CHECKOUT:g} s") from None
         finally:
+            self._warmth.left(pid, gone=crashed)
             if prints.text:
                 log.debug("%s", prints.text, extra={"action": "task_printed"})
 
@@ -127,6 +241,27 @@ class Pool:
         """End the workers."""
         self._pool.__exit__(None, None, None)
         self._folder.cleanup()
+
+
+def _unanswered(*arguments: Any, **named: Any) -> None:
+    """What the host's name stands for where each call is answered by hand."""
+
+
+def _read(lines: str) -> list[Mistake]:
+    """The checker's JSON lines, without what only its way of asking brings about."""
+    found = []
+    for line in lines.splitlines():
+        said = orjson.loads(line)
+        message, code = str(said["message"]), said["code"]
+        name = message.split("`")[1] if "`" in message else ""
+        if name in _NOT_WRONG or (code == "unresolved-reference" and name in _BUILTINS):
+            continue
+        if said["severity"] != "error" or code.startswith("unused-"):
+            continue
+        if code == "unresolved-import":
+            message = message.replace("Cannot resolve imported module", "there is no such module in the sandbox:")
+        found.append(Mistake(said["location"]["row"], message))
+    return found
 
 
 def _limits(bounds: Bounds) -> pydantic_monty.ResourceLimits:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _DEEPEST = 32
 _LARGEST = 1 << 63
 
 
-def plain(value: Any, room: int) -> Any:
-    """Lists, dicts and scalars, of at most `room` bytes as JSON, about. Raises ValueError for anything else."""
-    return _Walk(room).copy(value, 0)
+@dataclass(init=False, repr=False, eq=False)
+class Other:
+    """An instance of a dataclass that the result's type does not name."""
+
+
+def plain(value: Any, room: int, classes: Mapping[str, type]) -> Any:
+    """Lists, dicts, scalars and instances of `classes`, of at most `room` bytes as JSON, about. Raises ValueError for
+    anything else."""
+    return _Walk(room, classes).copy(value, 0)
 
 
 class _Walk:
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, classes: Mapping[str, type]) -> None:
         self._room = self._left = room
+        self._classes = classes
 
     def copy(self, value: Any, depth: int) -> Any:
         self._spend(1)
@@ -41,10 +50,15 @@ class _Walk:
         if kind is dict:
             return {self._key(key): self.copy(item, depth + 1) for key, item in value.items()}
         if getattr(value, "is_dataclass", False) is True:
-            return {self._key(key): self.copy(item, depth + 1) for key, item in value.attributes.items()}
+            return self._instance(value, depth + 1)
         raise ValueError(
             f"the result holds a {kind.__name__}, which is not JSON; return a dataclass, a dict or a scalar"
         )
+
+    def _instance(self, value: Any, depth: int) -> Any:
+        made: Any = object.__new__(self._classes.get(value.name, Other))
+        made.__dict__.update({self._key(key): self.copy(item, depth) for key, item in value.attributes.items()})
+        return made
 
     def _key(self, key: Any) -> str:
         if type(key) is not str:

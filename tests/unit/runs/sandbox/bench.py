@@ -13,6 +13,7 @@ from edge.runs.context import RunContext
 from edge.runs.engine import Engine
 from edge.runs.load import load_task
 from edge.runs.run import Ending, Run
+from edge.runs.sandbox.pool import Mistake, Pool
 from edge.runs.surroundings import Surroundings
 
 
@@ -31,6 +32,13 @@ class Lamp:
 
     def read(self) -> dict[str, float | bool]:
         return {"state": True}
+
+
+class Unchecked(Pool):
+    """A pool that takes any file."""
+
+    def mistakes(self, text: str) -> list[Mistake]:
+        return []
 
 
 def end(

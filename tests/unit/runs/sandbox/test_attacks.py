@@ -14,7 +14,7 @@ pytest.importorskip("pydantic_monty")
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.sandbox.pool import GRACE
 from tests.unit.runs.sandbox.attacks import ATTACKS, Attack, source
-from tests.unit.runs.sandbox.bench import end
+from tests.unit.runs.sandbox.bench import Unchecked, end
 
 LIMIT, GROWTH = 0.1, 64_000_000
 MACHINE = 3.0  # seconds a busy machine may add; a hang is for ever
@@ -22,7 +22,7 @@ MACHINE = 3.0  # seconds a busy machine may add; a hang is for ever
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    engine = Sandbox()
+    engine = Sandbox(Unchecked)  # whoever attacks finds his way past a type checker
     yield engine
     engine.close()
 

@@ -89,7 +89,10 @@ def test_the_same_file_does_the_same_in_both_engines(sandbox: Sandbox, tmp_path:
     ],
 )
 def test_a_failure_says_what_went_wrong(body: str, type: str, message: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    text = HEAD + f"@task\ndef decide(event: Event, ctx: Context) -> Decision:\n    {body}\n"
+    text = (
+        HEAD
+        + f"@task\ndef decide(event: Event, ctx: Context) -> Decision:  # type: ignore\n    {body}  # type: ignore\n"
+    )
 
     ending, _ = end(sandbox, text, tmp_path, limits={"calls": 5})
 
@@ -99,12 +102,16 @@ def test_a_failure_says_what_went_wrong(body: str, type: str, message: str, sand
 
 
 def test_the_place_of_an_error_is_the_line_of_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    text = HEAD + "@task(\n    raw=False,\n)\ndef decide(event: Event, ctx: Context) -> Decision:\n    return 1 // 0\n"
+    text = (
+        HEAD
+        + "@task(\n    raw=False,\n)\n"
+        + "def decide(event: Event, ctx: Context) -> Decision:\n    return Decision(1 // 0, True)\n"
+    )
 
     ending, _ = end(sandbox, text, tmp_path)
 
     assert ending.error is not None
-    assert ending.error["where"] == f"app.py:{text.splitlines().index('    return 1 // 0') + 1}"
+    assert ending.error["where"] == f"app.py:{text.splitlines().index('    return Decision(1 // 0, True)') + 1}"
 
 
 def test_what_a_device_says_of_the_machine_stays_outside(sandbox: Sandbox, tmp_path: Path) -> None:
