@@ -130,7 +130,8 @@ def _copy(value: Any) -> Any:
 
 def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Ending:
     file, message = run.task.program.file, str(stopped)
-    where = f"{Path(file).name}:{stopped.line}" if 0 < stopped.line <= source.lines else file
+    own = [line for line in stopped.lines if 0 < line <= source.lines]
+    where = f"{Path(file).name}:{own[-1]}" if own else file
     told = bridge.told.get(message)
     if stopped.timeout or told is RunTimeout:
         message = f"limits.time of {run.task.settings.limits.time:g} s is over"

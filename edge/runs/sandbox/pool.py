@@ -7,7 +7,7 @@ import logging
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +85,13 @@ _CAUSES = {"LimitExceeded": Cause.FINAL, "SnapshotRefused": Cause.FINAL,
 
 
 class Stopped(Exception):
-    """The source did not come to its end. `type` is the name of what it raised, or of what stopped it; `line` is the
-    deepest in the source, 0 when unknown; `timeout` when time was what ran out."""
+    """The source did not come to its end. `type` is the name of what it raised, or of what stopped it; `lines` are
+    where it was, the deepest last, with those behind the task's own text; `timeout` when time was what ran out."""
 
-    def __init__(self, type: str, message: str, line: int = 0, *, timeout: bool = False) -> None:
+    def __init__(self, type: str, message: str, lines: Sequence[int] = (), *, timeout: bool = False) -> None:
         self.type = type
         self.cause = _CAUSES.get(type, Cause.FAILURE)
-        self.line = line
+        self.lines = lines
         self.timeout = timeout
         super().__init__(message)
 
@@ -284,13 +284,15 @@ def _stopped(error: Any, bounds: Bounds) -> Stopped:
     """What the library says, in the words of edge.yaml."""
     inner, text = error.exception(), str(error.exception())
     frames = error.traceback() if hasattr(error, "traceback") else []
-    line = frames[-1].line if frames else 0
+    lines = [frame.line for frame in frames]
     if isinstance(inner, TimeoutError) and text.startswith("feed time limit"):
-        return Stopped("RunTimeout", f"limits.time of {bounds.time:g} s is over", line, timeout=True)
+        return Stopped("RunTimeout", f"limits.time of {bounds.time:g} s is over", lines, timeout=True)
     if isinstance(inner, TimeoutError) and text.startswith("sleep limit"):
-        return Stopped("LimitExceeded", "a task in the sandbox cannot sleep; use a trigger with `every` or `for`", line)
+        return Stopped(
+            "LimitExceeded", "a task in the sandbox cannot sleep; use a trigger with `every` or `for`", lines
+        )
     if isinstance(inner, MemoryError):
-        return Stopped("LimitExceeded", f"memory: limits.memory is {bounds.memory} bytes; {text}", line)
+        return Stopped("LimitExceeded", f"memory: limits.memory is {bounds.memory} bytes; {text}", lines)
     if isinstance(inner, RuntimeError) and text.startswith("suspension limit"):
-        return Stopped("LimitExceeded", f"calls: more than {bounds.trips} trips out of the sandbox", line)
-    return Stopped(type(inner).__name__, text, line)
+        return Stopped("LimitExceeded", f"calls: more than {bounds.trips} trips out of the sandbox", lines)
+    return Stopped(type(inner).__name__, text, lines)

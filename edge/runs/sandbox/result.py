@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from edge.runs.sandbox.schema import mirror
 
 _DEEPEST = 32
 _LARGEST = 1 << 63
-
-
-@dataclass(init=False, repr=False, eq=False)
-class Other:
-    """An instance of a dataclass that the result's type does not name."""
 
 
 def plain(value: Any, room: int, classes: Mapping[str, type]) -> Any:
@@ -25,7 +21,7 @@ def plain(value: Any, room: int, classes: Mapping[str, type]) -> Any:
 class _Walk:
     def __init__(self, room: int, classes: Mapping[str, type]) -> None:
         self._room = self._left = room
-        self._classes = classes
+        self._classes = dict(classes)
 
     def copy(self, value: Any, depth: int) -> Any:
         self._spend(1)
@@ -56,7 +52,9 @@ class _Walk:
         )
 
     def _instance(self, value: Any, depth: int) -> Any:
-        made: Any = object.__new__(self._classes.get(value.name, Other))
+        if value.name not in self._classes:
+            self._classes[value.name] = mirror(value.name, {})
+        made: Any = object.__new__(self._classes[value.name])
         made.__dict__.update({self._key(key): self.copy(item, depth) for key, item in value.attributes.items()})
         return made
 

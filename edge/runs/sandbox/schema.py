@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 _SCALARS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any,
                             "object": Any, "dict": dict[str, Any], "list": list[Any]}  # fmt: skip
@@ -37,7 +37,7 @@ class Schema:
             case ast.Name(id=name) if name in _SCALARS:
                 return _SCALARS[name]
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                return Union[self.of(left), self.of(right)]  # noqa: UP007 - `|` between values does not take None
+                return _either(self.of(left), self.of(right))
             case ast.Subscript(value=ast.Name(id=name), slice=inner):
                 return self._generic(node, name, inner)
         raise self._unknown(node)
@@ -48,7 +48,7 @@ class Schema:
             item: Any = self.of(parts[0])
             return list[item]
         if name == "Optional" and len(parts) == 1:
-            return Union[self.of(parts[0]), None]  # noqa: UP007
+            return _either(self.of(parts[0]), None)
         if name in ("dict", "Mapping") and len(parts) == 2 and ast.unparse(parts[0]) == "str":
             item = self.of(parts[1])
             return dict[str, item]
@@ -73,7 +73,7 @@ class Schema:
         self._open.pop()
         if any(name.startswith("__") for name in fields):
             raise BadSource(f"line {node.lineno}: a field of {node.name} begins with two underscores")
-        self.classes[node.name] = _mirror(node.name, fields)
+        self.classes[node.name] = mirror(node.name, fields)
         return self.classes[node.name]
 
     def _unknown(self, node: ast.expr) -> BadSource:
@@ -81,7 +81,12 @@ class Schema:
         return BadSource(f"line {node.lineno}: a result in the sandbox cannot be {shown}; it may be {_CLOSED}")
 
 
-def _mirror(name: str, fields: dict[str, Any]) -> type:
+def _either(left: Any, right: Any) -> Any:
+    """The union, shown as it is written."""
+    return left if left is right else left | right
+
+
+def mirror(name: str, fields: dict[str, Any]) -> type:
     """A dataclass of those fields, without any method: making it compiles nothing of the file's."""
     bare = type(name, (), {"__annotations__": fields})
     return dataclass(init=False, repr=False, eq=False, match_args=False)(bare)
