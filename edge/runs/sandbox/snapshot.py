@@ -125,7 +125,7 @@ class Keeper:
             return Answer("", type(error).__name__, str(error), told.__name__ if told is not None else "")
 
     def _sealed(self, answer: Answer, dump: bytes) -> bytes:
-        head = orjson.dumps({**self._ours, "answer": answer, "side": _side(self._run)})
+        head = orjson.dumps({**self._ours, "answer": list(answer), "side": _side(self._run)})
         size = len(head) + 1 + len(dump)
         if size > LARGEST:
             raise LimitExceeded(f"the run's state has {size} bytes; at most {LARGEST} are kept for on_crash: resume")
