@@ -16,9 +16,9 @@ from edge.config.models import Config
 from edge.errors import Problem, TaskLoadError
 from edge.runs.load import find_file
 from edge.runs.sandbox.engine import Sandbox
-from edge.runs.sandbox.pool import Stopped
 from edge.runs.sandbox.schema import BadSource
 from edge.runs.sandbox.source import read
+from edge.runs.sandbox.stopped import Stopped
 
 
 def check(words: list[str]) -> int:

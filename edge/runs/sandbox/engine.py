@@ -17,11 +17,12 @@ from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
 from edge.runs.load import checked, find_file
 from edge.runs.run import Cause, Ending, Run, cause_of, returned
-from edge.runs.sandbox.pool import Bounds, Mistake, Pool, Start, Stopped
+from edge.runs.sandbox.pool import Mistake, Pool, Start
 from edge.runs.sandbox.result import plain
 from edge.runs.sandbox.schema import BadSource
 from edge.runs.sandbox.snapshot import Keeper, SnapshotRefused, Snapshots, fingerprint
 from edge.runs.sandbox.source import Source, read
+from edge.runs.sandbox.stopped import Bounds, Stopped
 from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import logging
+import os
 import shutil
+import signal
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,8 @@ import orjson
 from edge.clock import Clock, SystemClock
 from edge.errors import TaskLoadError
 from edge.runs.calls import DIRECT, Calls
-from edge.runs.run import Cause
+from edge.runs.sandbox.stopped import Bounds, Stopped, explained
+from edge.runs.sandbox.stopped import crashed as told
 from edge.runs.sandbox.stubs import STUBS
 from edge.runs.sandbox.warmth import Warmth
 from edge.runs.sandbox.wrapper import Works, choose, works
@@ -67,33 +69,7 @@ class Mistake(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one session may take: seconds, bytes of heap, and trips to the host."""
-
-    time: float
-    memory: int
-    trips: int
-
-
 _CHECKING = Bounds(5.0, 100_000_000, 100)
-
-
-# A limit stays what it is; a process that died, or none that was free, may pass by itself.
-_CAUSES = {"LimitExceeded": Cause.FINAL, "SnapshotRefused": Cause.FINAL,
-           "SandboxCrashed": Cause.TRANSIENT, "SandboxBusy": Cause.TRANSIENT}  # fmt: skip
-
-
-class Stopped(Exception):
-    """The source did not come to its end. `type` is the name of what it raised, or of what stopped it; `lines` are
-    where it was, the deepest last, with those behind the task's own text; `timeout` when time was what ran out."""
-
-    def __init__(self, type: str, message: str, lines: Sequence[int] = (), *, timeout: bool = False) -> None:
-        self.type = type
-        self.cause = _CAUSES.get(type, Cause.FAILURE)
-        self.lines = lines
-        self.timeout = timeout
-        super().__init__(message)
 
 
 class _Prints:
@@ -105,6 +81,41 @@ class _Prints:
     def __call__(self, stream: str, text: str) -> None:
         if len(self.text) < _PRINTS:
             self.text += text[: _PRINTS - len(self.text)]
+
+    def log(self) -> None:
+        if self.text:
+            log.debug("%s", self.text, extra={"action": "task_printed"})
+
+
+class _Turn:
+    """A session, and until when it may ask for anything: a library that counts only the time inside would let one that
+    asks all the time go on."""
+
+    __slots__ = ("_clock", "_until", "late", "pid", "prints", "session")
+
+    def __init__(self, session: pydantic_monty.MontySession, clock: Clock, until: float) -> None:
+        self.session = session
+        self.pid = session.worker_pid
+        self.prints = _Prints()
+        self.late = False
+        self._clock = clock
+        self._until = until
+
+    def leashed(self, host: Host) -> Host:
+        """The host, which kills the process of whoever asks too late: no error of ours ends one that catches all."""
+
+        def answer(*arguments: Any, **named: Any) -> Any:
+            if self._clock.monotonic() > self._until and self.pid is not None:
+                self.late = True
+                os.kill(self.pid, signal.SIGKILL)
+            return host(*arguments, **named)
+
+        return answer
+
+    def end_in_time(self) -> None:
+        """The same for a session that is driven step by step, which can just be left."""
+        if self._clock.monotonic() > self._until:
+            raise Stopped("RunTimeout", "it asked for something after its time was over", timeout=True)
 
 
 class Pool:
@@ -154,34 +165,40 @@ class Pool:
         Blocks until `bounds.time` and `GRACE` are over at most, plus the time spent in `host`. `waited` is told the
         seconds, where it had to wait for a process to start. Raises `Stopped`.
         """
-        with self._session(bounds, waited) as (session, prints):
-            lookup = {HOST: host}
-            return session.feed_run(source, inputs=dict(inputs), external_lookup=lookup, print_callback=prints)
+        with self._session(bounds, waited) as turn:
+            lookup = {HOST: turn.leashed(host)}
+            return turn.session.feed_run(
+                source, inputs=dict(inputs), external_lookup=lookup, print_callback=turn.prints
+            )
 
     def step(self, start: Start, host: Stepped, bounds: Bounds, waited: Waited = _unheard) -> Any:
         """`run`, stopping at every call of the host for `host(arguments, named, dump)`, whose answer goes back in;
         from the beginning, or from what a `dump()` gave. Raises `Stopped`."""
         monty, lookup = self._monty, {HOST: _unanswered}
         step: Any
-        with self._session(bounds, waited) as (session, prints):
+        with self._session(bounds, waited) as turn:
             if start.dump is None:
-                step = session.feed_start(
-                    start.source, inputs=dict(start.inputs), external_lookup=lookup, print_callback=prints
+                inputs, prints = dict(start.inputs), turn.prints
+                step = turn.session.feed_start(
+                    start.source, inputs=inputs, external_lookup=lookup, print_callback=prints
                 )
             else:
-                step = self._take_up(session, start, prints)
+                step = self._take_up(turn, start)
             while not isinstance(step, monty.MontyComplete):
+                turn.end_in_time()
                 if isinstance(step, monty.FunctionSnapshot) and step.function_name == HOST:
                     step = step.resume(host(step.args, step.kwargs, step.dump))
                 else:
                     step = step.resume_auto()
             return step.output
 
-    def _take_up(self, session: pydantic_monty.MontySession, start: Start, prints: _Prints) -> Any:
+    def _take_up(self, turn: _Turn, start: Start) -> Any:
         """The call that the run waited in goes on with its answer."""
         lookup = {HOST: _unanswered}
         try:
-            step: Any = session.load_snapshot(start.dump or b"", external_lookup=lookup, print_callback=prints)
+            step: Any = turn.session.load_snapshot(
+                start.dump or b"", external_lookup=lookup, print_callback=turn.prints
+            )
         except (self._monty.MontyRuntimeError, ValueError, RuntimeError) as error:
             raise Stopped("SnapshotRefused", f"pydantic-monty does not take the run's state up: {error}") from None
         if getattr(step, "function_name", "") != HOST:
@@ -192,18 +209,21 @@ class Pool:
         """What the type checker says of a task's file, knowing `edge`; nothing of the file runs. Raises `Stopped`."""
         modules = {"edge": self._edge}
         checking: Options = {"type_check": True, "type_check_format": "jsonlines", "external_modules": modules}
-        with self._session(_CHECKING, _unheard, checking) as (session, prints):
+        with self._session(_CHECKING, _unheard, checking) as turn:
             try:
                 # A name that is not there makes every file wrong, and a wrong one is not run.
-                session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=prints)
+                turn.session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=turn.prints)
             except self._monty.MontyTypingError as error:
                 return _read(error.display())
         return []
 
     def warm_up(self) -> None:
         """Start the processes that are missing. Blocks until they are there."""
+        missing = self._warmth.begin()
+        if not missing:
+            return
         with ExitStack() as stack:
-            for _ in range(self._warmth.begin()):
+            for _ in range(missing):
                 try:
                     session = stack.enter_context(self._pool.checkout())
                 except (self._monty.MontyError, TimeoutError) as error:
@@ -214,28 +234,26 @@ class Pool:
         self._warmth.ended()
 
     @contextmanager
-    def _session(
-        self, bounds: Bounds, waited: Waited, options: Options | None = None
-    ) -> Iterator[tuple[pydantic_monty.MontySession, _Prints]]:
+    def _session(self, bounds: Bounds, waited: Waited, options: Options | None = None) -> Iterator[_Turn]:
         """A session of its own; what the library raises in it comes out as `Stopped`."""
-        prints, began, pid, crashed = _Prints(), self._clock.monotonic(), None, False
+        began, turn, crashed = self._clock.monotonic(), None, False
         try:
             with self._pool.checkout(limits=_limits(bounds), **(options or {})) as session:
-                pid = session.worker_pid
-                if self._warmth.entered(pid):
+                turn = _Turn(session, self._clock, began + bounds.time + GRACE)
+                if self._warmth.entered(turn.pid):
                     waited(self._clock.monotonic() - began)
-                yield session, prints
+                yield turn
         except self._monty.MontyCrashedError as error:
-            crashed, late = True, error.timed_out
-            raise Stopped("SandboxCrashed", _crashed(str(error), late, bounds), timeout=late) from None
+            crashed, late = True, error.timed_out or (turn is not None and turn.late)
+            raise Stopped("SandboxCrashed", told(str(error), late, bounds), timeout=late) from None
         except self._monty.MontyError as error:
-            raise _stopped(error, bounds) from None
+            raise explained(error, bounds) from None
         except TimeoutError:
             raise Stopped("SandboxBusy", f"no sandbox process was free within {_CHECKOUT:g} s") from None
         finally:
-            self._warmth.left(pid, gone=crashed)
-            if prints.text:
-                log.debug("%s", prints.text, extra={"action": "task_printed"})
+            if turn is not None:
+                self._warmth.left(turn.pid, gone=crashed)
+                turn.prints.log()
 
     def close(self) -> None:
         """End the workers."""
@@ -272,27 +290,3 @@ def _limits(bounds: Bounds) -> pydantic_monty.ResourceLimits:
         "max_suspensions": bounds.trips,
         "max_total_sleep_secs": 0.0,
     }
-
-
-def _crashed(message: str, late: bool, bounds: Bounds) -> str:
-    if late:
-        return f"limits.time of {bounds.time:g} s is over, and its process had to be killed"
-    return f"the sandbox's process ended: {message}"
-
-
-def _stopped(error: Any, bounds: Bounds) -> Stopped:
-    """What the library says, in the words of edge.yaml."""
-    inner, text = error.exception(), str(error.exception())
-    frames = error.traceback() if hasattr(error, "traceback") else []
-    lines = [frame.line for frame in frames]
-    if isinstance(inner, TimeoutError) and text.startswith("feed time limit"):
-        return Stopped("RunTimeout", f"limits.time of {bounds.time:g} s is over", lines, timeout=True)
-    if isinstance(inner, TimeoutError) and text.startswith("sleep limit"):
-        return Stopped(
-            "LimitExceeded", "a task in the sandbox cannot sleep; use a trigger with `every` or `for`", lines
-        )
-    if isinstance(inner, MemoryError):
-        return Stopped("LimitExceeded", f"memory: limits.memory is {bounds.memory} bytes; {text}", lines)
-    if isinstance(inner, RuntimeError) and text.startswith("suspension limit"):
-        return Stopped("LimitExceeded", f"calls: more than {bounds.trips} trips out of the sandbox", lines)
-    return Stopped(type(inner).__name__, text, lines)

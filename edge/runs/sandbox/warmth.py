@@ -57,12 +57,12 @@ class Warmth:
             self._missing()
 
     def begin(self) -> int:
-        """How many sessions to open at once, so that all processes that should be there are; 0 while another does."""
+        """How many sessions to open at once, so that all processes that should be there are; 0 while another does. More
+        than 0 needs `ended`."""
         with self._lock:
-            if self._starting:
-                return 0
-            self._starting = True
-            return max(0, self.wanted - self._in_use)
+            missing = 0 if self._starting else max(0, self.wanted - self._in_use)
+            self._starting = self._starting or missing > 0
+            return missing
 
     def ended(self) -> None:
         """They were opened and closed again."""

@@ -140,4 +140,4 @@ def end(
     values: Mapping[str, Any] | None = None,
 ) -> tuple[Ending, Run]:
     """One run on a bench of its own."""
-    return Bench(folder, engine).run(text, values, **(limits or {}))
+    return Bench(folder, engine, memory={}).run(text, values, **(limits or {}))

@@ -78,14 +78,6 @@ def test_after_a_few_no_further_call_is_made_and_it_is_said(bench: Bench, calls:
     assert (name, "4 of at most 4 calls" in lacks) == ("calls", True)
 
 
-def test_a_task_may_go_on_without_the_device(bench: Bench) -> None:
-    body = "try:\n    ctx.device('lamp').read()\nexcept TimeoutError:\n    return {'late': True}"
-
-    ending, _ = bench.run(source(body), time=0.05)
-
-    assert ending.status in (Status.TIMEOUT, Status.SUCCESS)  # what is left of its time decides
-
-
 def test_a_thinner_wall_is_said() -> None:
     class Thin(Sandbox):
         degraded = "bwrap does not work here"  # type: ignore[assignment]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,8 @@ pytest.importorskip("pydantic_monty")
 from edge.clock import SystemClock
 from edge.runs.calls import Calls
 from edge.runs.sandbox.engine import Sandbox
-from edge.runs.sandbox.pool import Bounds, Pool
+from edge.runs.sandbox.pool import Pool
+from edge.runs.sandbox.stopped import Bounds
 from edge.runs.sandbox.warmth import Warmth
 from edge.telemetry import Histogram
 from tests.unit.runs.sandbox.attacks import source
@@ -101,14 +101,6 @@ class Beside(Calls):
     def beside(self, job: object) -> None:
         job()  # type: ignore[operator]
         self.done += 1
-
-
-@pytest.fixture
-def engine() -> Iterator[Sandbox]:
-    made: list[Sandbox] = []
-    yield made  # type: ignore[misc]
-    for engine in made:
-        engine.close()
 
 
 def ran(folder: Path, calls: Calls, cold: Histogram, times: int) -> list[float]:
