@@ -58,23 +58,52 @@ class Sandbox:
         file, function = find_file(name, settings.run, folder)
         try:
             source = read(file.read_bytes(), function)
-            mistakes = self.mistakes(source)
-        except (BadSource, Stopped, OSError) as error:
+        except (BadSource, OSError) as error:
             raise TaskLoadError(f"tasks.{name}: {file}: {error}") from error
-        if mistakes:
-            shown = "\n".join(f"tasks.{name}: {file}:{line}: {message}" for line, message in mistakes[:_MISTAKES])
-            raise TaskLoadError(shown)
+        if wrong := self._judged(f"tasks.{name}: {file}", source):
+            raise TaskLoadError(wrong)
         check = checked(source.annotation)
         room, classes = settings.limits.output, source.classes
         return Program(source, lambda result: check(plain(result, room, classes)), str(file), source.raw)
 
+    def load_source(self, name: str, source: bytes, settings: TaskSettings, output: Any = None) -> Program:
+        """The program of a source that is in no file, whose types were checked when it came; `output` is the type of
+        its results as JSON, None where the source says it itself. Raises `TaskLoadError`."""
+        file = f"{name}.py"
+        try:
+            parsed = read(source, None)
+        except BadSource as error:
+            raise TaskLoadError(f"{file}: {error}") from error
+        self._open()
+        check = checked(parsed.annotation if output is None else output)
+        room, classes = settings.limits.output, parsed.classes if output is None else None
+        return Program(parsed, lambda result: check(plain(result, room, classes)), file, parsed.raw)
+
+    def types(self, name: str, source: bytes) -> str:
+        """What is wrong with the types of a source that is in no file, a line each; empty when nothing is. Raises
+        `TaskLoadError` where there is no sandbox."""
+        try:
+            return self._judged(f"{name}.py", read(source, None))
+        except BadSource as error:
+            return f"{name}.py: {error}"
+
+    def _judged(self, where: str, source: Source) -> str:
+        try:
+            mistakes = self.mistakes(source)[:_MISTAKES]
+        except Stopped as stopped:
+            return f"{where}: its types cannot be checked: {stopped}"
+        return "\n".join(f"{where}:{line}: {message}" for line, message in mistakes)
+
     def mistakes(self, source: Source) -> list[Mistake]:
         """What is wrong with its types. Raises `TaskLoadError` where there is no sandbox, and `Stopped`."""
+        return self._open().mistakes(source.written)
+
+    def _open(self) -> Pool:
         if self._pool is None:
             self._pool = self._start()
             if self._pool.degraded:
                 log.warning("%s", self._pool.degraded, extra={"action": "sandbox_degraded"})
-        return self._pool.mistakes(source.written)
+        return self._pool
 
     def run(self, run: Run, ctx: Context) -> Ending:
         """Run it in a fresh session, for what remains of its time limit."""

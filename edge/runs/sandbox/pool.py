@@ -69,7 +69,7 @@ class Mistake(NamedTuple):
     message: str
 
 
-_CHECKING = Bounds(5.0, 100_000_000, 100)
+CHECKING = Bounds(5.0, 100_000_000, 100)  # what checking the types of one file may take
 
 
 class _Prints:
@@ -209,7 +209,7 @@ class Pool:
         """What the type checker says of a task's file, knowing `edge`; nothing of the file runs. Raises `Stopped`."""
         modules = {"edge": self._edge}
         checking: Options = {"type_check": True, "type_check_format": "jsonlines", "external_modules": modules}
-        with self._session(_CHECKING, _unheard, checking) as turn:
+        with self._session(CHECKING, _unheard, checking) as turn:
             try:
                 # A name that is not there makes every file wrong, and a wrong one is not run.
                 turn.session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=turn.prints)

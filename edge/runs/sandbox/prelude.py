@@ -109,10 +109,10 @@ def _parts(known: Collection[str], data: Collection[str]) -> Iterator[str]:
     for word, (name, calls) in _HELD.items():
         if word in known:
             yield f"class {name}:\n    pass\n{_methods(calls, known)}"
-    yield "class _EdgeContext:\n    def __init__(self):\n        pass\n"
-    yield from (f"        self.{name} = _edge_{name}\n" for name in data)
-    yield from (f"        self.{word} = {name}()\n" for word, (name, _) in _HELD.items() if word in known)
-    yield _methods(_CONTEXT, known)
+    given = [f"        self.{name} = _edge_{name}\n" for name in data]
+    given += [f"        self.{word} = {name}()\n" for word, (name, _) in _HELD.items() if word in known]
+    made = ["    def __init__(self):\n", *given] if given else []
+    yield "class _EdgeContext:\n" + ("".join(made) + _methods(_CONTEXT, known) or "    pass\n")
 
 
 def _methods(calls: dict[str, _Call], known: Collection[str]) -> str:

@@ -12,16 +12,16 @@ _DEEPEST = 32
 _LARGEST = 1 << 63
 
 
-def plain(value: Any, room: int, classes: Mapping[str, type]) -> Any:
+def plain(value: Any, room: int, classes: Mapping[str, type] | None) -> Any:
     """Lists, dicts, scalars and instances of `classes`, of at most `room` bytes as JSON, about. Raises ValueError for
-    anything else."""
+    anything else. Without `classes` an instance is a dict of its fields."""
     return _Walk(room, classes).copy(value, 0)
 
 
 class _Walk:
-    def __init__(self, room: int, classes: Mapping[str, type]) -> None:
+    def __init__(self, room: int, classes: Mapping[str, type] | None) -> None:
         self._room = self._left = room
-        self._classes = dict(classes)
+        self._classes = None if classes is None else dict(classes)
 
     def copy(self, value: Any, depth: int) -> Any:
         self._spend(1)
@@ -52,10 +52,13 @@ class _Walk:
         )
 
     def _instance(self, value: Any, depth: int) -> Any:
+        fields = {self._key(key): self.copy(item, depth) for key, item in value.attributes.items()}
+        if self._classes is None:
+            return fields
         if value.name not in self._classes:
             self._classes[value.name] = mirror(value.name, {})
         made: Any = object.__new__(self._classes[value.name])
-        made.__dict__.update({self._key(key): self.copy(item, depth) for key, item in value.attributes.items()})
+        made.__dict__.update(fields)
         return made
 
     def _key(self, key: Any) -> str:
