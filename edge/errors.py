@@ -9,6 +9,7 @@
     |  |- RunTimeout      the time limit was reached
     |  `- RunCancelled    the runtime is stopping, or the run was replaced
     |- TaskLoadError      the file or function of a task cannot be used
+    |- SnapshotRefused    a saved sandbox session is not what this gateway can or may go on from
     |- LinkError          a broker or server refused us for good: wrong password, unknown host key
     |- PayloadError       a message cannot become an event; `reason` is the counter's label
     `- RuntimeUnreachable no runtime answers on the control socket
@@ -76,6 +77,10 @@ class RunCancelled(TaskError):
 
 class TaskLoadError(EdgeError, ImportError):
     """The file or the function that `run:` names cannot be used."""
+
+
+class SnapshotRefused(EdgeError, ValueError):
+    """A saved session of the sandbox is of another run or version, or was changed; its run can only start anew."""
 
 
 class LinkError(EdgeError, ConnectionError):

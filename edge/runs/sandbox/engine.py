@@ -10,7 +10,7 @@ from typing import Any
 
 from edge.config.tasks import TaskSettings
 from edge.context import Context
-from edge.errors import RunCancelled, RunTimeout, TaskLoadError
+from edge.errors import RunCancelled, RunTimeout, SnapshotRefused, TaskLoadError
 from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.calls import DIRECT, Calls
@@ -20,7 +20,7 @@ from edge.runs.run import Cause, Ending, Run, cause_of, returned
 from edge.runs.sandbox.pool import Mistake, Pool, Start
 from edge.runs.sandbox.result import plain
 from edge.runs.sandbox.schema import BadSource
-from edge.runs.sandbox.snapshot import Keeper, SnapshotRefused, Snapshots, fingerprint
+from edge.runs.sandbox.snapshot import Keeper, Snapshots, fingerprint
 from edge.runs.sandbox.source import Source, read
 from edge.runs.sandbox.stopped import Bounds, Stopped
 from edge.telemetry import Histogram

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from edge import errors
-from edge.errors import LimitExceeded
+from edge.errors import LimitExceeded, SnapshotRefused
 from edge.model import Record, RecordClass, RecordKind
 from edge.runs.bridge import METHODS, Bridge
 from edge.runs.limits import Usage
@@ -27,7 +27,7 @@ from edge.runs.run import Run
 
 log = logging.getLogger(__name__)
 
-LARGEST = 512_000  # bytes of one snapshot
+LARGEST = 256_000  # bytes of one snapshot
 
 _TOLD: dict[str, type[BaseException]] = {
     error.__name__: error
@@ -45,10 +45,6 @@ class Snapshots(Protocol):
     def load_snapshot(self, run_id: str) -> bytes | None:
         """The one kept last, None where there is none. Raises ValueError for one that is not as it was written."""
         ...
-
-
-class SnapshotRefused(ValueError):
-    """What was kept is not what this run may go on from; says why."""
 
 
 class Answer(NamedTuple):

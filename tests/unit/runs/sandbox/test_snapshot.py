@@ -240,7 +240,7 @@ def test_a_state_that_is_too_large_to_keep_fails_the_run(bench: Bench) -> None:
 
     assert ending.error is not None
     assert ending.error["type"] == "LimitExceeded"
-    assert "at most 512000 are kept" in ending.error["message"]
+    assert "at most 256000 are kept" in ending.error["message"]
 
 
 def test_a_disk_that_refuses_fails_the_run_in_words_of_ours(
