@@ -13,6 +13,7 @@ are in their safe state before their wires are given back.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ from typing import Any
 
 from edge.clock import iso
 from edge.config import Config
+from edge.config.units import show_duration
 from edge.desk import Desk
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
@@ -33,7 +35,7 @@ from edge.links.calendar import Schedule
 from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
 from edge.parts import Part, until
-from edge.pipeline import SLOTS, Pipeline
+from edge.pipeline import Pipeline
 from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
@@ -126,6 +128,7 @@ class Runtime:
             around=self._surround(),
             tally=self.tally,
             telemetry=self.telemetry,
+            runs=self.config.runs,
         )
 
     def _surround(self) -> Surroundings:
@@ -135,6 +138,7 @@ class Runtime:
             matches=covers,
             devices=self.instruments.handles,
             readings=self._last_values,
+            random=self.outside.random.random,
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:
@@ -245,7 +249,7 @@ class Runtime:
     def wait(self, timeout: float) -> bool:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
         self.calendar.watch_clock()
-        if self.pipeline.stuck >= SLOTS:
+        if self.pipeline.stuck >= self.config.runs.at_once:
             self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
         with self._ended:
             return self._ended.wait_for(lambda: self._failed is not None, timeout)
@@ -318,13 +322,13 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._core_parts()]
+        return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._task_parts(), *self._core_parts()]
 
     def _core_parts(self) -> Iterator[dict[str, Any]]:
         faults = self.journal.stats()["degraded"]
         yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
         stuck = self.pipeline.stuck
-        error = f"{stuck} of {SLOTS} slots are held by runs that do not return" if stuck else ""
+        error = f"{stuck} of {self.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
         yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
         used = {task.settings.engine for task in self.tasks.values()}
         for name, lacks in lacking(self.engines, used, self.calls).items():
@@ -351,6 +355,13 @@ class Runtime:
     def _device_parts(self) -> Iterator[dict[str, Any]]:
         for name, state in self.instruments.states():
             yield _part(name, "device", state.state, state.since, state.last_error or "")
+
+    def _task_parts(self) -> Iterator[dict[str, Any]]:
+        wall, now = self.clock.wall(), self.clock.monotonic()
+        for name, state, reason, since, again in self.pipeline.broken():
+            left = f"in {show_duration(math.ceil(again - now))}" if again > now else "now"
+            error = f"left alone, {reason}; one run may try {left}, or `edge tasks reset {name}`"
+            yield _part(name, "task", state.value, wall - (now - since), error)
 
     def degraded(self) -> list[str]:
         """What does not work as configured, one sentence each; empty when all is well."""

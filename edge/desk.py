@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from edge.clock import Clock, iso
+from edge.config.tasks import shown
 from edge.devices import Handle, find
 from edge.errors import EdgeError
 from edge.ids import Minter
@@ -21,6 +22,7 @@ from edge.ingest.tally import Tally
 from edge.instruments import Instruments
 from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
+from edge.pipeline import Pipeline
 from edge.runs.load import Task
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
@@ -37,6 +39,7 @@ class Gateway(Protocol):
     journal: Journal
     instruments: Instruments
     traffic: Traffic
+    pipeline: Pipeline
     tasks: dict[str, Task]
 
     def status(self) -> list[dict[str, Any]]: ...
@@ -104,35 +107,44 @@ class Desk:
     # -- tasks ------------------------------------------------------------------------------------------------------
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Every task: what starts it, what it may do, how its runs ended."""
+        """Every task: what starts it, what it may do, how its runs ended, and `blocked`: why its breaker is not
+        closed."""
         counts: dict[str, dict[str, int]] = {}
         for labels, number in self._runtime.telemetry.counts("edge_runs_total").items():
             label = dict(labels)
             if number:
                 counts.setdefault(label["task"], {})[label["status"]] = number
+        blocked = {one.task: f"{one.state}: {one.reason}" for one in self._runtime.pipeline.broken()}
         return [
             {
                 "name": name,
                 "run": task.settings.run or name,
                 "file": task.program.file,
                 "counts": counts.get(name, {}),
-                **task.settings.model_dump(
-                    mode="json",
-                    by_alias=True,
-                    exclude_none=True,
-                    include={"engine", "when", "grant", "limits", "mode", "cooldown", "klass"},
-                ),
+                "blocked": blocked.get(name),
+                **shown(task.settings),
             }
             for name, task in self._runtime.tasks.items()
         ]
 
-    def fire(self, task: str, values: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
-        """Run one task now, past its trigger, for an event with these values; returns the outcome's envelope once it
-        is durable. Raises `NotFired`."""
+    def reset(self, task: str) -> dict[str, Any]:
+        """Close the task's breaker, if it is not closed, and let what waits for it run."""
+        if self._runtime.tasks[self._known(task)].settings.breaker is None:
+            raise EdgeError(f"{task} is never left alone: tasks.{task} has no breaker")
+        self._runtime.pipeline.reset(task)
+        return {"task": task}
+
+    def _known(self, task: str) -> str:
         if task not in self._runtime.tasks:
             near = difflib.get_close_matches(task, self._runtime.tasks, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(self._runtime.tasks) or 'none'}"
             raise UnknownTask(f"no task called {task!r}; {hint}")
+        return task
+
+    def fire(self, task: str, values: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
+        """Run one task now, past its trigger, for an event with these values; returns the outcome's envelope once it
+        is durable. Raises `NotFired`."""
+        self._known(task)
         answered = threading.Event()
         answers: list[tuple[bytes | None, str]] = []
 

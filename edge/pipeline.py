@@ -5,72 +5,38 @@ Owns no thread. Production puts threads around it (`edge.runs.crew`, made in app
 Invariants
 - What one incoming message matched becomes durable in one frame; only that frame's durability settles the message.
 - A run without grants happens at once and its frame holds the outcome. Any other run is promised first: its
-  `accepted` record is durable before it starts.
+  `accepted` record is durable before it starts (`edge.runs.promised` has it from there).
 - One thread at a time leads (`step`). A run that outlasts `patience` keeps its thread, and the lead moves on: its
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
-- A run whose outcome is written is over, whatever its thread still does. A thread that never returns keeps a slot.
+- What goes on beside the lead, and what is over while its thread is not, is `edge.runs.beside`'s.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
 
+from edge.config.tasks import RunsSection
 from edge.errors import PayloadError
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
-from edge.model import Delivery, Event, Fired, Incoming, Record, RecordClass, Start, Status, Stored
+from edge.model import Fired, Incoming
 from edge.runs.admission import PARKED, Admission
+from edge.runs.beside import Beside
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
+from edge.runs.gates.gate import Broken, Gate, Gates
 from edge.runs.load import Task
-from edge.runs.run import Dispatch, Ending, Promise, Run, too_late
+from edge.runs.needs import Journal, Triggers
+from edge.runs.promised import Promised
+from edge.runs.run import Dispatch, Ending, Run, too_late
+from edge.runs.seal import Seal
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 
-log = logging.getLogger(__name__)
-
 PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
-SLOTS = 4  # runs that may go on beside the lead; as many stuck ones ask for a restart
-
-
-class Ticket(Protocol):
-    @property
-    def due(self) -> int:
-        """The receipt is good when the journal's `durable` reaches this."""
-
-
-class Journal(Protocol):
-    """What the pipeline needs of the journal. Any thread."""
-
-    @property
-    def durable(self) -> int: ...
-
-    @property
-    def stalled(self) -> bool:
-        """The disk refuses, and as much waits in memory as may."""
-
-    def takes(self, klass: RecordClass) -> bool:
-        """Whether a run of that class may be begun. `on_durable` is called when it turns true."""
-
-    def append(self, records: Sequence[Record], delivery: Delivery | None = None) -> Ticket: ...
-
-    def unfinished(self) -> Iterable[Stored]: ...
-
-
-class Triggers(Protocol):
-    """What the pipeline needs of the triggers. Only the leading thread calls."""
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    def match(self, event: Event) -> tuple[Sequence[Start], str | None]: ...
-
-    def due(self) -> Sequence[Start]: ...
 
 
 class Pipeline:
@@ -88,34 +54,29 @@ class Pipeline:
         around: Surroundings,
         tally: Tally,
         telemetry: Telemetry,
+        runs: RunsSection,
     ) -> None:
-        self._edge_id = edge_id
         self._inbox = inbox
         self._triggers = triggers
         self._journal = journal
         self._around = around
-        self._clock = around.clock
+        self._clock = clock = around.clock
         self._tally = tally
-        self._admission = Admission(tasks, takes=journal.takes, clock=around.clock, mint=around.mint)
-        self._gates = self._admission.gates
-        self._ready: deque[Run] = deque()  # promised, durable, to be started by the leader
+        self._edge_id = edge_id
+        self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
+        self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
+        self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
+        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, clock=clock, wake=inbox.wake)
+        self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
+        self._ready = promised.ready
+        self._lock = promised.lock
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
-        self._lock = threading.Lock()  # everything that leader, watchdog and runs beside share
         self._release_lock = threading.Lock()
         self._leading: tuple[Run, Dispatch | None] | None = None
-        self._answers: dict[str, Callable[[bytes | None, str], None]] = {}
-        self._beside: set[Run] = set()
-        self._stuck: set[Run] = set()
         self.promote: Callable[[], None] = lambda: None
         """Called by the watchdog when the lead must move to another thread."""
         self.watching: Callable[[], None] = lambda: None
         """Called when a run begins: there is something to watch."""
-        self._runs = telemetry.histogram("edge_run_seconds")
-        self._ended = {
-            (name, status): telemetry.counter("edge_runs_total", task=name, status=status.value)
-            for name in tasks
-            for status in Status
-        }
 
     # -- the leading thread ---------------------------------------------------------------------------------------
 
@@ -123,13 +84,15 @@ class Pipeline:
         """Do one thing that is due; False when there was nothing. Raises `HandedOver` where the lead was lost."""
         if self._journal.stalled:
             return False
-        if self._ready and self.slots_free:
-            self._start_promised(self._ready.popleft())
+        if self._ready.runs and self._beside.free:
+            self._start_promised(self._ready.pop())
             return True
         if (freed := self._admission.freed()) is not None:
             self._begin(*freed)
             return True
         now = self._clock.monotonic()
+        if self._promised.due(now):
+            return True
         due = self._triggers.deadline
         if due is not None and due <= now:
             for start in self._triggers.due():
@@ -146,8 +109,8 @@ class Pipeline:
     @property
     def deadline(self) -> float | None:
         """Monotonic time of the next thing that time alone makes due."""
-        times = [time for time in (self._triggers.deadline, self._admission.deadline) if time is not None]
-        return None if self._journal.stalled else min(times, default=None)
+        times = (self._triggers.deadline, self._admission.deadline, self._promised.deadline)
+        return None if self._journal.stalled else min((time for time in times if time is not None), default=None)
 
     @property
     def held_up(self) -> bool:
@@ -194,35 +157,45 @@ class Pipeline:
         if not self._admission.fits(runs):
             fired.answer(None, "the journal is full and takes no more outcomes of its class until some are delivered")
             return
-        self._answers[runs[0].id] = fired.answer
+        self._seal.answers[runs[0].id] = fired.answer
         self._begin(fired, runs)
 
     def _begin(self, incoming: Incoming | None, runs: deque[Run]) -> None:
         dispatch = Dispatch(incoming, runs)
         while runs:
             run = runs.popleft()
-            if run.task.direct and self.slots_free and not self._gates[run.task.name].pending:
-                dispatch.records.append(self._seal(run, self._execute(run, dispatch)))
+            gate = self._gates[run.task.name]
+            if gate.pending and run.task.settings.mode == "restart":
+                for older in tuple(gate.pending.values()):
+                    dispatch.records += self._beside.replace(older)
+            if run.task.direct and self._beside.free and not gate.pending and self._lets(gate, run):
+                ending = self._execute(run, dispatch)
+                dispatch.records.append(self._seal.seal(run, ending))
+                if gate.breaker is not None:
+                    with self._lock:
+                        self._promised.judge(run, ending.status)
             else:
                 self._promise(run, dispatch)
         self._append(dispatch)
 
+    def _lets(self, gate: Gate, run: Run) -> bool:
+        if gate.breaker is None:
+            return True
+        with self._lock:
+            return gate.breaker.lets(run.id, self._clock.monotonic())
+
     def _promise(self, run: Run, dispatch: Dispatch) -> None:
         with self._lock:
-            self._gates[run.task.name].pending += 1
-        dispatch.records.append(run.accepted())
+            dispatch.records.append(self._promised.promise(run))
         dispatch.promised.append(run)
 
     def _start_promised(self, run: Run) -> None:
-        gate = self._gates[run.task.name]
-        with self._lock:
-            if not gate.free:
-                gate.waiting.append(run)
-                return
+        if not self._promised.begin(run):
+            return
         ending = self._execute(run, None)
         with self._lock:
             run.end()
-            self._write(run, ending)
+            self._promised.conclude(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
         run.started = self._clock.monotonic()
@@ -235,18 +208,8 @@ class Pipeline:
         if run.detach():
             self._leading = None
             return ending
-        self._finish_beside(run, ending)
+        self._beside.finish(run, ending)
         raise HandedOver
-
-    def _seal(self, run: Run, ending: Ending) -> Record:
-        self._ended[run.task.name, ending.status].add()
-        self._runs.observe(self._clock.monotonic() - run.started)
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
-        record = run.outcome(ending, self._clock, self._edge_id)
-        if self._answers and run.id in self._answers:
-            self._answers.pop(run.id)(record.body, "")
-        return record
 
     def _append(self, dispatch: Dispatch) -> None:
         if not dispatch.records:
@@ -258,20 +221,9 @@ class Pipeline:
         if durable >= due:  # the writer was faster than this line
             self.on_durable(durable)
 
-    def _write(self, run: Run, ending: Ending) -> None:
-        """The outcome of a promised run, with what it published; under the lock."""
-        records = [self._seal(run, ending)]
-        if ending.status in (Status.SUCCESS, Status.PARTIAL):
-            records += run.publishes
-        self._journal.append(records)
-        gate = self._gates[run.task.name]
-        gate.pending -= 1
-        if gate.waiting and gate.free:
-            self._ready.append(gate.waiting.popleft())
-
     def _record_refusals(self, *, all: bool) -> None:
         for run, ending in self._admission.refused(all=all):
-            self._journal.append([self._seal(run, ending)])
+            self._journal.append([self._seal.seal(run, ending)])
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 
@@ -284,8 +236,10 @@ class Pipeline:
                 if incoming is not None:
                     incoming.settle()
                 if runs:
-                    self._ready.extend(runs)
                     promised = True
+                for run in runs:
+                    if not run.over:
+                        self._ready.push(run)
         if promised or self._admission.held or self._inbox:
             self._inbox.wake()
 
@@ -297,21 +251,16 @@ class Pipeline:
         now = self._clock.monotonic()
         if leading is not None and now - leading[0].started > PATIENCE:
             self._hand_over(*leading)
-        for run in tuple(self._beside):
-            if now > run.deadline:
-                self._time_out(run)
+        self._beside.end_overdue(now)
         return leading is not None or bool(self._beside)
 
     def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
         with self._lock:
             if not run.detach():
                 return  # it ended in time after all
-            gate = self._gates[run.task.name]
-            gate.running += 1
-            self._beside.add(run)
+            self._beside.enter(run)
             if dispatch is not None:
-                gate.pending += 1
-                dispatch.records.append(run.accepted())
+                dispatch.records.append(self._promised.promise(run))
         # Until `promote` nobody leads: the dispatch is this thread's to complete.
         if dispatch is not None:
             for rest in dispatch.runs:
@@ -320,74 +269,37 @@ class Pipeline:
         self._leading = None
         self.promote()
 
-    def _time_out(self, run: Run) -> None:
-        with self._lock:
-            if not run.end():
-                return
-            self._beside.discard(run)
-            self._stuck.add(run)
-            self._gates[run.task.name].running -= 1
-            self._write(run, too_late(run))
-        self._inbox.wake()
-
-    # -- a run that goes on beside the lead ------------------------------------------------------------------------
-
-    def _finish_beside(self, run: Run, ending: Ending) -> None:
-        with self._lock:
-            self._beside.discard(run)
-            self._stuck.discard(run)
-            if run.end():
-                self._gates[run.task.name].running -= 1
-                self._write(run, ending)
-        self._inbox.wake()
-
     # -- start, stop and what others may ask ------------------------------------------------------------------------
 
     def recover(self) -> int:
         """Before the first step: promised runs of the last boot start again under their ids. Returns how many."""
-        count = 0
-        for stored in self._journal.unfinished():
-            promise = Promise.read(stored, self._clock.monotonic())
-            gate = self._gates.get(promise.task)
-            if gate is None:
-                self._journal.append([promise.abandoned(self._clock, self._edge_id)])
-                continue
-            gate.pending += 1
-            self._ready.append(Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True))
-            count += 1
-        return count
+        return self._promised.recover(self._journal.unfinished(), self._edge_id)
 
-    def cancel(self, grace_over: bool) -> None:
+    def cancel(self, *, grace_over: bool) -> None:
         """Tell runs beside the lead to end; with `grace_over` write `cancelled` for those that did not."""
-        for run in tuple(self._beside):
-            run.cancelled = True
-            if grace_over:
-                self._give_up(run)
+        self._beside.cancel(grace_over=grace_over)
         if grace_over:
             self._record_refusals(all=True)
 
-    def _give_up(self, run: Run) -> None:
-        error = {"type": "RunCancelled", "message": "the runtime stopped while it ran", "where": run.task.program.file}
+    def reset(self, task: str) -> None:
+        """Close the breaker of a task; what it held back goes on. Any thread. Raises KeyError."""
         with self._lock:
-            if run.end():
-                self._beside.discard(run)
-                self._gates[run.task.name].running -= 1
-                self._write(run, Ending(Status.CANCELLED, error=error))
+            self._promised.reset(self._gates[task])
+        self._inbox.wake()
 
-    @property
-    def slots_free(self) -> bool:
-        """Whether another run may begin."""
-        return len(self._beside) + len(self._stuck) < SLOTS
+    def broken(self) -> Iterator[Broken]:
+        """Every task whose breaker is not closed. Any thread."""
+        return self._gates.broken()
 
     @property
     def stuck(self) -> int:
-        """Threads that did not return from a run that is over."""
-        return len(self._stuck)
+        """Threads that did not return although the time of their runs is over. Any thread."""
+        return self._beside.stuck
 
     @property
     def idle(self) -> bool:
-        """Nothing taken in is unfinished, except stuck threads and what the journal does not take: that was not
-        acknowledged and comes again."""
+        """Nothing taken in is unfinished, except stuck threads, runs that wait for a time, which stay promised, and
+        what the journal does not take: that was not acknowledged and comes again."""
         if self._beside or self._leading:
             return False
-        return self.held_up or not (self._inbox or self._ready or self._awaiting)
+        return self.held_up or not (self._inbox or self._ready.runs or self._awaiting)

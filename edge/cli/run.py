@@ -99,6 +99,7 @@ def verbs(runtime: Runtime) -> Verbs:
         "status": status,
         "devices": desk.devices,
         "tasks": desk.tasks,
+        "tasks_reset": desk.reset,
         "read": desk.read,
         "set": set_,
         "fire": fire,

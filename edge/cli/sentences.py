@@ -72,6 +72,8 @@ def spends(limits: Limits) -> str:
         text += f"; {count(limits.per_minute, 'run')} a minute"
     if limits.per_hour is not None:
         text += f"; {count(limits.per_hour, 'run')} an hour"
+    if limits.burst is not None:
+        text += f", {limits.burst} of them back to back"
     return text
 
 

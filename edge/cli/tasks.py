@@ -1,4 +1,4 @@
-"""`edge tasks`, `tasks show` and `fire`: micro-apps, what starts them, and all they may touch."""
+"""`edge tasks`, `tasks show`, `tasks reset` and `fire`: micro-apps, what starts them, and all they may touch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.cli.gateway import Gateway
 from edge.cli.output import columns, note, paint, say, say_json
 from edge.cli.sentences import may, spends, when
 from edge.config.report import did_you_mean, listed
-from edge.config.tasks import TaskSettings
+from edge.config.tasks import TaskSettings, shown
 from edge.config.units import parse_duration
 from edge.errors import RuntimeUnreachable
 
@@ -22,7 +22,7 @@ def tasks(words: list[str]) -> int:
     options = (
         Arguments("tasks", "Micro-apps: what starts them and how their runs ended.", examples=("tasks", "tasks --json"))
         .with_config()
-        .with_json("a list of {name, run, engine, when, grant, limits, mode, counts}")
+        .with_json("a list of {name, run, engine, when, grant, limits, mode, counts, blocked}")
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -34,7 +34,7 @@ def tasks(words: list[str]) -> int:
     else:
         settings = gateway.config.tasks
         rows = [
-            (one["name"], f"runs {when(settings[one['name']])}", _counts(one.get("counts") or {}))
+            (one["name"], f"runs {when(settings[one['name']])}", _so_far(one))
             for one in found
             if one["name"] in settings
         ]
@@ -65,9 +65,30 @@ def show(words: list[str]) -> int:
         ("limits", spends(settings.limits)),
         ("outcomes", f"kept as {settings.klass}"),
     ]
-    if found is not None and found.get("counts"):
-        rows.append(("so far", _counts(found["counts"])))
+    if found is not None and ("counts" in found):
+        rows.append(("so far", _so_far(found)))
     say(columns(rows))
+    return FINE
+
+
+def reset(words: list[str]) -> int:
+    """Exit 3 where no runtime runs: a breaker does not outlive it."""
+    arguments = Arguments(
+        "tasks reset",
+        "Close the breaker of a micro-app that was left alone because it kept failing: what waits for it runs now.",
+        examples=("tasks reset overheat",),
+    )
+    arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
+    options = arguments.with_config().with_json("{task}").parse_args(words)
+    gateway = Gateway(options.config)
+    try:
+        done = gateway.ask("tasks_reset", task=options.name)
+    except RuntimeUnreachable as error:
+        raise Stop(str(error), DEGRADED) from error
+    if options.json:
+        say_json(done)
+    else:
+        say(f"the breaker of {options.name} is closed")
     return FINE
 
 
@@ -146,17 +167,15 @@ def _tasks(gateway: Gateway) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = gateway.ask("tasks")
     except RuntimeUnreachable:
-        shown = {"engine", "when", "grant", "limits", "mode", "cooldown", "klass"}
         return [
-            {
-                "name": name,
-                "run": settings.run or name,
-                **settings.model_dump(mode="json", by_alias=True, exclude_none=True, include=shown),
-            }
+            {"name": name, "run": settings.run or name, **shown(settings)}
             for name, settings in gateway.config.tasks.items()
         ]
     return found
 
 
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {status}" for status, number in counts.items() if number) or "none yet"
+def _so_far(one: dict[str, Any]) -> str:
+    """`12 success, 3 timeout; open: 3 timeouts in a row`."""
+    counts: dict[str, int] = one.get("counts") or {}
+    text = ", ".join(f"{number} {status}" for status, number in counts.items() if number) or "none yet"
+    return f"{text}; {paint(one['blocked'], 'yellow')}" if one.get("blocked") else text

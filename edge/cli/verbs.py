@@ -30,6 +30,7 @@ VERBS = {
     "outputs safe": Verb("edge.cli.devices:safe", "put every output into its safe state"),
     "tasks": Verb("edge.cli.tasks:tasks", "micro-apps: what starts them and how their runs ended"),
     "tasks show": Verb("edge.cli.tasks:show", "one micro-app: trigger, limits, and all it may touch"),
+    "tasks reset": Verb("edge.cli.tasks:reset", "close the breaker of a micro-app that was left alone"),
     "fire": Verb("edge.cli.tasks:fire", "run one micro-app now, with an event made by hand"),
     "journal stats": Verb("edge.cli.journal:stats", "accepted, delivered, pending, dropped; does it add up"),
     "journal list": Verb("edge.cli.journal:list_", "outcomes in the journal, oldest first"),

@@ -24,6 +24,7 @@ from edge.config.rules import (
     check_devices,
     check_encryption,
     check_journal,
+    check_limits,
     check_links,
     check_programs,
     check_triggers,
@@ -113,10 +114,21 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
         cron=cron,
         simulated=simulated,
     )
-    for rule in (check_devices, check_triggers, check_programs, check_links, check_journal, check_encryption):
+    for rule in _RULES:
         rule(survey)
     # Once more: the rules turned the durations among the drivers' options into seconds.
     return None if report.problems else Config.model_validate(data, context=context)
+
+
+_RULES = (
+    check_devices,
+    check_triggers,
+    check_programs,
+    check_limits,
+    check_links,
+    check_journal,
+    check_encryption,
+)
 
 
 def _id(data: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ class Limits(Section):
         default=None, description="runs an hour; further ones are rejected"
     )
     burst: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="how many of these may come at once; default: all of them"
+        default=None, description="how many of these may come back to back; further ones spread; default: all of them"
     )
 
 
@@ -93,11 +93,11 @@ class Retries(Section):
 class Breaker(Section):
     """`breaker:` when a task that keeps failing is left alone for a while."""
 
-    timeouts: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=3, description="opens after so many timeouts in a row"
+    timeouts: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=3, description="opens after so many timeouts in a row; 0: not for that"
     )
-    failures: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        default=50, description="opens when this part of the last `of` runs failed, in percent"
+    failures: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=50, description="opens when this part of the last `of` runs failed, in percent; 0: not for that"
     )
     of: Annotated[int, Field(ge=1, le=1000)] = Field(default=20, description="how many runs `failures` looks at")
     pause: LongerThanZero = Field(
@@ -162,6 +162,17 @@ class TaskSettings(Section):
     klass: Literal["telemetry", "alarm"] = Field(
         default="telemetry", alias="class", description="what its outcomes are worth when space runs out"
     )
+
+
+_SHOWN = {
+    "engine", "when", "grant", "limits", "mode", "max_runs", "queue", "priority", "retries", "breaker", "on_crash",
+    "cooldown", "klass",
+}  # fmt: skip
+
+
+def shown(settings: TaskSettings) -> dict[str, Any]:
+    """What `edge tasks --json` shows of a task's settings: all but what is not set."""
+    return settings.model_dump(mode="json", by_alias=True, exclude_none=True, include=_SHOWN)
 
 
 class RunsSection(Section):

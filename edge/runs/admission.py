@@ -10,14 +10,14 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import orjson
 
 from edge.clock import Clock
 from edge.model import MAX_HOPS, Event, Incoming, RecordClass, Start, Status
-from edge.runs.gates import Gate, Refusals
-from edge.runs.load import Task
+from edge.runs.gates.gate import Gates
+from edge.runs.gates.refusals import Refusals
 from edge.runs.run import Ending, Run
 
 PARKED = 1000  # more than most brokers send unacknowledged
@@ -26,13 +26,13 @@ _CLASSES = (RecordClass.TELEMETRY, RecordClass.ALARM)
 
 
 class Admission:
-    """Belongs to the leading thread, except `gates`, which the pipeline's lock guards. `takes`: whether the journal has
-    room for outcomes of a class; `mint` gives ids."""
+    """Belongs to the leading thread. `takes`: whether the journal has room for outcomes of a class; `mint` gives
+    ids."""
 
     def __init__(
-        self, tasks: Mapping[str, Task], *, takes: Callable[[RecordClass], bool], clock: Clock, mint: Callable[[], str]
+        self, gates: Gates, *, takes: Callable[[RecordClass], bool], clock: Clock, mint: Callable[[], str]
     ) -> None:
-        self.gates = {name: Gate(task) for name, task in tasks.items()}
+        self._gates = gates
         self._takes = takes
         self._clock = clock
         self._mint = mint
@@ -43,10 +43,10 @@ class Admission:
         """The runs that the limits of their tasks let begin; the others are refused."""
         runs: deque[Run] = deque()
         event_json = orjson.dumps(event.data())
-        now = self._clock.monotonic()
+        now, crowded = self._clock.monotonic(), self._gates.crowded
         for start in starts:
-            gate = self.gates[start.task]
-            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now)
+            gate = self._gates[start.task]
+            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now, crowded=crowded)
             if reason is not None:
                 self._refusals.add(start.task, reason, event)
             else:
@@ -88,8 +88,8 @@ class Admission:
     def refused(self, *, all: bool) -> Iterator[tuple[Run, Ending]]:
         """A rejected run for every task and reason whose minute is over, or for every one, with the count."""
         for name, reason, event, count in self._refusals.due(all=all):
-            run = Run(self._mint(), self.gates[name].task, event, orjson.dumps(event.data()))
-            run.started, run.started_wall = self._clock.monotonic(), self._clock.wall()
+            run = Run(self._mint(), self._gates[name].task, event, orjson.dumps(event.data()))
+            run.unbegun(self._clock)
             when = "while it was" if reason == _JOURNAL_FULL else "within a minute"
             message = f"{reason}: {count} {'start' if count == 1 else 'starts'} refused {when}"
             error = {"type": "Rejected", "message": message, "where": f"tasks.{name}", "reason": reason, "count": count}

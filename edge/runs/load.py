@@ -71,6 +71,8 @@ def _limits(settings: TaskSettings) -> dict[str, Any]:
         limits["per_minute"] = settings.limits.per_minute
     if settings.limits.per_hour is not None:
         limits["per_hour"] = settings.limits.per_hour
+    if settings.limits.burst is not None:
+        limits["burst"] = settings.limits.burst
     return limits
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import math
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -59,17 +60,19 @@ class Run:
     role moved on, the run goes on) and `end` (its outcome is written).
     """
 
-    __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "partial",
-                 "publishes", "recovered", "scratch", "started", "started_wall", "task", "usage")  # fmt: skip
+    __slots__ = ("_attached", "_open", "attempt", "cancelled", "event", "event_json", "id", "notes", "on_cancel",
+                 "partial", "place", "publishes", "recovered", "scratch", "started", "started_wall", "task",
+                 "usage")  # fmt: skip
 
     def __init__(self, id: str, task: Task, event: Event, event_json: bytes, *, recovered: bool = False) -> None:
         self.id = id
         self.task = task
         self.event = event
         self.event_json = event_json
-        self.started = 0.0
+        self.started = math.inf  # until it begins
         self.started_wall = 0.0
         self.attempt = 1
+        self.place = 0  # in the order of acceptance, once it is promised
         self.recovered = recovered
         self.scratch = Scratch()
         self.usage = limits.NOTHING
@@ -77,6 +80,9 @@ class Run:
         self.partial: str | None = None
         self.publishes: list[Record] = []
         self.cancelled = False
+        self.on_cancel: Callable[[], None] = _nothing
+        """What ends it at once, where its engine can: set it, then look at `cancelled`. Any thread calls it, once; it
+        neither blocks nor raises."""
         self._attached = threading.Lock()
         self._open = threading.Lock()
 
@@ -98,6 +104,30 @@ class Run:
         """Its outcome is written: whatever the task still does counts for nothing."""
         return self._open.locked()
 
+    def cancel(self) -> None:
+        """Tell it to end: its next use of `ctx` raises, and an engine that can kills it now."""
+        if not self.cancelled:
+            self.cancelled = True
+            self.on_cancel()
+
+    def again(self) -> Run:
+        """The next attempt. It takes what stands in `scratch` with it, and nothing else: what this one noted down,
+        spent or wanted to publish is gone, and whatever its thread still does reaches nobody."""
+        run = Run(self.id, self.task, self.event, self.event_json, recovered=self.recovered)
+        run.attempt = self.attempt + 1
+        run.place = self.place
+        run.scratch = self.scratch.copy()
+        return run
+
+    def unbegun(self, clock: Clock) -> None:
+        """It ends without having begun: only the attempts before it were made."""
+        self.attempt -= 1
+        self.started, self.started_wall = clock.monotonic(), clock.wall()
+
+    @property
+    def begun(self) -> bool:
+        return self.started < math.inf
+
     def accepted(self) -> Record:
         """The promise that this run will happen: enough to run it again after a crash."""
         event = self.event
@@ -115,7 +145,7 @@ class Run:
         return Record(RecordKind.ACCEPTED, RecordClass(self.task.settings.klass), self.id, orjson.dumps(body))
 
     def outcome(self, ending: Ending, clock: Clock, edge_id: str) -> Record:
-        """The outcome's envelope, sealed now."""
+        """The outcome's envelope, sealed now. Times, notes and usage are those of this attempt."""
         wall = clock.wall()
         data: dict[str, Any] = {
             "task": self.task.name,
@@ -140,6 +170,10 @@ class Run:
         return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
 
 
+def _nothing() -> None:
+    """What ends a run that nobody can end."""
+
+
 def returned(run: Run, encoded: bytes) -> Ending:
     """What a run ends with whose task returned a result of the declared type."""
     try:
@@ -156,6 +190,12 @@ def too_late(run: Run) -> Ending:
     message = f"the run did not end within limits.time of {run.task.settings.limits.time:g} s"
     error = {"type": "RunTimeout", "message": message, "where": run.task.program.file}
     return Ending(Status.TIMEOUT, error=error, cause=Cause.TIMEOUT)
+
+
+def cancelled(run: Run, why: str) -> Ending:
+    """What a run ends with that nobody lets go on, or begin."""
+    error = {"type": "RunCancelled", "message": why, "where": run.task.program.file}
+    return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
 
 
 class Dispatch:
@@ -204,17 +244,25 @@ class Promise:
 
     def abandoned(self, clock: Clock, edge_id: str) -> Record:
         """The outcome of a promise that nobody can keep: its task is not configured any more."""
+        message = "the run was promised before a restart, and its task is not configured any more"
+        return self._unkept(Status.CANCELLED, "RunCancelled", message, clock, edge_id)
+
+    def interrupted(self, clock: Clock, edge_id: str) -> Record:
+        """The outcome of a promise that is not kept because its task has `on_crash: fail`."""
+        message = (
+            "the run was promised before a restart, nobody knows how far it got,"
+            f" and tasks.{self.task}.on_crash is fail: it does not run again"
+        )
+        return self._unkept(Status.FAILURE, "Interrupted", message, clock, edge_id)
+
+    def _unkept(self, status: Status, kind: str, message: str, clock: Clock, edge_id: str) -> Record:
         now = iso(clock.wall())
         data = {
             "task": self.task,
-            "status": Status.CANCELLED.value,
+            "status": status.value,
             "event": orjson.Fragment(self.event_json),
             "result": None,
-            "error": {
-                "type": "RunCancelled",
-                "message": "the run was promised before a restart, and its task is not configured any more",
-                "where": f"tasks.{self.task}",
-            },
+            "error": {"type": kind, "message": message, "where": f"tasks.{self.task}"},
             "attempts": 0,
             "started": now,
             "duration_ms": 0.0,

@@ -24,6 +24,13 @@ class Scratch:
         """Every value by its key."""
         return {key: orjson.loads(kept) for key, kept in self._kept.items()}
 
+    def copy(self) -> Scratch:
+        """All that stands here, for the next attempt; what is put here later does not reach it. Any thread."""
+        other = Scratch()
+        other._kept = self._kept.copy()
+        other._size = sum(len(kept) + len(key) for key, kept in other._kept.items())
+        return other
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value put last, or `default`."""
         kept = self._kept.get(key)

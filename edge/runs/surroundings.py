@@ -63,6 +63,8 @@ class Surroundings:
     matches: Topic
     devices: Mapping[str, Device] = field(default_factory=dict)
     readings: Readings = lambda device: {}
+    random: Callable[[], float] = lambda: 0.0
+    """Draws from [0, 1); what fails together shall not come back together. Any thread."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
     memories: Memories | None = None
     checkpoints: Checkpoints | None = None

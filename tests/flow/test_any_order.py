@@ -150,7 +150,7 @@ class Play:
 
         assert {outcome.id for outcome in outcomes} == {outcome.id for outcome in edge.upstream.received}
         assert len(outcomes) == len({outcome.id for outcome in outcomes})
-        for task in ("at_once", "promised"):
+        for task in ("at_once", "promised", "retried"):
             results = [outcome.result for outcome in outcomes if outcome.task == task]
             if self.power:  # of what was being written it may keep the later and lose the earlier, which comes again
                 results.sort()

@@ -98,6 +98,7 @@ def test_a_gateway_runs_is_commanded_and_drains(gateway: Gateway) -> None:
     assert gateway.json("journal", "show", envelope["id"]) == envelope
     assert gateway.json("journal", "stats")["accepted"] == 1
     assert [one["counts"] for one in gateway.json("tasks")] == [{"success": 1}]
+    gateway.edge("tasks", "reset", "overheat", code=1)  # it has no breaker
     assert gateway.json("outputs", "safe") == [{"device": "fan", "safe": True, "error": None}]
     assert gateway.json("read", "fan")["values"] == {"on": False}
     assert "ok" in gateway.edge("journal", "verify")

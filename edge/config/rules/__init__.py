@@ -3,6 +3,7 @@
 from edge.config.rules.devices import check_devices
 from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
+from edge.config.rules.limits import check_limits
 from edge.config.rules.links import check_links
 from edge.config.rules.programs import check_programs
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
@@ -15,6 +16,7 @@ __all__ = [
     "check_devices",
     "check_encryption",
     "check_journal",
+    "check_limits",
     "check_links",
     "check_programs",
     "check_triggers",

@@ -19,5 +19,15 @@ def promised(event: Event, ctx: Context) -> int:
 
 
 @task
+def retried(event: Event, ctx: Context) -> int:
+    """Fails as often as the number says, and then succeeds."""
+    tried = ctx.scratch.get("tried", 0)
+    ctx.scratch.put("tried", tried + 1)
+    if tried < event.values["n"] % 3:
+        raise OSError("not yet")
+    return event.values["n"]
+
+
+@task
 def same(event: Event, ctx: Context) -> int:
     return 1

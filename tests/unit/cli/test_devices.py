@@ -109,6 +109,17 @@ def test_a_fired_task_answers_with_its_outcome(serving: Serving, edge: Edge) -> 
     assert failed.out.startswith("timeout  RunTimeout: took longer than 2s\n")
 
 
+def test_a_task_that_is_left_alone_is_shown_and_reset(serving: Serving, edge: Edge) -> None:
+    one = {"name": "overheat", "run": "x", "counts": {"timeout": 3}, "blocked": "open: 3 timeouts in a row"}
+    reset: list[str] = []
+    serving({"tasks": lambda: [one], "tasks_reset": lambda task: reset.append(task) or {"task": task}})
+
+    assert "3 timeout; open: 3 timeouts in a row" in edge("tasks").out
+    assert "3 timeout; open: 3 timeouts in a row" in edge("tasks", "show", "overheat").out
+    assert edge("tasks", "reset", "overheat").out == "the breaker of overheat is closed\n"
+    assert reset == ["overheat"]
+
+
 def test_sync_is_steered_and_shown(serving: Serving, edge: Edge) -> None:
     asked: list[tuple[str, str | None]] = []
 
@@ -151,6 +162,7 @@ def test_an_output_set_without_a_runtime_is_safe_again_when_the_command_ends(edg
         (("set", "fan", "maybe"), 1, "a relay takes"),
         (("fire", "overhaet"), 1, "no task called 'overhaet'; did you mean 'overheat'?"),
         (("tasks", "show", "overhaet"), 1, "did you mean 'overheat'?"),
+        (("tasks", "reset", "overheat"), 3, "no runtime runs"),
     ],
 )
 def test_mistakes_are_sentences_without_a_runtime_too(edge: Edge, words: tuple[str, ...], code: int, says: str) -> None:

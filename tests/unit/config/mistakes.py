@@ -282,6 +282,25 @@ LINKS = [
             "mqtt.password", "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
 ]  # fmt: skip
 
+LIMITS = [
+    Mistake("max_runs without parallel", task("when: {source: shake}\n    max_runs: 2 # <-"), "tasks.job.max_runs",
+            "is for mode: parallel", "delete this key"),
+    Mistake("burst without a rate", task("when: {source: shake}\n    limits: {burst: 2} # <-"),
+            "tasks.job.limits.burst", "there is no rate", "per_minute"),
+    Mistake("burst above the rate", task("when: {source: shake}\n    limits: {per_hour: 5, burst: 6} # <-"),
+            "tasks.job.limits.burst", "never comes: per_hour is 5", "at most 5"),
+    Mistake("retries of nothing", task("when: {source: shake}\n    retries: {transient: 0} # <-"),
+            "tasks.job.retries", "nothing is ever tried again", "delete retries"),
+    Mistake("retries that shrink", task("when: {source: shake}\n    retries: {backoff: 2m} # <-"),
+            "tasks.job.retries.longest", "shorter than the first one, 2m", "at least 2m"),
+    Mistake("breaker that nothing opens", task("when: {source: shake}\n    breaker: {timeouts: 0, failures: 0} # <-"),
+            "tasks.job.breaker", "nothing opens this breaker", "delete breaker"),
+    Mistake("breaker that looks at nothing", task("when: {source: shake}\n    breaker: {failures: 0, of: 5} # <-"),
+            "tasks.job.breaker.of", "failures is 0", "delete of"),
+    Mistake("breaker that shrinks", task("when: {source: shake}\n    breaker: {pause: 2m, longest: 1m} # <-"),
+            "tasks.job.breaker.longest", "shorter than the first one, 2m", "at least 2m"),
+]  # fmt: skip
+
 KEY = "a" * 64
 
 JOURNAL = [
@@ -298,4 +317,4 @@ JOURNAL = [
             "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LINKS, *JOURNAL]
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *LINKS, *JOURNAL]

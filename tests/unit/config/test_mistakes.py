@@ -7,7 +7,7 @@ import pytest
 
 from edge.config import check, examine, load
 from edge.errors import ConfigError
-from tests.unit.config.mistakes import HEAD, MISTAKES, Mistake
+from tests.unit.config.mistakes import HEAD, MISTAKES, Mistake, task
 
 Write = Callable[[str], Path]
 
@@ -144,6 +144,15 @@ def test_a_scheme_on_the_other_schemes_port_is_a_warning(write: Write, broker: s
 
     assert not examined.problems
     assert "usual port" in examined.warnings[0].message
+
+
+def test_more_runs_of_a_task_than_places_for_all_are_a_warning(write: Write) -> None:
+    examined = examine(write(task("when: {source: shake}\n    mode: parallel\n    max_runs: 5 # <-")), environ={})
+
+    [warning] = examined.warnings
+    assert warning.path == "tasks.job.max_runs"
+    assert "only 4 runs of all tasks go on at once" in warning.message
+    assert examined.config is not None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from edge.config.tasks import TaskSettings
+from edge.config.tasks import RunsSection, TaskSettings
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
@@ -131,6 +131,8 @@ class Workbench:
             )
             for name, settings in tasks.items()
         }
+        self.chance = random.Random(7)
+        self.runs = RunsSection()
         self.pipeline = self.build()
         self.count = 0
 
@@ -146,9 +148,11 @@ class Workbench:
                 mint=self.minter.mint,
                 matches=lambda granted, topic: granted == topic,
                 devices={"fan": self.fan},
+                random=self.chance.random,
             ),
             tally=Tally(self.telemetry),
             telemetry=self.telemetry,
+            runs=self.runs,
         )
         self.journal.on_durable = pipeline.on_durable
         return pipeline

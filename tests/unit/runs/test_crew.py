@@ -159,7 +159,7 @@ def test_when_every_slot_is_stuck_events_are_still_promised_and_acknowledged(run
     for count in range(1, 5):
         edge.bench.send({"wait": True})
         edge.until(lambda count=count: edge.outcomes(Status.TIMEOUT) == count)
-    assert not edge.bench.pipeline.slots_free
+    assert not edge.bench.pipeline._beside.free
 
     letter = edge.bench.send({})
     edge.until(lambda: letter.settled == 1)

@@ -1,0 +1,47 @@
+"""How a "no" is recorded: one rejected outcome a task, reason and minute, with a count.
+
+A rejection is an outcome, but a flood of them must not become a flood of outcomes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.clock import Clock
+from edge.model import Event
+
+_MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class _Refused:
+    event: Event
+    until: float
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Counts what was refused, by task and reason, and gives each back once when its minute is over."""
+
+    clock: Clock
+    _open: dict[tuple[str, str], _Refused] = field(default_factory=dict)
+
+    def add(self, task: str, reason: str, event: Event) -> None:
+        refused = self._open.get((task, reason))
+        if refused is None:
+            refused = self._open[task, reason] = _Refused(event, self.clock.monotonic() + _MINUTE)
+        refused.count += 1
+
+    @property
+    def deadline(self) -> float | None:
+        if not self._open:
+            return None
+        return min(refused.until for refused in self._open.values())
+
+    def due(self, *, all: bool = False) -> list[tuple[str, str, Event, int]]:
+        """(task, reason, first event, count) of every minute that is over; of every one at shutdown."""
+        now = self.clock.monotonic()
+        over = [key for key, refused in self._open.items() if all or refused.until <= now]
+        taken = [(key, self._open.pop(key)) for key in over]
+        return [(task, reason, refused.event, refused.count) for (task, reason), refused in taken]
