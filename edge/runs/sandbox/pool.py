@@ -148,7 +148,7 @@ class Pool:
         self._pool = pydantic_monty.Monty(
             binary_path=script,
             min_processes=1,
-            max_processes=at_once + 1,  # the pipeline's slots, and the run that leads
+            max_processes=2 * (at_once + 1),  # the pipeline's slots and the run that leads, and as many in their stead
             checkout_timeout=_CHECKOUT,
             request_timeout=_TURN,
             max_checkouts_per_worker=RUNS,
@@ -218,7 +218,10 @@ class Pool:
         return []
 
     def warm_up(self) -> None:
-        """Start the processes that are missing. Blocks until they are there."""
+        """Start the processes that are missing. Blocks until they are there.
+
+        The library gives out first what came back last, so the oldest go back last: they are used up first.
+        """
         missing = self._warmth.begin()
         if not missing:
             return

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 _LATELY = 100  # sessions in which a peak is remembered, and as many again
+_AHEAD = 10  # sessions before a process ends in which the next one is started
 
 
 class Warmth:
@@ -28,6 +29,10 @@ class Warmth:
     def wanted(self) -> int:
         """Processes that there should be."""
         return min(self._most, max(self._peak, self._peak_before))
+
+    @property
+    def _ageing(self) -> int:
+        return sum(count >= self._lasts - _AHEAD for count in self._sessions.values())
 
     def entered(self, pid: int | None) -> bool:
         """A session begins in this process; True when it is new."""
@@ -52,7 +57,7 @@ class Warmth:
             self._in_use -= 1
             if gone or self._sessions.get(pid, 0) >= self._lasts:
                 self._sessions.pop(pid, None)
-            missing = not self._starting and len(self._sessions) < self.wanted
+            missing = not self._starting and len(self._sessions) - self._ageing < self.wanted
         if missing:
             self._missing()
 
@@ -60,7 +65,7 @@ class Warmth:
         """How many sessions to open at once, so that all processes that should be there are; 0 while another does. More
         than 0 needs `ended`."""
         with self._lock:
-            missing = 0 if self._starting else max(0, self.wanted - self._in_use)
+            missing = 0 if self._starting else max(0, self.wanted + self._ageing - self._in_use)
             self._starting = self._starting or missing > 0
             return missing
 

@@ -19,7 +19,7 @@ from edge.telemetry import Histogram
 from tests.unit.runs.sandbox.attacks import source
 from tests.unit.runs.sandbox.bench import Bench, Unchecked
 
-LASTS = 10  # sessions of a process
+LASTS = 20  # sessions of a process
 
 
 class Watch:
@@ -62,15 +62,28 @@ def test_a_peak_is_forgotten_after_a_while() -> None:
 
 def test_a_process_that_ended_is_missed_at_once() -> None:
     watch = Watch()
-    for _ in range(LASTS - 1):
+    watch.warmth.entered(1)
+    watch.warmth.left(1, gone=True)
+
+    assert watch.asked == 1
+
+
+def test_a_process_that_is_about_to_end_is_missed_before_it_does() -> None:
+    watch = Watch()
+    for _ in range(LASTS - 11):
         watch.at_once(1)
     assert not watch.asked
 
     watch.at_once(1)
     assert watch.asked == 1
-    watch.warmth.entered(2)
-    watch.warmth.left(2, gone=True)
-    assert watch.asked == 2
+    assert watch.warmth.begin() == 2  # the old one and a new one
+    watch.at_once(1, 2)
+    watch.warmth.ended()
+    for _ in range(8):
+        watch.at_once(1)
+    assert watch.asked == 1
+    watch.at_once(2)
+    assert watch.warmth.wanted == 1
 
 
 def test_only_a_new_process_may_have_been_waited_for() -> None:
