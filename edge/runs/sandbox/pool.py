@@ -9,8 +9,9 @@ import shutil
 import signal
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -118,6 +119,16 @@ class _Turn:
             raise Stopped("RunTimeout", "it asked for something after its time was over", timeout=True)
 
 
+class _Generation:
+    """Processes that were started together, and how many sessions are in them."""
+
+    __slots__ = ("in_use", "pool")
+
+    def __init__(self, pool: pydantic_monty.Monty) -> None:
+        self.pool = pool
+        self.in_use = 0
+
+
 class Pool:
     """Workers behind the wrapper. `close` belongs to the one that builds the runtime, the rest to any thread."""
 
@@ -145,19 +156,27 @@ class Pool:
         script = Path(self._folder.name, "worker")
         script.write_text(wrapper.script(binary), encoding="utf-8")
         script.chmod(0o700)
-        self._pool = pydantic_monty.Monty(
-            binary_path=script,
-            min_processes=1,
-            max_processes=2 * (at_once + 1),  # the pipeline's slots and the run that leads, and as many in their stead
+        self._edge = pydantic_monty.ExternalModule({}, stubs=STUBS)
+        self._script = script
+        self._at_once = at_once + 1  # the pipeline's slots, and the run that leads
+        self._calls = calls
+        self._warmth = Warmth(RUNS, self._at_once, lambda: calls.beside(self.renew))
+        self._lock = threading.Lock()
+        self._generation = self._start(1)
+        self._old: list[_Generation] = []
+
+    def _start(self, processes: int) -> _Generation:
+        pool = self._monty.Monty(
+            binary_path=self._script,
+            min_processes=processes,
+            max_processes=self._at_once,
             checkout_timeout=_CHECKOUT,
             request_timeout=_TURN,
             max_checkouts_per_worker=RUNS,
             feed_duration_limit_grace=GRACE,
         )
-        self._pool.__enter__()
-        self._edge = pydantic_monty.ExternalModule({}, stubs=STUBS)
-        self._warmth = Warmth(RUNS, at_once + 1, lambda: calls.beside(self.warm_up))
-        self.warm_up()
+        pool.__enter__()
+        return _Generation(pool)
 
     def run(self, source: str, inputs: Mapping[str, Any], host: Host, bounds: Bounds, waited: Waited = _unheard) -> Any:
         """The value of the source's last expression, as the library hands it over: judge it before use.
@@ -217,31 +236,55 @@ class Pool:
                 return _read(error.display())
         return []
 
-    def warm_up(self) -> None:
-        """Start the processes that are missing. Blocks until they are there.
+    def renew(self) -> None:
+        """Start as many processes as are wanted, in place of those that there are: they end when nobody is in them.
 
-        The library gives out first what came back last, so the oldest go back last: they are used up first.
+        The library starts one only when all others are taken, which would be in the way of the runs.
         """
-        missing = self._warmth.begin()
-        if not missing:
+        processes = self._warmth.begin()
+        if not processes:
             return
-        with ExitStack() as stack:
-            for _ in range(missing):
-                try:
-                    session = stack.enter_context(self._pool.checkout())
-                except (self._monty.MontyError, TimeoutError) as error:
-                    log.warning("no process of the sandbox started: %s", error, extra={"action": "sandbox_cold"})
-                    break
-                self._warmth.entered(session.worker_pid)
-                stack.callback(self._warmth.left, session.worker_pid)
-        self._warmth.ended()
+        try:
+            fresh = self._start(processes)
+        except (self._monty.MontyError, RuntimeError, OSError) as error:
+            log.warning("no process of the sandbox started: %s", error, extra={"action": "sandbox_cold"})
+            self._warmth.failed()
+            return
+        with self._lock:
+            self._old.append(self._generation)
+            self._generation = fresh
+            self._warmth.renewed(processes)
+        self._bury()
+
+    def _bury(self) -> None:
+        """End the old processes that nobody is in."""
+        with self._lock:
+            over = [generation for generation in self._old if not generation.in_use]
+            self._old = [generation for generation in self._old if generation.in_use]
+        for generation in over:
+            generation.pool.__exit__(None, None, None)
+
+    @contextmanager
+    def _checkout(self, bounds: Bounds, options: Options | None) -> Iterator[pydantic_monty.MontySession]:
+        with self._lock:
+            generation = self._generation
+            generation.in_use += 1
+        try:
+            with generation.pool.checkout(limits=_limits(bounds), **(options or {})) as session:
+                yield session
+        finally:
+            with self._lock:
+                generation.in_use -= 1
+                over = generation is not self._generation and not generation.in_use
+            if over:
+                self._calls.beside(self._bury)
 
     @contextmanager
     def _session(self, bounds: Bounds, waited: Waited, options: Options | None = None) -> Iterator[_Turn]:
         """A session of its own; what the library raises in it comes out as `Stopped`."""
         began, turn, crashed = self._clock.monotonic(), None, False
         try:
-            with self._pool.checkout(limits=_limits(bounds), **(options or {})) as session:
+            with self._checkout(bounds, options) as session:
                 turn = _Turn(session, self._clock, began + bounds.time + GRACE)
                 if self._warmth.entered(turn.pid):
                     waited(self._clock.monotonic() - began)
@@ -260,7 +303,8 @@ class Pool:
 
     def close(self) -> None:
         """End the workers."""
-        self._pool.__exit__(None, None, None)
+        for generation in (*self._old, self._generation):
+            generation.pool.__exit__(None, None, None)
         self._folder.cleanup()
 
 

@@ -6,22 +6,23 @@ import threading
 from collections.abc import Callable
 
 _LATELY = 100  # sessions in which a peak is remembered, and as many again
-_AHEAD = 10  # sessions before a process ends in which the next one is started
+_AHEAD = 10  # sessions before a process ends in which others are started in its stead
 
 
 class Warmth:
-    """Counts sessions by process. `missing` is called, in the thread that finds out, when processes should be started.
-    Any thread."""
+    """Counts sessions by process. `missing` is called, in the thread that finds out, when processes should be started:
+    `begin`, and `renewed` or `failed`. Any thread."""
 
     def __init__(self, lasts: int, most: int, missing: Callable[[], None]) -> None:
-        """A process ends after `lasts` sessions; there are never more than `most`."""
+        """A process ends after `lasts` sessions; no more than `most` are in use. One is there."""
         self._lasts = lasts
         self._most = most
         self._missing = missing
         self._lock = threading.Lock()
         self._sessions: dict[int, int] = {}
+        self._ready = 1  # started, and not seen yet
         self._in_use = 0
-        self._sessions_seen = 0
+        self._seen = 0
         self._peak, self._peak_before = 1, 1
         self._starting = False
 
@@ -30,24 +31,22 @@ class Warmth:
         """Processes that there should be."""
         return min(self._most, max(self._peak, self._peak_before))
 
-    @property
-    def _ageing(self) -> int:
-        return sum(count >= self._lasts - _AHEAD for count in self._sessions.values())
-
     def entered(self, pid: int | None) -> bool:
-        """A session begins in this process; True when it is new."""
+        """A session begins in this process; True when it had to be started for it."""
         if pid is None:
             return False
         with self._lock:
             self._in_use += 1
-            self._sessions_seen += 1
-            if self._sessions_seen % _LATELY == 0:
+            self._seen += 1
+            if self._seen % _LATELY == 0:
                 self._peak_before, self._peak = self._peak, 1
-            if not self._starting:
-                self._peak = max(self._peak, self._in_use)
-            seen = self._sessions.get(pid, 0)
-            self._sessions[pid] = seen + 1
-            return not seen
+            self._peak = max(self._peak, self._in_use)
+            sessions = self._sessions.get(pid, 0)
+            self._sessions[pid] = sessions + 1
+            if sessions or not self._ready:
+                return not sessions
+            self._ready -= 1
+            return False
 
     def left(self, pid: int | None, *, gone: bool = False) -> None:
         """The session of this process is over, or the process is; None: it never had one."""
@@ -57,19 +56,27 @@ class Warmth:
             self._in_use -= 1
             if gone or self._sessions.get(pid, 0) >= self._lasts:
                 self._sessions.pop(pid, None)
-            missing = not self._starting and len(self._sessions) - self._ageing < self.wanted
+            young = sum(count < self._lasts - _AHEAD for count in self._sessions.values())
+            missing = not self._starting and young + self._ready < self.wanted
         if missing:
             self._missing()
 
     def begin(self) -> int:
-        """How many sessions to open at once, so that all processes that should be there are; 0 while another does. More
-        than 0 needs `ended`."""
+        """How many processes to start; 0 while others are being started."""
         with self._lock:
-            missing = 0 if self._starting else max(0, self.wanted + self._ageing - self._in_use)
-            self._starting = self._starting or missing > 0
-            return missing
+            if self._starting:
+                return 0
+            self._starting = True
+            return self.wanted
 
-    def ended(self) -> None:
-        """They were opened and closed again."""
+    def renewed(self, processes: int) -> None:
+        """So many are there, in place of all that were."""
+        with self._lock:
+            self._starting = False
+            self._sessions.clear()
+            self._ready = processes
+
+    def failed(self) -> None:
+        """None could be started."""
         with self._lock:
             self._starting = False

@@ -75,33 +75,31 @@ def test_a_process_that_is_about_to_end_is_missed_before_it_does() -> None:
     assert not watch.asked
 
     watch.at_once(1)
+
     assert watch.asked == 1
-    assert watch.warmth.begin() == 2  # the old one and a new one
+
+
+def test_nothing_is_missed_once_others_are_there() -> None:
+    watch = Watch()
     watch.at_once(1, 2)
-    watch.warmth.ended()
-    for _ in range(8):
-        watch.at_once(1)
-    assert watch.asked == 1
-    watch.at_once(2)
-    assert watch.warmth.wanted == 1
+    assert watch.warmth.begin() == 2
+    assert watch.warmth.begin() == 0  # they are being started
+    watch.at_once(1)
+    watch.warmth.renewed(2)
+    asked = watch.asked
+
+    watch.at_once(3, 4)
+
+    assert watch.asked == asked
 
 
-def test_only_a_new_process_may_have_been_waited_for() -> None:
+def test_only_a_process_that_nobody_started_before_may_have_been_waited_for() -> None:
     warmth = Watch().warmth
 
-    assert warmth.entered(1)
     assert not warmth.entered(1)
-
-
-def test_it_opens_what_is_not_in_use_so_that_all_are_there() -> None:
-    watch = Watch()
-    watch.at_once(1, 2, 3)
-    watch.warmth.entered(1)
-
-    assert watch.warmth.begin() == 2
-    assert watch.warmth.begin() == 0  # another does already
-    watch.warmth.ended()
-    assert watch.warmth.begin() == 2
+    assert not warmth.entered(1)
+    assert warmth.entered(2)
+    assert not warmth.entered(2)
 
 
 class Beside(Calls):
