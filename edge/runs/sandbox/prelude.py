@@ -19,7 +19,7 @@ _HIDDEN = frozenset(
 )  # a method may be meant without being mentioned
 _OPERATIONS = ("get", "head", "post", "put", "patch", "delete", "set", "keys", "query", "execute", "run")
 
-# A line of each: `ask` is what its last line returns; who returns nothing does not read what came back.
+# Who returns nothing does not read what came back.
 _ASK = "return _edge_json.loads(_edge_host({method!r}, _edge_json.dumps({arguments})))"
 _TELL = "_edge_host({method!r}, _edge_json.dumps({arguments}))"
 

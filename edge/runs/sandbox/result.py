@@ -9,6 +9,7 @@ from typing import Any
 from edge.runs.sandbox.schema import mirror
 
 _DEEPEST = 32
+_CLASS = 1000  # bytes that a class of no use for the result counts: making one takes this process as long
 _LARGEST = 1 << 63
 
 
@@ -56,6 +57,7 @@ class _Walk:
         if self._classes is None:
             return fields
         if value.name not in self._classes:
+            self._spend(_CLASS)
             self._classes[value.name] = mirror(value.name, {})
         made: Any = object.__new__(self._classes[value.name])
         made.__dict__.update(fields)

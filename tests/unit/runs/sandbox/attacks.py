@@ -48,12 +48,15 @@ GROWS = [
     Attack("permutations", "import itertools\nx = list(itertools.permutations(range(12)))", "failure", "limits."),
     Attack("dictionary of dictionaries", "x = {}\nwhile True: x = {'a': x, 'b': [0] * 10**5}", "failure", "limits."),
 ]  # fmt: skip
+MANY = "from dataclasses import dataclass\n" + "".join(f"@dataclass\nclass C{n}:\n    x: int\n" for n in range(200))
 # Which limit a flood reaches first is the machine's speed.
 FLOODS = [
     Attack("print flood", "while True: print('x' * 1000)", "timeout", "limits.time"),
     Attack("one giant print", "print('x' * 10**7)\nreturn {}", "*", ""),
     Attack("giant result", "return {'s': 'x' * 10**6}", "failure", "limits.output"),
     Attack("result that holds itself a billion times", "x = [1]\nfor i in range(30): x = [x, x]\nreturn {'x': x}",
+           "failure", "limits.output"),
+    Attack("result of many classes", MANY + "return {'x': [" + ", ".join(f"C{n}(1)" for n in range(200)) + "]}",
            "failure", "limits.output"),
     Attack("deep result", "x = []\nfor i in range(10000): x = [x]\nreturn {'x': x}", "failure", "deep"),
     Attack("circular result", "x = {}\nx['x'] = x\nreturn x", "*", ""),
