@@ -22,6 +22,7 @@ check: .venv/.tools ## ruff, strict mypy and the import rules
 bench: .venv/.bench ## figures beside their baseline, from the same run
 	$(BIN)/edge bench path
 	$(BIN)/edge bench journal
+	$(BIN)/edge bench runs
 
 setup: .venv/.ready ## make ./.venv and install into it; the other targets do it by themselves
 

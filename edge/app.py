@@ -8,44 +8,46 @@ are in their safe state before their wires are given back.
     dispatch-N, watchdog   the pipeline
     journal                group commit
     scheduler              APScheduler's own
+    apps                   vets and loads what is installed on the fly
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.clock import iso
+from edge.condition import complaints, parts_of
 from edge.config import Config
-from edge.config.units import show_duration
 from edge.desk import Desk
+from edge.fleet import Fleet
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
+from edge.ingest.mqtt import Arrival
 from edge.ingest.tally import Tally
 from edge.ingest.topics import covers
 from edge.instruments import Instruments
 from edge.journal import Journal, JournalError, Keyring, Limits, open_journal
 from edge.links.calendar import Schedule
-from edge.model import Event, EventKind, Happened
 from edge.outside import Outside
 from edge.parts import Part, until
 from edge.pipeline import Pipeline
+from edge.roster import Roster
 from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
-from edge.runs.engines import lacking, open_engines
+from edge.runs.engines import open_engines
 from edge.runs.load import Task, load_task
+from edge.runs.observers import load_observers
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
-from edge.triggers import SCHEDULE, Triggers
+from edge.triggers import Triggers
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Runtime:
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.calls = Calls()
         self.engines = open_engines(self.clock, self.calls, self.telemetry, config.runs.at_once)
-        self.tasks = _load_tasks(config, self.engines)
+        tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
         self._failed: str | None = None
@@ -75,10 +77,14 @@ class Runtime:
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
         self.instruments = self._plug_in()
-        self.pipeline = self._lay_pipeline()
-        self.traffic = self._connect()
+        self.around = self._surround()
+        self.triggers = self._set_triggers(tasks)
+        self.pipeline = self._lay_pipeline(tasks)
+        self.traffic = self._connect(tasks)
         self.calendar = self._plan_calendar()
-        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts]
+        self.roster = self._enrol(tasks)
+        self.fleet = Fleet(self)
+        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.fleet]
         self.crew = self._man()
         self.desk = Desk(self)
         self._gauges()
@@ -112,20 +118,22 @@ class Runtime:
     def _show(self, device: str, values: Mapping[str, float | bool]) -> None:
         self.traffic.show(device, values)  # made after the instruments, which it may set
 
-    def _lay_pipeline(self) -> Pipeline:
-        triggers = Triggers(
-            {name: task.settings for name, task in self.tasks.items()},
+    def _set_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
+        return Triggers(
+            {name: task.settings for name, task in tasks.items()},
             clock=self.clock,
             minter=self.minter,
             telemetry=self.telemetry,
         )
+
+    def _lay_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
         return Pipeline(
             edge_id=self.config.edge.id,
             inbox=self.inbox,
-            triggers=triggers,
-            tasks=self.tasks,
+            triggers=self.triggers,
+            tasks=tasks,
             journal=self.journal,
-            around=self._surround(),
+            around=self.around,
             tally=self.tally,
             telemetry=self.telemetry,
             runs=self.config.runs,
@@ -139,21 +147,23 @@ class Runtime:
             devices=self.instruments.handles,
             readings=self._last_values,
             random=self.outside.random.random,
+            observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
 
     def _last_values(self, device: str) -> Mapping[str, float | bool]:
         last = self.instruments.last.get(device)
         return {} if last is None else last.values
 
-    def _connect(self) -> Traffic:
+    def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
             self.config,
             self.outside,
             journal=self.journal,
             inbox=self.inbox,
             minter=self.minter,
-            tasks=self.tasks,
+            tasks=tasks,
             outputs=self.instruments.handles,
+            install=self._install,
             telemetry=self.telemetry,
         )
 
@@ -168,30 +178,28 @@ class Runtime:
         self.pipeline.watching = crew.stir
         return crew
 
+    def _install(self, name: str, arrival: Arrival) -> None:
+        self.fleet.deliver(name, arrival)  # made after the traffic, which it shows itself on
+
     def _on_durable(self, sequence: int) -> None:
         self.pipeline.on_durable(sequence)
         self.traffic.wake()
 
     def _plan_calendar(self) -> Schedule:
         calendar = self.outside.open_calendar(self._calendar_report)
-        for name, task in self.tasks.items():
-            when = task.settings.when
-            if when.cron is not None:
-                calendar.cron(name, when.cron, when.timezone, lambda name=name: self._tick(name))  # type: ignore[misc]
         self.traffic.plan(calendar)
         return calendar
 
-    def _tick(self, task: str) -> None:
-        event = Event(
-            id=self.minter.mint(),
-            source=SCHEDULE + task,
-            kind=EventKind.TICK,
-            values={},
-            time=self.clock.wall(),
-            monotonic=self.clock.monotonic(),
-            quality=self.clock.quality(),
+    def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
+        return Roster(
+            tasks,
+            self.pipeline,
+            self.triggers,
+            self.calendar,
+            clock=self.clock,
+            minter=self.minter,
+            inbox=self.inbox,
         )
-        self.inbox.push(Happened(event))
 
     def _calendar_report(self, name: str, label: str) -> None:
         self.telemetry.counter("edge_schedule_misses_total", task=name, kind=label).add()
@@ -213,6 +221,7 @@ class Runtime:
         """What comes before the first turn: tests call it, and then turn the parts themselves."""
         self.instruments.start_outputs()
         self.calendar.start()
+        self.fleet.muster()
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -299,6 +308,7 @@ class Runtime:
         """Give back what the outside lent, outputs in their safe state first. `stop` does it; tests may alone."""
         with ExitStack() as stack:
             stack.callback(self._close_journal)
+            stack.callback(self.fleet.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)
             stack.callback(self.traffic.close)
@@ -322,55 +332,11 @@ class Runtime:
 
     def status(self) -> list[dict[str, Any]]:
         """Every part: name, kind, state, since, last_error."""
-        return [*self._link_parts(), *self._orphans(), *self._device_parts(), *self._task_parts(), *self._core_parts()]
-
-    def _core_parts(self) -> Iterator[dict[str, Any]]:
-        faults = self.journal.stats()["degraded"]
-        yield _part("journal", "journal", "degraded" if faults else "ok", self._began, "; ".join(faults))
-        stuck = self.pipeline.stuck
-        error = f"{stuck} of {self.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
-        yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", self._began, error)
-        used = {task.settings.engine for task in self.tasks.values()}
-        for name, lacks in lacking(self.engines, used, self.calls).items():
-            yield _part(name, "engine", "degraded" if lacks else "ok", self._began, lacks)
-
-    def _link_parts(self) -> Iterator[dict[str, Any]]:
-        wall, now = self.clock.wall(), self.clock.monotonic()
-        for part in self.traffic.parts:
-            standing = part.link.standing
-            kind = "link" if part.name == "mqtt" else "upstream"
-            yield _part(part.name, kind, standing.state.value, wall - (now - standing.since), standing.last_error)
-        for name, reason in self.traffic.degraded().items():
-            yield _part(name, "topic" if "/" in name else "source", "degraded", self._began, reason)
-
-    def _orphans(self) -> Iterator[dict[str, Any]]:
-        for name, counts in self.journal.stats()["upstreams"].items():
-            if counts["pending"] and name not in self.config.upstream:
-                error = (
-                    f"{counts['pending']} outcomes wait for {name}, which is not configured any more;"
-                    f" `formerly: {name}` at another upstream hands them over"
-                )
-                yield _part(f"up-{name}", "upstream", "gone", self._began, error)
-
-    def _device_parts(self) -> Iterator[dict[str, Any]]:
-        for name, state in self.instruments.states():
-            yield _part(name, "device", state.state, state.since, state.last_error or "")
-
-    def _task_parts(self) -> Iterator[dict[str, Any]]:
-        wall, now = self.clock.wall(), self.clock.monotonic()
-        for name, state, reason, since, again in self.pipeline.broken():
-            left = f"in {show_duration(math.ceil(again - now))}" if again > now else "now"
-            error = f"left alone, {reason}; one run may try {left}, or `edge tasks reset {name}`"
-            yield _part(name, "task", state.value, wall - (now - since), error)
+        return list(parts_of(self, self._began))
 
     def degraded(self) -> list[str]:
         """What does not work as configured, one sentence each; empty when all is well."""
-        fine = ("ok", "connected")
-        found = [
-            f"{part['name']}: {part['last_error'] or part['state']}"
-            for part in self.status()
-            if part["state"] not in fine
-        ]
+        found = complaints(self.status())
         return [*found, self._failed] if self._failed else found
 
     def _gauges(self) -> None:
@@ -379,10 +345,6 @@ class Runtime:
             telemetry.gauge("edge_journal_pending_records", lambda name=name: journal.backlog(name), upstream=name)  # type: ignore[misc]
         telemetry.gauge("edge_journal_bytes", lambda: journal.stats()["bytes"])
         telemetry.gauge("edge_build_info", lambda: 1, version=version("edge-runtime"))
-
-
-def _part(name: str, kind: str, state: str, since: float, error: str) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "state": state, "since": iso(since), "last_error": error or None}
 
 
 def _load_tasks(config: Config, engines: Mapping[str, Engine]) -> dict[str, Task]:

@@ -80,7 +80,8 @@ class Context(Protocol):
 
     @property
     def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
-        """Device -> channel -> last value, of the devices in the task's `readings:`; touches no bus."""
+        """Device -> channel -> last value when the run began, of the devices in the task's `readings:`; empty for one
+        that gave none yet. Touches no bus."""
         ...
 
     @property

@@ -36,7 +36,8 @@ from edge.errors import EdgeError, RuntimeUnreachable
 log = logging.getLogger(__name__)
 
 CLIENTS = 4  # served at once; the kernel lets as many again wait, and refuses the rest
-REQUEST = 65_536  # bytes
+REQUEST = 1_048_576  # bytes: the source of an app, every character of it escaped
+_BLOCK = 65_536
 ANSWER = 16_777_216  # bytes
 PATIENCE = 5.0  # seconds a client may take to say its request, and to take the answer
 
@@ -190,7 +191,7 @@ def _receive(client: socket.socket, clock: Clock) -> bytes:
     line = bytearray()
     while not line.endswith(b"\n"):
         client.settimeout(max(end - clock.monotonic(), 0.001))
-        block = client.recv(REQUEST)
+        block = client.recv(_BLOCK)
         if not block:
             break
         line += block

@@ -23,7 +23,7 @@ from edge.instruments import Instruments
 from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
 from edge.pipeline import Pipeline
-from edge.runs.load import Task
+from edge.roster import Roster
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
 
@@ -40,7 +40,7 @@ class Gateway(Protocol):
     instruments: Instruments
     traffic: Traffic
     pipeline: Pipeline
-    tasks: dict[str, Task]
+    roster: Roster
 
     def status(self) -> list[dict[str, Any]]: ...
 
@@ -124,20 +124,21 @@ class Desk:
                 "blocked": blocked.get(name),
                 **shown(task.settings),
             }
-            for name, task in self._runtime.tasks.items()
+            for name, task in self._runtime.roster.tasks.items()
         ]
 
     def reset(self, task: str) -> dict[str, Any]:
         """Close the task's breaker, if it is not closed, and let what waits for it run."""
-        if self._runtime.tasks[self._known(task)].settings.breaker is None:
+        if self._runtime.roster.tasks[self._known(task)].settings.breaker is None:
             raise EdgeError(f"{task} is never left alone: tasks.{task} has no breaker")
         self._runtime.pipeline.reset(task)
         return {"task": task}
 
     def _known(self, task: str) -> str:
-        if task not in self._runtime.tasks:
-            near = difflib.get_close_matches(task, self._runtime.tasks, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(self._runtime.tasks) or 'none'}"
+        known = self._runtime.roster.tasks
+        if task not in known:
+            near = difflib.get_close_matches(task, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"configured: {', '.join(known) or 'none'}"
             raise UnknownTask(f"no task called {task!r}; {hint}")
         return task
 

@@ -10,6 +10,8 @@ Invariants
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
 - What goes on beside the lead, and what is over while its thread is not, is `edge.runs.beside`'s.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
+- A promise is to a name: it runs as the task that has the name when its turn comes, after a restart as after `add`;
+  where none has it, it ends as `cancelled`, and says why.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs,
 
 
 class Pipeline:
-    """See the module's invariants. `step` and `deadline` belong to the leading thread, `watch` to the watchdog,
-    `on_durable` to the journal's writer; the rest says its own."""
+    """See the module's invariants. `step` and `deadline` belong to the leading thread, as `add` and `remove` do once it
+    leads; `watch` to the watchdog, `on_durable` to the journal's writer; the rest says its own."""
 
     def __init__(
         self,
@@ -60,17 +62,19 @@ class Pipeline:
         self._triggers = triggers
         self._journal = journal
         self._around = around
+        self._observers = around.observers
         self._clock = clock = around.clock
         self._tally = tally
         self._edge_id = edge_id
         self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
         self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
         self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
-        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, clock=clock, wake=inbox.wake)
+        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, around=around, wake=inbox.wake)
         self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
         self._ready = promised.ready
         self._lock = promised.lock
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
+        self._errands: deque[Callable[[], None]] = deque()
         self._release_lock = threading.Lock()
         self._leading: tuple[Run, Dispatch | None] | None = None
         self.promote: Callable[[], None] = lambda: None
@@ -84,6 +88,9 @@ class Pipeline:
         """Do one thing that is due; False when there was nothing. Raises `HandedOver` where the lead was lost."""
         if self._journal.stalled:
             return False
+        if self._errands:
+            self._errands.popleft()()
+            return True
         if self._ready.runs and self._beside.free:
             self._start_promised(self._ready.pop())
             return True
@@ -168,7 +175,7 @@ class Pipeline:
             if gate.pending and run.task.settings.mode == "restart":
                 for older in tuple(gate.pending.values()):
                     dispatch.records += self._beside.replace(older)
-            if run.task.direct and self._beside.free and not gate.pending and self._lets(gate, run):
+            if run.task.direct and self._beside.free and gate.idle and self._lets(gate, run):
                 ending = self._execute(run, dispatch)
                 dispatch.records.append(self._seal.seal(run, ending))
                 if gate.breaker is not None:
@@ -194,7 +201,6 @@ class Pipeline:
             return
         ending = self._execute(run, None)
         with self._lock:
-            run.end()
             self._promised.conclude(run, ending)
 
     def _execute(self, run: Run, dispatch: Dispatch | None) -> Ending:
@@ -202,11 +208,14 @@ class Pipeline:
         run.started_wall = self._clock.wall()
         self._leading = (run, dispatch)
         self.watching()
+        self._observers.started(run)
         ending = run.task.engine.run(run, RunContext(run, self._around))
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
             self._leading = None
+            run.end()
+            self._observers.ended(run, ending)
             return ending
         self._beside.finish(run, ending)
         raise HandedOver
@@ -224,6 +233,24 @@ class Pipeline:
     def _record_refusals(self, *, all: bool) -> None:
         for run, ending in self._admission.refused(all=all):
             self._journal.append([self._seal.seal(run, ending)])
+
+    # -- tasks that come and go -----------------------------------------------------------------------------------
+
+    def soon(self, errand: Callable[[], None]) -> None:
+        """Have the leading thread call `errand`, which must not raise, between two events. Any thread."""
+        self._errands.append(errand)
+        self._inbox.wake()
+
+    def add(self, task: Task) -> None:
+        """Events may start `task`, which takes the place of what had its name."""
+        with self._lock:
+            self._gates.add(task)
+
+    def remove(self, name: str, why: str) -> None:
+        """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
+        with self._lock:
+            self._promised.shut(self._gates[name], why)
+        self._beside.cancel_all_of(name)
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from edge.apps import heaviest
 from edge.config.models import Config, Mqtt, MqttUpstream
 from edge.errors import EdgeError, PayloadError
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
-from edge.ingest.mqtt import MqttSource
+from edge.ingest.mqtt import APPS, Arrival, Door, MqttSource
 from edge.ingest.state import LiveState
 from edge.journal import PUBLISHES, Journal
 from edge.links.backoff import Backoff
@@ -57,12 +58,15 @@ class Traffic:
         tasks: Mapping[str, Task],
         outputs: Mapping[str, Output],
         telemetry: Telemetry,
+        install: Callable[[str, Arrival], None],
     ) -> None:
+        """`install` takes what comes for apps, where edge.yaml lets it come: see `edge.ingest.mqtt.Door`."""
         self._config = config
         self._outside = outside
         self._journal = journal
         self._telemetry = telemetry
         self._outputs = outputs
+        self._install = install
         self._state: LiveState | None = None
         self.source: MqttSource | None = None
         self.syncs: dict[str, Sync] = {}
@@ -96,6 +100,7 @@ class Traffic:
             },
             commands=self._remote(),
             command=self._command,
+            door=self._door(),
         )
         self._state = state = LiveState(link, edge_id)
         publishes = self._sync(PUBLISHES, PublishCourier(link))
@@ -119,6 +124,10 @@ class Traffic:
             every=every,
         )
         return sync
+
+    def _door(self) -> Door | None:
+        ceiling = self._config.on_the_fly
+        return Door(self._install, heaviest(ceiling.source)) if ceiling is not None and ceiling.remote else None
 
     def _remote(self) -> set[str]:
         return {name for name, settings in self._config.devices.items() if settings.remote_set}
@@ -144,6 +153,11 @@ class Traffic:
         if self._state is not None:
             for channel, value in values.items():
                 self._state.set(device, channel, value)
+
+    def show_app(self, name: str, standing: Mapping[str, Any]) -> None:
+        """How an app stands, for its state topic."""
+        if self._state is not None and self._door() is not None:
+            self._state.set(APPS, name, standing)
 
     def sync(self, action: str, upstream: str | None = None) -> list[dict[str, Any]]:
         """`status`, `now`, `pause` or `resume` of one upstream or all; afterwards the state of each."""

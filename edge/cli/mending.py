@@ -38,7 +38,7 @@ def repair(words: list[str]) -> int:
     )
     gateway = Gateway(options.config)
     found = reader_of(gateway).verify()
-    with _own(gateway) as journal:
+    with own_journal(gateway) as journal:
         lost = journal.mend(found)
         reasons = journal.stats()["degraded"]
     left = [damage for damage in reader_of(gateway).verify() if not damage.torn]
@@ -80,7 +80,7 @@ def requeue(words: list[str]) -> int:
             arguments.error("--to moves a whole backlog; leave out --id, --since and --until")
         return _move(gateway, options.upstream, options.to)
     since, until = _moment(options.since, 0.0), _moment(options.until, float("inf"))
-    with _own(gateway) as journal:
+    with own_journal(gateway) as journal:
         wanted = [
             stored.sequence
             for stored, _ in journal.dead_letters(options.upstream)
@@ -98,7 +98,7 @@ def _move(gateway: Gateway, old: str, new: str) -> int:
     if old in configured:
         raise Stop(f"{old} is an upstream of {gateway.file} and delivers itself; --to is for one that is gone")
     before: int = reader_of(gateway).stats()["upstreams"][old]["pending"]
-    with _own(gateway, formerly={new: old}) as journal:
+    with own_journal(gateway, formerly={new: old}) as journal:
         left = journal.backlog(old)
     say(f"{count(before - left, 'outcome')} that waited for {old} moved to {new}")
     if left:
@@ -122,7 +122,7 @@ def import_(words: list[str]) -> int:
     gateway = Gateway(options.config)
     klass = RecordClass(options.klass)
     taken = passed = 0
-    with _own(gateway) as journal:
+    with own_journal(gateway) as journal:
         there = {stored.record.id for stored in journal.records()}
         frame: list[Record] = []
         try:
@@ -183,7 +183,7 @@ def _record(body: bytes, place: str, klass: RecordClass) -> Record:
     return Record(RecordKind.OUTCOME, klass, envelope["id"], body)
 
 
-def _own(gateway: Gateway, formerly: dict[str, str] | None = None) -> Journal:
+def own_journal(gateway: Gateway, formerly: dict[str, str] | None = None) -> Journal:
     """The journal, opened for writing as the runtime opens it. Raises JournalLocked with the owner's process id."""
     # What is written must not be encrypted with a stand-in, nor in the clear because a key could not be read.
     config = gateway.config if gateway.config.journal.encrypt is None else gateway.full

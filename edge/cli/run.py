@@ -20,6 +20,7 @@ from edge.cli.supervisor import Signals, Supervisor
 from edge.config.models import Config
 from edge.control import CLIENTS, ControlServer, Verbs, socket_path
 from edge.errors import EdgeError
+from edge.fleet.desk import AppDesk
 from edge.outside import Outside
 from edge.serve import ListenError, PageServer
 from edge.systemd import Notifier
@@ -106,6 +107,7 @@ def verbs(runtime: Runtime) -> Verbs:
         "sync": desk.sync,
         "journal_stats": desk.journal_stats,
         "outputs_safe": desk.outputs_safe,
+        **{f"apps_{verb}": getattr(runtime.fleet.desk, verb) for verb in AppDesk.VERBS},
     }
 
 

@@ -1,10 +1,11 @@
-"""Configuration in plain English: what starts a task, what it may touch, what it may spend, and the start-up banner."""
+"""Configuration in plain English: what starts a task, and the start-up banner."""
 
 from __future__ import annotations
 
-from edge.cli.output import count, plain
+from edge.cli.output import plain
+from edge.cli.rights import goal, may
 from edge.config.models import Config, DeviceSettings, DurabilityByClass, JournalSection
-from edge.config.tasks import Grant, Limits, TaskSettings, When
+from edge.config.tasks import TaskSettings, When
 from edge.config.units import show_duration, show_size
 from edge.journal import key_id
 
@@ -54,29 +55,6 @@ def _test(condition: When) -> tuple[str, str]:
     return "", ""
 
 
-def may(grant: Grant) -> list[str]:
-    """All that a task may touch, one line a kind; what is not listed it may not."""
-    lines = []
-    if grant.devices:
-        lines.append(f"read and set {', '.join(grant.devices)}")
-    if grant.publish:
-        lines.append(f"publish to {', '.join(grant.publish)}")
-    return lines or ["touch nothing: it sees its event and returns a result"]
-
-
-def spends(limits: Limits) -> str:
-    """`2s, 1000 calls, ... a run; 6 runs a minute`."""
-    run = f"{show_duration(limits.time)}, {limits.calls} device calls, {limits.publishes} messages"
-    text = f"{run}, {show_size(limits.output)} of result a run"
-    if limits.per_minute is not None:
-        text += f"; {count(limits.per_minute, 'run')} a minute"
-    if limits.per_hour is not None:
-        text += f"; {count(limits.per_hour, 'run')} an hour"
-    if limits.burst is not None:
-        text += f", {limits.burst} of them back to back"
-    return text
-
-
 def place(device: DeviceSettings) -> str:
     """`i2c-1 0x48`, `GPIO17`."""
     if device.pin is not None:
@@ -100,13 +78,19 @@ def summary(config: Config) -> list[tuple[str, str]]:
         lines.append(("broker", f"{config.mqtt.broker}: {topics or 'no sources'}"))
     devices = ", ".join(f"{name} ({one.driver}, {place(one)})" for name, one in config.devices.items())
     lines.append(("devices", devices or "none"))
-    lines += [("task", f"{name} runs {when(settings)}") for name, settings in config.tasks.items()]
+    for name, settings in config.tasks.items():
+        lines.append(("task", f"{name} runs {when(settings)}"))
+        lines.append(("", f"it may {'; '.join(may(settings, config.tools))}"))
+        if settings.check is not None:
+            lines.append(("", f"its results are good if {goal(settings.check)}"))
     lines += [
         ("upstream", f"{name}: {upstream.broker}, {upstream.topic}, {_pace(upstream.batch, upstream.every)}")
         for name, upstream in config.upstream.items()
     ]
     if not config.upstream:
         lines.append(("upstream", "none: outcomes stay here"))
+    if config.runs.observers:
+        lines.append(("observers", f"{', '.join(config.runs.observers)}: told of every run"))
     if config.metrics is not None:
         lines.append(("metrics", f"http://{config.metrics.listen}/metrics and /healthz"))
     return lines

@@ -10,7 +10,8 @@ from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, note, paint, say, say_json
-from edge.cli.sentences import may, spends, when
+from edge.cli.rights import course, data, may, spends
+from edge.cli.sentences import when
 from edge.config.report import did_you_mean, listed
 from edge.config.tasks import TaskSettings, shown
 from edge.config.units import parse_duration
@@ -34,9 +35,12 @@ def tasks(words: list[str]) -> int:
     else:
         settings = gateway.config.tasks
         rows = [
-            (one["name"], f"runs {when(settings[one['name']])}", _so_far(one))
+            (
+                one["name"],
+                f"runs {when(settings.get(one['name']) or _installed(one))}",
+                _so_far(one),
+            )
             for one in found
-            if one["name"] in settings
         ]
         say(columns(rows, ("task", "trigger", "runs")))
     return FINE
@@ -48,21 +52,27 @@ def show(words: list[str]) -> int:
         "tasks show", "One micro-app: trigger, limits, and all it may touch.", examples=("tasks show overheat",)
     )
     arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
-    options = arguments.with_config().with_json("{name, run, engine, when, grant, limits, mode}").parse_args(words)
+    options = (
+        arguments.with_config()
+        .with_json("{name, run, when, every setting of the task, tools, counts}")
+        .parse_args(words)
+    )
     gateway = Gateway(options.config)
     settings = _settings(gateway, options.name)
     found = next((one for one in _tasks(gateway) if one["name"] == options.name), None)
+    tools = gateway.config.tools
     if options.json:
-        say_json(found)
+        say_json({**(found or {}), **data(settings, tools)})
         return FINE
     rows = [
         ("task", options.name),
         ("code", settings.run or f"the packaged task {options.name}"),
         ("runs", when(settings)),
-        ("engine", f"{settings.engine}, mode {settings.mode}"),
-        *(("may", line) for line in may(settings.grant)),
+        *(("may", line) for line in may(settings, tools)),
         ("may not", "anything else"),
-        ("limits", spends(settings.limits)),
+        *(("given", f"{key} = {orjson.dumps(value).decode()}") for key, value in settings.config.items()),
+        *(("limits", line) for line in spends(settings)),
+        *course(settings),
         ("outcomes", f"kept as {settings.klass}"),
     ]
     if found is not None and ("counts" in found):
@@ -125,6 +135,8 @@ def fire(words: list[str]) -> int:
         text = f"{failed['type']}: {failed['message']}" if failed else orjson.dumps(data["result"]).decode()
         good = data["status"] == "success"
         say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
+        if "partial" in data:
+            say(data["partial"])
         say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")
     return FINE if data["status"] in ("success", "partial") else DEGRADED
 
@@ -160,6 +172,11 @@ def _settings(gateway: Gateway, name: str) -> TaskSettings:
         hint = did_you_mean(name, known, f"there are {listed(known)}")
         raise Stop(f"{gateway.file}: no task called {name!r}; {hint}")
     return known[name]
+
+
+def _installed(one: dict[str, Any]) -> TaskSettings:
+    """Of an app, which no edge.yaml names."""
+    return TaskSettings.model_validate({"when": one["when"], "engine": "sandbox"})
 
 
 def _tasks(gateway: Gateway) -> list[dict[str, Any]]:

@@ -26,7 +26,9 @@ from edge.config.rules import (
     check_journal,
     check_limits,
     check_links,
+    check_on_the_fly,
     check_programs,
+    check_provisions,
     check_triggers,
     names_of,
 )
@@ -122,8 +124,10 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_on_the_fly,
     check_triggers,
     check_programs,
+    check_provisions,
     check_limits,
     check_links,
     check_journal,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from edge.config.base import Name, Section
-from edge.config.tasks import Grant, Limits
+from edge.config.tasks import Grant, Limits, MemorySection
 from edge.config.units import LongerThanZero, Size
 
 
@@ -27,6 +27,9 @@ class OnTheFly(Section):
     grant: Grant = Field(default=Grant(), description="the most that an app may ask for")
     limits: Limits = Field(
         default=Limits.model_construct(time=1.0), description="the most that an app may ask to spend"
+    )
+    memory: MemorySection | None = Field(
+        default=None, description="the most that an app may ask to remember; default: nothing"
     )
     source: Size = Field(default=64_000, description="most bytes of an app's source")
     ttl: LongerThanZero = Field(default=7 * 86400.0, description="longest that an app lives which was not promoted")

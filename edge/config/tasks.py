@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,6 +11,18 @@ from edge.config.base import RunPath, Section, Topic
 from edge.config.units import Duration, LongerThanZero, Size
 
 Scalar = bool | int | float | str
+
+CHECKED: Mapping[str, tuple[str, ...] | None] = {
+    "result": None,
+    "event": ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id"),
+    "usage": ("steps", "calls", "publishes", "notes", "note_bytes", "output", "tools"),
+}
+"""What the expression of a `check:` may name, with the fields of each where they are known."""
+
+
+def names_code(text: str) -> bool:
+    """Whether it is `./FILE.py:NAME`, and not an expression."""
+    return text.partition(":")[0].endswith(".py")
 
 
 class When(Section):

@@ -17,6 +17,11 @@ class _Tool(Section):
     description: str = Field(default="", description="what it is for; shown by `edge tasks show`")
     timeout: LongerThanZero = Field(default=5.0, description="longest that one call may take")
 
+    @property
+    def safe_by_default(self) -> bool:
+        """Whether `tools: ["*"]` gives it: it cannot act on the world outside this gateway."""
+        return False
+
 
 class HttpTool(_Tool):
     """`kind: http`, requests to servers that are on a list."""
@@ -44,6 +49,11 @@ class KvTool(_Tool):
     entries: Annotated[int, Field(ge=1, le=10_000)] = Field(default=1000, description="most keys")
     value: Size = Field(default=16_000, description="most that one value may have as JSON")
 
+    @property
+    def safe_by_default(self) -> bool:
+        """It stays inside."""
+        return True
+
 
 class SqlTool(_Tool):
     """`kind: sql`, an SQLite file, read-only unless `write: true`."""
@@ -52,6 +62,11 @@ class SqlTool(_Tool):
     file: FilePath = Field(description="the file; relative to this one")
     write: bool = Field(default=False, description="whether tasks may change it")
     rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=1000, description="most rows of one answer")
+
+    @property
+    def safe_by_default(self) -> bool:
+        """As long as it only reads."""
+        return not self.write
 
 
 class ShellTool(_Tool):

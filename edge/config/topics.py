@@ -91,3 +91,19 @@ def overlap(one: str, other: str) -> bool:
         if a is None or b is None or (a != b and "+" not in (a, b)):
             return False
     return True
+
+
+def includes(outer: str, inner: str) -> bool:
+    """Whether every topic that matches the filter `inner` matches `outer` too."""
+    wide, narrow = outer.split("/"), inner.split("/")
+    if wide[0] in ("+", "#") and narrow[0].startswith("$"):  # wildcards at the start match no $SYS
+        return False
+    for index, level in enumerate(wide):
+        if level == "#":
+            return True
+        if index >= len(narrow) or narrow[index] == "#":
+            # `a/+/#` matches `a/b` and below; `a/#` matches `a` too
+            return False
+        if level not in ("+", narrow[index]):
+            return False
+    return len(wide) == len(narrow)

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from edge.clock import Clock
+from edge.config.base import NAME
 from edge.config.models import Mqtt, Subscription
 from edge.errors import PayloadError
 from edge.ids import Minter
@@ -31,8 +34,10 @@ from edge.model import Delivery, Event, EventKind, Incoming
 
 log = logging.getLogger(__name__)
 
+APPS = "apps"
 _COMMANDS = "set"
 _COMMAND_BYTES = 1024
+_LONGEST_NAME = 64  # of an app
 
 Command = Callable[[str, str, object], None]
 """Carry out a remote command: device, channel, value. Raises PayloadError when it may not or cannot be done."""
@@ -94,13 +99,23 @@ class Arrival:
             self._owner.wake()
 
 
+class Door(NamedTuple):
+    """Where what comes for apps goes, past the inbox. `take` gets the app's name and the arrival, which it settles when
+    the answer is durable, on the link's thread: it never waits and never raises. What has more than `largest` bytes, or
+    came before, has a `fault`."""
+
+    take: Callable[[str, Arrival], None]
+    largest: int
+
+
 class MqttSource:
     """The `mqtt:` section's subscriptions on one link.
 
     `offer` takes a QoS 1 arrival or says False; `push` always takes a QoS 0 one; `crowded` says that the inbox is
     not yet empty enough to begin again. `deliveries` are the digests the journal holds by packet id, and `forget`
     tells it that the session they belong to is gone. `raw` names the sources whose tasks want bytes; `commands` the
-    devices that may be set from outside, by `command` on the leading thread.
+    devices that may be set from outside, by `command` on the leading thread. `door` is open
+    for apps; without one none may come.
     """
 
     def __init__(
@@ -119,6 +134,7 @@ class MqttSource:
         raw: Collection[str] = (),
         commands: Collection[str] = (),
         command: Command | None = None,
+        door: Door | None = None,
     ) -> None:
         self.client_id = link.client_id
         self.wake = link.wake
@@ -132,6 +148,7 @@ class MqttSource:
         self._minter = minter
         self._forget = forget
         self._command = command
+        self._door = door
         self._prefix = f"edge/{edge_id}/"
         self._accepted = Accepted(deliveries)
         self._line: deque[Arrival] = deque()  # QoS 1 of this connection, in the order of arrival
@@ -153,6 +170,8 @@ class MqttSource:
 
     def _choose_filters(self, settings: Mqtt) -> dict[str, int]:
         wanted = {f"{self._prefix}{device}/+/{_COMMANDS}": 1 for device in self._commanded}
+        if self._door is not None:
+            wanted[f"{self._prefix}{APPS}/+/{_COMMANDS}"] = 1
         for entry in settings.subscribe.values():
             wanted[entry.topic] = max(entry.qos, wanted.get(entry.topic, 0))
         chosen = covering(wanted)
@@ -180,14 +199,25 @@ class MqttSource:
         if self._closed:
             return
         arrival = Arrival(self, message, self._clock.monotonic(), self._clock.wall())
-        if len(message.payload) > self._limit:
+        app = None if self._door is None else self._app(message.topic)
+        if len(message.payload) > (self._limit if self._door is None or app is None else self._door.largest):
             arrival.shed()
-        if not message.packet_id:
+        if message.packet_id:
+            if not self._full:
+                self._hold(arrival, app)
+        elif self._door is not None and app is not None:
+            self._door.take(app, arrival)
+        else:
             self._push(arrival)
-        elif not self._full:
-            self._hold(arrival)
 
-    def _hold(self, arrival: Arrival) -> None:
+    def _app(self, topic: str) -> str | None:
+        """The app that a message is for."""
+        levels = topic[len(self._prefix) :].split("/") if topic.startswith(self._prefix) else []
+        if len(levels) != 3 or levels[0] != APPS or levels[2] != _COMMANDS or not re.fullmatch(NAME, levels[1]):
+            return None
+        return levels[1] if len(levels[1]) <= _LONGEST_NAME else None
+
+    def _hold(self, arrival: Arrival, app: str | None) -> None:
         packet_id = arrival.message.packet_id
         if not arrival.message.dup:
             self._accepted.drop(packet_id)
@@ -198,12 +228,14 @@ class MqttSource:
                 return
             if self._accepted.holds(packet_id, arrival.digest):
                 arrival.fault = PayloadError("duplicate", "delivered again by the broker; it was accepted before")
-        if not self._offer(arrival):
+        if app is None and not self._offer(arrival):
             self._full = True
             self._link.replace("the inbox is full: waiting until it has drained")
             return
         self._working[packet_id] = arrival
         self._line.append(arrival)
+        if self._door is not None and app is not None:
+            self._door.take(app, arrival)
 
     def _may_connect(self) -> bool:
         return not (self._full and self._crowded())

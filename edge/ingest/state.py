@@ -1,4 +1,4 @@
-"""Live values for whoever looks: `edge/<id>/<device>/<channel>`, retained, never journalled.
+"""Live values for whoever looks: `edge/<id>/<device>/<channel>`, `edge/<id>/apps/<name>`; retained, never journalled.
 
 Only the latest value of a channel counts: what changes faster than the broker acknowledges is skipped, and what
 changed while the link was down is sent when it is up again.
@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -19,7 +21,7 @@ from edge.links.link import FAILURE, Link, Session
 
 log = logging.getLogger(__name__)
 
-Value = float | bool | str
+Value = float | bool | str | Mapping[str, Any]
 _ATTEMPTS = 2  # connections that a topic may cost
 
 

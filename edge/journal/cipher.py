@@ -1,5 +1,5 @@
-"""What closes and opens the bytes of one file: AES-256-GCM under a key of its own, by HKDF-SHA256. The one file that
-imports cryptography, and imported only where a key is given.
+"""What closes and opens the bytes of one file: AES-256-GCM under a key of its own, by HKDF-SHA256. Imported only where
+a key is given.
 
 Invariants
 - A key is drawn for one file: from the master key, a salt that is random for that file, and what the file is for.
@@ -11,14 +11,9 @@ Sources: NIST SP 800-38D (GCM: 96-bit nonces, a counter is a fine nonce), RFC 58
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from edge.crypto import NONCE_SIZE, TAG_SIZE, Seal, drawn
 
-TAG_SIZE = 16
-_KEY_SIZE = 32
-_NONCE_SIZE = 12
+__all__ = ["TAG_SIZE", "Cipher"]
 
 
 class Cipher:
@@ -26,7 +21,7 @@ class Cipher:
 
     def __init__(self, master: bytes, salt: bytes, purpose: bytes) -> None:
         """`purpose` keeps the keys of different uses apart, should a salt ever come twice."""
-        self._aes = AESGCM(HKDF(SHA256(), _KEY_SIZE, salt, purpose).derive(master))
+        self._seal = Seal(drawn(master, salt, purpose))
         self._last = -1
 
     def close(self, number: int, text: bytes, about: bytes) -> bytes:
@@ -37,11 +32,8 @@ class Cipher:
         if number <= self._last:
             raise ValueError(f"number {number} was used already, or one after it: {self._last}")
         self._last = number
-        return self._aes.encrypt(number.to_bytes(_NONCE_SIZE, "big"), text, about)
+        return self._seal.close(number.to_bytes(NONCE_SIZE, "big"), text, about)
 
     def open(self, number: int, data: bytes, about: bytes) -> bytes | None:
         """What was closed; None where it is not exactly that any more."""
-        try:
-            return self._aes.decrypt(number.to_bytes(_NONCE_SIZE, "big"), data, about)
-        except InvalidTag:
-            return None
+        return self._seal.open(number.to_bytes(NONCE_SIZE, "big"), data, about)

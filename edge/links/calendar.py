@@ -14,6 +14,7 @@ APScheduler starts one thread of its own, named `APScheduler`; the jobs run in i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -25,6 +26,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.executors.debug import DebugExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -127,6 +129,12 @@ class Schedule(ABC):
         """Call `fire` every so many seconds, the first time after that long; a step of the clock may move it."""
         self._add(_Job(name, SteadyTicks(seconds), fire))
 
+    def remove(self, name: str) -> None:
+        """Fire that job no more; nothing where there is none."""
+        if name in self._jobs:
+            self._jobs = {known: job for known, job in self._jobs.items() if known != name}
+            self._unplan(name)
+
     def watch_clock(self) -> float:
         """Look whether the wall clock stepped, and `reschedule` if it did; returns the step in seconds, else 0.0."""
         offset = self._clock.wall() - self._clock.monotonic()
@@ -156,8 +164,11 @@ class Schedule(ABC):
     @abstractmethod
     def _plan(self, job: _Job) -> None: ...
 
+    @abstractmethod
+    def _unplan(self, name: str) -> None: ...
+
     def _add(self, job: _Job) -> None:
-        self._jobs[job.name] = job
+        self._jobs = {**self._jobs, job.name: job}  # a new one: others may be going through the old
         self._plan(job)
 
     def _now(self) -> datetime:
@@ -219,6 +230,12 @@ class Calendar(Schedule):
         with self._lock:
             if self._scheduler is not None:
                 self._submit(job)
+
+    def _unplan(self, name: str) -> None:
+        with self._lock:
+            if self._scheduler is not None:
+                with contextlib.suppress(JobLookupError):  # it had no next time
+                    self._scheduler.remove_job(name)
 
     def _submit(self, job: _Job) -> None:
         due = job.ticks.after(self._now())
@@ -291,6 +308,9 @@ class VirtualCalendar(Schedule):
             self._next.pop(job.name, None)
         else:
             self._next[job.name] = due
+
+    def _unplan(self, name: str) -> None:
+        self._next.pop(name, None)
 
 
 def _zone(name: str) -> tzinfo:

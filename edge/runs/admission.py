@@ -46,11 +46,14 @@ class Admission:
         now, crowded = self._clock.monotonic(), self._gates.crowded
         for start in starts:
             gate = self._gates[start.task]
+            id = self._mint()
             reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now, crowded=crowded)
+            if reason is None and not gate.task.begins(id):
+                reason = "app_over"
             if reason is not None:
                 self._refusals.add(start.task, reason, event)
             else:
-                runs.append(Run(self._mint(), gate.task, event, event_json))
+                runs.append(Run(id, gate.task, event, event_json))
         return runs
 
     def fits(self, runs: Iterable[Run]) -> bool:

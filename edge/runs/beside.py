@@ -10,24 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge.clock import Clock
 from edge.model import Record
 from edge.runs.gates.gate import Gates
 from edge.runs.promised import Promised
 from edge.runs.run import Ending, Run, cancelled, too_late
+from edge.runs.surroundings import Surroundings
 
 
 class Beside:
     """Shares the lock of `promised`. `wake` lets the leader look again."""
 
     def __init__(
-        self, *, places: int, gates: Gates, promised: Promised, clock: Clock, wake: Callable[[], None]
+        self, *, places: int, gates: Gates, promised: Promised, around: Surroundings, wake: Callable[[], None]
     ) -> None:
         self._places = places
         self._gates = gates
         self._promised = promised
         self._lock = promised.lock
-        self._clock = clock
+        self._clock = around.clock
+        self._observers = around.observers
         self._wake = wake
         self._going_on: set[Run] = set()
         self._leaving: set[Run] = set()
@@ -56,37 +57,44 @@ class Beside:
         """Its thread returned; by that thread."""
         with self._lock:
             self._leaving.discard(run)
-            if run.end():
+            if in_time := run.end():
                 self._leave(run)
                 self._promised.conclude(run, ending)
+        if in_time:
+            self._observers.ended(run, ending)
         self._wake()
 
     def end_overdue(self, now: float) -> None:
         """End those whose time is over; by the watchdog."""
         for run in tuple(self._going_on):
             if now > run.deadline:
-                self._time_out(run)
+                self._give_up(run, too_late(run))
 
-    def _time_out(self, run: Run) -> None:
+    def _give_up(self, run: Run, ending: Ending) -> None:
+        """It is over, and its thread may keep its place for ever."""
         with self._lock:
             if not run.end():
                 return
             self._leave(run)
             self._leaving.add(run)
-            self._promised.conclude(run, too_late(run))
+            self._promised.conclude(run, ending)
+        self._observers.ended(run, ending, stuck=True)
         self._wake()
 
     def replace(self, run: Run) -> list[Record]:
         """End a promised run, whether it goes on here or has not begun, because a newer one takes its place: its
         outcome, for the newer one's frame; nothing where it ended by itself. By the leader."""
+        ending = cancelled(run, "replaced by a newer run")
         with self._lock:
             if not run.end():
                 return []
-            if run in self._going_on:
+            if begun := run in self._going_on:
                 self._leave(run)
                 self._leaving.add(run)
-            outcome = self._promised.withdraw(run, cancelled(run, "replaced by a newer run"))
+            outcome = self._promised.withdraw(run, ending)
         run.cancel()
+        if begun:
+            self._observers.ended(run, ending)
         return outcome
 
     def cancel(self, *, grace_over: bool) -> None:
@@ -94,13 +102,13 @@ class Beside:
         for run in tuple(self._going_on):
             run.cancel()
             if grace_over:
-                self._give_up(run)
+                self._give_up(run, cancelled(run, "the runtime stopped while it ran"))
 
-    def _give_up(self, run: Run) -> None:
-        with self._lock:
-            if run.end():
-                self._leave(run)
-                self._promised.write(run, cancelled(run, "the runtime stopped while it ran"))
+    def cancel_all_of(self, task: str) -> None:
+        """Tell the runs of one task to end."""
+        for run in tuple(self._going_on):
+            if run.task.name == task:
+                run.cancel()
 
     def _leave(self, run: Run) -> None:
         self._going_on.discard(run)

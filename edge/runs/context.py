@@ -13,6 +13,7 @@ from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
 from edge.runs import limits
+from edge.runs.goal import legible
 from edge.runs.limits import Usage
 from edge.runs.run import Run
 from edge.runs.scratch import Scratch
@@ -25,11 +26,15 @@ _NOTE_BYTES = 1000
 class RunContext:
     """One run's view. Used by the thread that runs the task, and by threads the task started."""
 
-    __slots__ = ("_around", "_run")
+    __slots__ = ("_around", "_readings", "_recalled", "_run")
 
     def __init__(self, run: Run, around: Surroundings) -> None:
+        """Made when the run begins: what it is given is as of now."""
         self._run = run
         self._around = around
+        settings = run.task.settings
+        self._readings = {name: dict(around.readings(name)) for name in settings.readings} if settings.readings else {}
+        self._recalled = _recall(run, around) if settings.memory is not None and settings.memory.recall else ()
 
     @property
     def correlation_id(self) -> str:
@@ -41,11 +46,13 @@ class RunContext:
 
     @property
     def readings(self) -> Mapping[str, Mapping[str, float | bool]]:
-        return {name: dict(self._around.readings(name)) for name in self._run.task.settings.readings}
+        return {name: dict(values) for name, values in self._readings.items()}
 
     @property
     def recalled(self) -> Sequence[Any]:
-        return () if self._around.memories is None else tuple(self._around.memories.recall(self._run))
+        if isinstance(self._recalled, Exception):
+            raise self._recalled
+        return self._recalled
 
     @property
     def resumed(self) -> Any:
@@ -58,7 +65,7 @@ class RunContext:
 
     @property
     def memory(self) -> Memory:
-        self._step()
+        self._step("memory")
         if self._run.task.settings.memory is None or self._around.memories is None:
             raise self._not_granted("memory", "memory: {}")
         return self._around.memories.of(self._run)
@@ -67,20 +74,20 @@ class RunContext:
         return max(0.0, self._run.deadline - self._around.clock.monotonic())
 
     def device(self, name: str) -> GrantedDevice:
-        self._step()
+        self._step("device")
         if name not in self._run.task.settings.grant.devices:
             raise self._not_granted(f"device {name!r}", "grant.devices")
         return GrantedDevice(self._around.devices[name], self._call)
 
     def tool(self, name: str) -> GrantedTool:
-        self._step()
+        self._step("tool")
         tool, grant = self._around.tools.get(name), self._run.task.settings.grant
         if tool is None or not granted(tool, grant.tools, grant.deny_tools):
             raise self._not_granted(f"tool {name!r}", "grant.tools")
-        return GrantedTool(tool, lambda operation: self._tool_call(name))
+        return GrantedTool(tool, lambda operation: self._tool_call(name, operation))
 
     def publish(self, topic: str, value: Any) -> None:
-        self._step()
+        self._step("publish")
         run = self._run
         if not any(self._around.matches(filter, topic) for filter in run.task.settings.grant.publish):
             raise self._not_granted(f"publishing to {topic!r}", "grant.publish")
@@ -94,7 +101,7 @@ class RunContext:
         run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, id, encoded, topic))
 
     def note(self, text: str, **fields: Any) -> None:
-        self._step()
+        self._step("note")
         encoded = orjson.dumps({"text": str(text), **fields}, default=str)
         if len(encoded) > _NOTE_BYTES:
             raise LimitExceeded(f"a note of over {_NOTE_BYTES} bytes; put data into the result")
@@ -102,11 +109,11 @@ class RunContext:
         self._run.notes.append(orjson.loads(encoded))
 
     def partial(self, reason: str) -> None:
-        self._step()
-        self._run.partial = str(reason)[:_NOTE_BYTES]
+        self._step("partial")
+        self._run.partial = legible(str(reason), _NOTE_BYTES)
 
     def checkpoint(self, value: Any) -> None:
-        self._step()
+        self._step("checkpoint")
         if self._around.checkpoints is not None and self._run.task.settings.on_crash == "resume":
             self._around.checkpoints.save(self._run, value)
 
@@ -116,16 +123,19 @@ class RunContext:
         name = self._run.task.name
         return NotGranted(f"{what} is not granted to {name}; add it to tasks.{name}.{key} in edge.yaml")
 
-    def _step(self) -> None:
+    def _step(self, use: str) -> None:
         self._in_time()
         self._spend(limits.step)
+        self._around.observers.step(self._run, use)
 
     def _in_time(self) -> None:
         run = self._run
         if run.cancelled:
             raise RunCancelled("the runtime told this run to end")
-        if run.over or self._around.clock.monotonic() > run.deadline:
+        if self._around.clock.monotonic() > run.deadline:
             raise RunTimeout(f"limits.time of {run.task.settings.limits.time:g} s is over")
+        if run.over:
+            raise RunCancelled("this run is over: its outcome is written")
 
     def _spend(self, more: Callable[..., Usage], *amounts: Any) -> None:
         run = self._run
@@ -136,10 +146,19 @@ class RunContext:
         self._in_time()
         self._spend(limits.call)
 
-    def _tool_call(self, name: str) -> float:
+    def _tool_call(self, name: str, operation: str) -> float:
         self._in_time()
         self._spend(limits.tool_call, name)
+        self._around.observers.tool_call(self._run, name, operation)
         return self.remaining()
+
+
+def _recall(run: Run, around: Surroundings) -> Sequence[Any] | Exception:
+    """A memory that cannot be read fails the task that asks for it, not the thread that starts runs."""
+    try:
+        return () if around.memories is None else tuple(around.memories.recall(run))
+    except Exception as error:  # noqa: BLE001 - kept, and raised where the task asks
+        return error
 
 
 class GrantedDevice:

@@ -6,6 +6,7 @@ and leaves locks held), so a run that does not return keeps its thread, and what
 
 from __future__ import annotations
 
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout
 from edge.model import Status
 from edge.runs.engine import Program
+from edge.runs.goal import described
 from edge.runs.load import import_program
 from edge.runs.run import Ending, Run, cause_of, returned
 
-_MESSAGE = 2000
 _STATUS: dict[type[BaseException], Status] = {RunTimeout: Status.TIMEOUT, RunCancelled: Status.CANCELLED}
 
 
@@ -38,13 +39,20 @@ class Inline:
         try:
             result = program.entry(run.event, ctx)
             encoded = program.check(result)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a task's failure is a value: its outcome
-            status = _STATUS.get(type(error), Status.FAILURE)
-            return Ending(status, error=_explain(error, program.file), cause=cause_of(type(error)))
+        except BaseException as error:  # a failure of the task is a value: its outcome
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # somebody stops a test: tasks of a runtime never run in this thread
+            return raised(error, program.file)
         return returned(run, encoded)
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def raised(error: BaseException, file: str) -> Ending:
+    """What a run ends with that this error left; `file` is its task's."""
+    status = _STATUS.get(type(error), Status.FAILURE)
+    return Ending(status, error=_explain(error, file), cause=cause_of(type(error)))
 
 
 def _explain(error: BaseException, file: str) -> dict[str, Any]:
@@ -53,8 +61,4 @@ def _explain(error: BaseException, file: str) -> dict[str, Any]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == file:
             where = f"{Path(file).name}:{line}"
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
-        message = f"its __str__ raised {type(broken).__name__}"
-    return {"type": type(error).__name__, "message": message[:_MESSAGE], "where": where}
+    return {"type": type(error).__name__[:100], "message": described(error), "where": where}

@@ -9,23 +9,40 @@ import importlib
 import importlib.util
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from edge.config.tasks import TaskSettings
+from edge.config.tasks import TaskSettings, names_code
 from edge.config.units import show_duration
 from edge.context import TASK_MARK
-from edge.errors import TaskLoadError
+from edge.errors import ExpressionError, TaskLoadError
+from edge.model import Status
 from edge.runs.engine import Engine, Program
+from edge.runs.goal import Goal, Judged, Stated
 
 # Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
 _STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+
+
+class Life(Protocol):
+    """Of a task that was installed while the gateway ran: how long it may run on. Any thread."""
+
+    mark: Mapping[str, Any]
+    """What its outcomes say about it, as `data.app`."""
+
+    def begin(self, run: str) -> bool:
+        """Whether a run with that id may still be accepted."""
+        ...
+
+    def ended(self, run: str, status: Status) -> None:
+        """Its outcome is written; nothing for a run that did not `begin`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,18 @@ class Task:
     engine: Engine
     program: Program
     limits: orjson.Fragment
+    goal: Goal | None = None
+    life: Life | None = None
+    """None for what edge.yaml names."""
+
+    def begins(self, run: str) -> bool:
+        """Whether a run with that id may be accepted."""
+        return self.life is None or self.life.begin(run)
+
+    def ended(self, run: str, status: Status) -> None:
+        """The outcome of a run that was accepted is written."""
+        if self.life is not None:
+            self.life.ended(run, status)
 
     @property
     def direct(self) -> bool:
@@ -49,13 +78,44 @@ class Task:
 
 def load_task(name: str, settings: TaskSettings, folder: Path, engine: Engine) -> Task:
     """The task, with what `engine` made of its file. Raises `TaskLoadError`."""
+    return ready(name, settings, engine, engine.load(name, settings, folder), folder=folder)
+
+
+def ready(
+    name: str,
+    settings: TaskSettings,
+    engine: Engine,
+    program: Program,
+    life: Life | None = None,
+    *,
+    folder: Path = Path(),
+) -> Task:
+    """The task, with what `engine` made of its source; a `check:` that is a file starts at `folder`."""
     return Task(
         name=name,
         settings=settings,
         engine=engine,
-        program=engine.load(name, settings, folder),
+        program=program,
         limits=orjson.Fragment(orjson.dumps(_limits(settings))),
+        goal=_goal(name, settings, folder),
+        life=life,
     )
+
+
+def _goal(name: str, settings: TaskSettings, folder: Path) -> Goal | None:
+    check, where = settings.check, f"tasks.{name}.check"
+    if check is None:
+        return None
+    if names_code(check):
+        if settings.engine == "sandbox":
+            raise TaskLoadError(
+                f"{where}: a task in the sandbox has an expression as its check, no code in this process"
+            )
+        return Judged(own(where, check, folder), check)
+    try:
+        return Stated(check)
+    except ExpressionError as error:
+        raise TaskLoadError(f"{where}: {error}") from error
 
 
 def import_program(name: str, settings: TaskSettings, folder: Path) -> Program:
@@ -83,17 +143,31 @@ def _module(name: str, run: str | None, folder: Path) -> tuple[ModuleType, str |
     if not place.endswith(".py"):
         return _packaged(place), function or None
     path = _own(name, folder / place)
-    private = f"edge_user_tasks.{name}"
+    return _import_file(f"tasks.{name}.run", path, f"edge_user_tasks.{name}"), function or None
+
+
+def own(where: str, place: str, folder: Path) -> Any:
+    """What `FILE.py:NAME` names, imported from the device's own disk; a relative one starts at `folder`. `where` is
+    the key that says so. Raises `TaskLoadError`."""
+    file, _, name = place.partition(":")
+    module = _import_file(where, folder / file, f"edge_user_code.{where}.{Path(file).stem}")
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise TaskLoadError(f"{where}: there is no {name or 'name after the file'!r} in {file}") from None
+
+
+def _import_file(where: str, path: Path, private: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(private, path)
     if spec is None or spec.loader is None:
-        raise TaskLoadError(f"tasks.{name}.run: {path} is not a Python file")
+        raise TaskLoadError(f"{where}: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[private] = module  # dataclasses look their module up by name
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise TaskLoadError(f"tasks.{name}.run: {path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module, function or None
+        raise TaskLoadError(f"{where}: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
 
 
 def find_file(name: str, run: str | None, folder: Path) -> tuple[Path, str | None]:

@@ -26,7 +26,7 @@ from edge.runs.gates.breaker import State
 from edge.runs.gates.gate import Gate, Gates
 from edge.runs.gates.line import Line
 from edge.runs.needs import Journal
-from edge.runs.run import Ending, Promise, Run
+from edge.runs.run import OVER, Ending, Promise, Run, cancelled
 from edge.runs.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,11 @@ class Promised:
         for stored in unfinished:
             promise = Promise.read(stored, self._clock.monotonic())
             gate = self._gates.get(promise.task)
-            if gate is None:
+            if gate is None or not gate.task.begins(promise.id):
                 self._journal.append([promise.abandoned(self._clock, edge_id)])
             elif gate.task.settings.on_crash == "fail":
                 gate.ended[Status.FAILURE].add()
+                gate.task.ended(promise.id, Status.FAILURE)
                 self._journal.append([promise.interrupted(self._clock, edge_id)])
             else:
                 run = Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True)
@@ -86,11 +87,15 @@ class Promised:
             if run.over:
                 return False
             gate = self._gates[run.task.name]
-            if not gate.lets(run, self._clock.monotonic()):
+            if not gate.closed and not gate.lets(run, self._clock.monotonic()):
                 gate.waiting.push(run)
                 return False
             gate.retrying.discard(run)
-            return True
+            why = gate.closed or ("" if run.task is gate.task or run.turn_to(gate.task) else OVER)
+            if why and run.end():
+                run.unbegun(self._clock)
+                self.write(run, cancelled(run, why))
+            return not why
 
     @property
     def deadline(self) -> float | None:
@@ -175,6 +180,13 @@ class Promised:
             gate.waiting.discard(run)
             run.unbegun(self._clock)
         return self._close(run, ending)
+
+    def shut(self, gate: Gate, why: str) -> None:
+        """Nothing of its task begins any more: what is promised ends for that reason when its turn comes, and what
+        waits for its turn has it now."""
+        gate.closed = why
+        while gate.waiting.runs:
+            self.ready.push(gate.waiting.pop())
 
     def reset(self, gate: Gate) -> None:
         """Close its breaker, if it has one: what waited for it goes on."""

@@ -22,6 +22,8 @@ from edge.runs import limits
 from edge.runs.load import Task
 from edge.runs.scratch import Scratch
 
+OVER = "it was promised, and the life of its app was over before its turn came"
+
 
 class Cause(StrEnum):
     """What a run failed of, as far as trying again is concerned."""
@@ -35,12 +37,14 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. `result` is JSON; `error` says type, message and where."""
+    """How a run ended. `result` is JSON; `error` says type, message and where; `missed`: it is partial because the
+    task's `check:` was not so."""
 
     status: Status
     result: bytes | None = None
     error: Mapping[str, Any] | None = None
     cause: Cause = Cause.NONE
+    missed: bool = False
 
 
 def cause_of(error: type[BaseException]) -> Cause:
@@ -98,6 +102,13 @@ class Run:
     def end(self) -> bool:
         """Claim the right to write the outcome. False when it is written already."""
         return self._open.acquire(blocking=False)
+
+    def turn_to(self, task: Task) -> bool:
+        """Be a run of what has its task's name now. False where that may not begin another one."""
+        if self.task.life is not None:
+            self.task.life.ended(self.id, Status.CANCELLED)
+        self.task = task
+        return task.begins(self.id)
 
     @property
     def over(self) -> bool:
@@ -162,6 +173,8 @@ class Run:
         }
         if self.event.correlation_id and self.event.correlation_id != self.event.id:
             data["correlation_id"] = self.event.correlation_id
+        if self.task.life is not None:
+            data["app"] = self.task.life.mark
         if self.notes:
             data["notes"] = self.notes
         if self.partial is not None:
@@ -182,7 +195,11 @@ def returned(run: Run, encoded: bytes) -> Ending:
         where = run.task.program.file
         wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
         return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
-    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded)
+    goal = run.task.goal
+    why = "" if goal is None else goal.missed(encoded, run.event, run.usage)
+    if why:
+        run.partial = "; ".join(filter(None, (run.partial, f"check: {why}")))
+    return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded, missed=bool(why))
 
 
 def too_late(run: Run) -> Ending:
@@ -243,8 +260,8 @@ class Promise:
         return cls(stored.record.id, body["task"], stored.record.klass, event, orjson.dumps(data))
 
     def abandoned(self, clock: Clock, edge_id: str) -> Record:
-        """The outcome of a promise that nobody can keep: its task is not configured any more."""
-        message = "the run was promised before a restart, and its task is not configured any more"
+        """The outcome of a promise that nobody can keep: its task is not there any more."""
+        message = "the run was promised before a restart, and its task is not there any more"
         return self._unkept(Status.CANCELLED, "RunCancelled", message, clock, edge_id)
 
     def interrupted(self, clock: Clock, edge_id: str) -> Record:

@@ -27,11 +27,15 @@ class Seal:
 
     def seal(self, run: Run, ending: Ending) -> Record:
         """The outcome of a run that has ended now."""
-        self._gates[run.task.name].ended[ending.status].add()
+        gate = self._gates[run.task.name]
+        gate.ended[ending.status].add()
+        if ending.missed:
+            gate.missed.add()
         self._seconds.observe(self._clock.monotonic() - run.started)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
         record = run.outcome(ending, self._clock, self._edge_id)
+        run.task.ended(run.id, ending.status)
         if self.answers and run.id in self.answers:
             self.answers.pop(run.id)(record.body, "")
         return record

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from edge.clock import Clock
 from edge.context import Memory
+from edge.runs.observers import Observers
 from edge.runs.run import Run
 from edge.runs.tools.tool import Tool
 
@@ -68,3 +69,4 @@ class Surroundings:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     memories: Memories | None = None
     checkpoints: Checkpoints | None = None
+    observers: Observers = field(default_factory=Observers)

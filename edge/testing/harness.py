@@ -151,6 +151,8 @@ class Harness:
         what it had written stays. `restart` boots again."""
         self._running = False
         self._crashes += 1
+        for engine in self.runtime.engines.values():
+            engine.close()  # its processes die with the gateway's
         self.files.crash(self._seed + self._crashes, power=power)
         for broker in (self.broker, *self.upstreams.values()):
             broker.cut()

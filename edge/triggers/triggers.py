@@ -5,6 +5,7 @@ The cost of an event is that of the triggers on its source: tasks on other sourc
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from edge.clock import Clock
@@ -31,8 +32,10 @@ class Triggers:
         self._timers: Timers[SourceTrigger | ScheduleTrigger] = Timers()
         self._ripe: list[tuple[float, int, Start]] = []
         self._by_source: dict[str, list[SourceTrigger]] = {}
-        for order, (name, task) in enumerate(tasks.items()):
-            self._add(order, name, task)
+        self._known: dict[str, SourceTrigger | ScheduleTrigger] = {}
+        self._added = itertools.count()
+        for name, task in tasks.items():
+            self.add(name, task)
 
     def match(self, event: Event) -> tuple[Sequence[Start], str | None]:
         """The starts for this event, in the order of the configuration.
@@ -87,11 +90,14 @@ class Triggers:
         if isinstance(found, Start):
             self._ripe.append((moment, order, found))
 
-    def _add(self, order: int, name: str, task: TaskSettings) -> None:
-        when = task.when
+    def add(self, name: str, task: TaskSettings) -> None:
+        """Let it start, after those there are; one of that name that was there goes."""
+        self.remove(name)
+        when, order = task.when, next(self._added)
         starter = Starter(name, task.cooldown, self._telemetry)
         if when.every is not None:
             schedule = ScheduleTrigger(order, name, starter, when.every, clock=self._clock, minter=self._minter)
+            self._known[name] = schedule
             self._timers.watch(schedule)
             return
         levels = any(value is not None for value in (when.above, when.below, when.equals))
@@ -105,4 +111,15 @@ class Triggers:
             wait=self._timers.watch,
             ripe=self._keep,
         )
+        self._known[name] = trigger
         self._by_source.setdefault(when.source or SCHEDULE + name, []).append(trigger)
+
+    def remove(self, name: str) -> None:
+        """It starts nothing any more, whatever it waited for; nothing where there is none."""
+        gone = self._known.pop(name, None)
+        if gone is None:
+            return
+        gone.deadline = None
+        self._ripe = [entry for entry in self._ripe if entry[2].task != name]
+        kept = {source: [one for one in triggers if one is not gone] for source, triggers in self._by_source.items()}
+        self._by_source = {source: triggers for source, triggers in kept.items() if triggers}

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.journal import Keyring, Limits, cipher, read_journal
+from edge import crypto
+from edge.journal import Keyring, Limits, read_journal
 from edge.testing.files import PowerCut
 
 from .rings import FORMER, MASTER
@@ -31,7 +32,7 @@ class Used:
     @contextlib.contextmanager
     def recorded(self) -> Iterator[None]:
         """Stands between our code and the library."""
-        used, real = self, cipher.AESGCM
+        used, real = self, crypto.AESGCM
 
         class Recorder:
             def __init__(self, key: bytes) -> None:
@@ -48,7 +49,7 @@ class Used:
                 return self._aes.decrypt(*args)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cipher, "AESGCM", Recorder)
+            patch.setattr(crypto, "AESGCM", Recorder)
             yield
 
 

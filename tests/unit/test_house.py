@@ -26,7 +26,7 @@ HOMES = {
     "apscheduler": "edge/links/calendar.py",
     "httpx": "edge/links/http.py",
     "tinydb": "edge/journal/",
-    "cryptography": "edge/journal/cipher.py",
+    "cryptography": "edge/crypto.py",
     "pydantic_monty": "edge/runs/sandbox/pool.py",
     "ruamel": "edge/config/",
     "gpiozero": "drivers/gpio.py",

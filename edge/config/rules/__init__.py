@@ -5,7 +5,9 @@ from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
 from edge.config.rules.limits import check_limits
 from edge.config.rules.links import check_links
+from edge.config.rules.on_the_fly import check_on_the_fly
 from edge.config.rules.programs import check_programs
+from edge.config.rules.provisions import check_provisions
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
 from edge.config.rules.triggers import check_triggers
 
@@ -18,7 +20,9 @@ __all__ = [
     "check_journal",
     "check_limits",
     "check_links",
+    "check_on_the_fly",
     "check_programs",
+    "check_provisions",
     "check_triggers",
     "names_of",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.config.models import Broker, Config
 from edge.config.report import Report, Steps
 from edge.config.rules.survey import Survey
+from edge.config.tasks import Grant
 from edge.config.topics import Address, filter_problem, overlap, parse_broker, topic_problem
 
 _PLACEHOLDER = "{id} is this gateway's id"
@@ -102,11 +103,14 @@ def _check_formerly(config: Config, report: Report) -> None:
 
 def _check_publishing(survey: Survey) -> None:
     report = survey.report
-    for name, settings in survey.config.tasks.items():
-        steps: Steps = ("tasks", name, "grant", "publish")
-        if settings.grant.publish and "mqtt" not in survey.data and not report.lost(("mqtt",)):
+    grants: dict[Steps, Grant] = {("tasks", name): task.grant for name, task in survey.config.tasks.items()}
+    if survey.config.on_the_fly is not None:
+        grants["on_the_fly",] = survey.config.on_the_fly.grant
+    for place, grant in grants.items():
+        steps: Steps = (*place, "grant", "publish")
+        if grant.publish and "mqtt" not in survey.data and not report.lost(("mqtt",)):
             report.at(steps, "there is no broker to publish to", "add mqtt: {broker: mqtt://...}")
-        for index, topic in enumerate(settings.grant.publish):
+        for index, topic in enumerate(grant.publish):
             problem = filter_problem(topic)
             if not problem and topic.startswith("$"):
                 problem = "topics that begin with $ belong to the broker"

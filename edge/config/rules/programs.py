@@ -67,18 +67,24 @@ def packaged_folder() -> Path | None:
 
 
 def _check_file(wanted: _Wanted, folder: Path, report: Report) -> None:
-    file = wanted.file
-    if not file.resolve().is_relative_to(folder.resolve()):
-        report.at(wanted.steps, f"{file} lies outside {folder}", "keep task files below the folder of this file")
-    elif not file.is_file():
-        siblings = [path.name for path in file.parent.glob("*.py")] if file.parent.is_dir() else []
-        report.at(wanted.steps, f"there is no file {file}", did_you_mean(file.name, siblings, "check its path"))
-    else:
+    if is_own_file(wanted.steps, wanted.file, folder, report):
         _check_function(wanted, report)
 
 
+def is_own_file(steps: Steps, file: Path, folder: Path, report: Report) -> bool:
+    """Whether it is there, below the configuration's folder; reported when it is not."""
+    if not file.resolve().is_relative_to(folder.resolve()):
+        report.at(steps, f"{file} lies outside {folder}", "keep task files below the folder of this file")
+        return False
+    if not file.is_file():
+        siblings = [path.name for path in file.parent.glob("*.py")] if file.parent.is_dir() else []
+        report.at(steps, f"there is no file {file}", did_you_mean(file.name, siblings, "check its path"))
+        return False
+    return True
+
+
 def _check_function(wanted: _Wanted, report: Report) -> None:
-    tree = _parse(wanted, report)
+    tree = parse(wanted.steps, wanted.file, report)
     if tree is None:
         return
     functions = {node.name: node for node in tree.body if isinstance(node, _Function)}
@@ -99,18 +105,19 @@ def _check_function(wanted: _Wanted, report: Report) -> None:
         _check_shape(wanted, functions[name], report)
 
 
-def _parse(wanted: _Wanted, report: Report) -> ast.Module | None:
+def parse(steps: Steps, file: Path, report: Report) -> ast.Module | None:
+    """The file's syntax tree; None, and reported, when it has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # how somebody's code could be nicer is not ours to say
-            return ast.parse(wanted.file.read_bytes(), filename=str(wanted.file))
+            return ast.parse(file.read_bytes(), filename=str(file))
     except SyntaxError as error:
         message = f"this is not Python: {error.msg}: {(error.text or '').strip()[:60]!r}"
-        path = report.dotted(wanted.steps)
-        problem = Problem(file=str(wanted.file), line=error.lineno or 0, path=path, message=message)
+        path = report.dotted(steps)
+        problem = Problem(file=str(file), line=error.lineno or 0, path=path, message=message)
         report.problems.append(problem)
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        report.at(wanted.steps, f"{wanted.file} cannot be read: {error}", "is it a Python file, saved as UTF-8?")
+        report.at(steps, f"{file} cannot be read: {error}", "is it a Python file, saved as UTF-8?")
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from drivers import Push
 from edge.config.report import Steps, did_you_mean, kind_of, listed
 from edge.config.rules.survey import Survey
-from edge.config.tasks import TaskSettings, When
+from edge.config.tasks import Grant, When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
 _SCHEDULES = ("every", "cron")
@@ -27,7 +27,7 @@ def check_triggers(survey: Survey) -> None:
         if when.source is not None:
             _check_source(steps, when, when.source, survey)
         _check_schedule(steps, when, survey)
-        _check_grants(name, settings, survey)
+        check_granted_devices(("tasks", name), settings.grant, survey)
 
 
 def _given(when: When) -> list[str]:
@@ -164,9 +164,10 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
-def _check_grants(name: str, settings: TaskSettings, survey: Survey) -> None:
-    steps: Steps = ("tasks", name, "grant", "devices")
-    for index, device in enumerate(settings.grant.devices):
+def check_granted_devices(place: Steps, grant: Grant, survey: Survey) -> None:
+    """The devices below `grant:` of a task, or of what may come on the fly."""
+    steps: Steps = (*place, "grant", "devices")
+    for index, device in enumerate(grant.devices):
         if device in survey.device_names or survey.report.lost(("devices",)):
             continue
         known = sorted(survey.device_names)

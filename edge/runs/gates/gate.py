@@ -20,14 +20,32 @@ _LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 class Gate:
     """`admit` and `lets` belong to the leading thread; what they read is changed under the pipeline's lock."""
 
-    __slots__ = ("_most", "_rates", "breaker", "ended", "pending", "retried", "retrying", "running", "task", "waiting")
+    __slots__ = (
+        "_most",
+        "_rates",
+        "breaker",
+        "closed",
+        "ended",
+        "missed",
+        "pending",
+        "retried",
+        "retrying",
+        "running",
+        "task",
+        "waiting",
+    )
 
-    def __init__(self, task: Task, ended: Mapping[Status, Counter], retried: Counter) -> None:
+    def __init__(self, task: Task, telemetry: Telemetry) -> None:
         settings = task.settings
         self.task = task
-        self.ended = ended
-        """Counts its outcomes."""
-        self.retried = retried
+        self.closed = ""
+        """Why nothing of this task begins any more."""
+        self.ended: Mapping[Status, Counter] = {
+            status: telemetry.counter("edge_runs_total", task=task.name, status=status.value) for status in Status
+        }
+        self.missed = telemetry.counter("edge_goal_violations_total", task=task.name)
+        """Counts outcomes that are partial because the task's `check:` was not so."""
+        self.retried = telemetry.counter("edge_retries_total", task=task.name)
         """Counts attempts that were followed by another."""
         self.pending: dict[str, Run] = {}
         """Promised runs without an outcome by id, the latest attempt of each, in the order of their acceptance."""
@@ -42,10 +60,13 @@ class Gate:
         self._most = settings.max_runs if settings.mode == "parallel" else 1
 
     def admit(self, now: float, *, crowded: bool) -> str | None:
-        """None, or why not: `breaker_open`, `per_minute`, `per_hour`, `burst`, `busy`, `queue_full`, `quota`.
+        """None, or why not: `removed`, `breaker_open`, `per_minute`, `per_hour`, `burst`, `busy`, `queue_full`,
+        `quota`.
 
         `crowded`: all tasks together have as many promised runs as may be; what begins at once needs no promise.
         """
+        if self.closed:
+            return "removed"
         if self.breaker is not None and not self.breaker.admits(now, waiting=self._promised_wait):
             return "breaker_open"
         for reason, rate in self._rates:
@@ -71,6 +92,16 @@ class Gate:
         if len(self.pending) >= self.task.settings.queue:
             return "queue_full"
         return "quota" if crowded and (self.pending or not self.task.direct) else ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of this task stands between a run and its beginning at once."""
+        return not (self.pending or self.closed)
+
+    def follow(self, before: Gate) -> None:
+        """Answer for the runs of the gate that had this name before, too."""
+        self.pending, self.running = before.pending, before.running
+        self.retrying, self.waiting = before.retrying, before.waiting
 
     def lets(self, run: Run, now: float) -> bool:
         """Whether that run may begin now, beside those that go on.
@@ -98,7 +129,7 @@ class Broken(NamedTuple):
 
 
 class Gates(dict[str, Gate]):
-    """Every task's gate by its name, and what they share. A task that comes or goes is one `add` or `del`."""
+    """Every task's gate by its name, and what they share. A task that goes leaves a gate that is closed."""
 
     def __init__(self, tasks: Iterable[Task], *, quota: int, clock: Clock, telemetry: Telemetry) -> None:
         super().__init__()
@@ -112,12 +143,15 @@ class Gates(dict[str, Gate]):
             self.add(task)
 
     def add(self, task: Task) -> Gate:
-        """The gate of a new task, with its counters."""
-        name, telemetry = task.name, self._telemetry
-        ended = {status: telemetry.counter("edge_runs_total", task=name, status=status.value) for status in Status}
-        gate = self[name] = Gate(task, ended, telemetry.counter("edge_retries_total", task=name))
+        """The gate of a task, with its counters; it takes the place of what had the name. Under the pipeline's lock,
+        once it runs."""
+        gate = Gate(task, self._telemetry)
+        if (before := self.get(task.name)) is not None:
+            gate.follow(before)
+        self[task.name] = gate
         if (breaker := gate.breaker) is not None:
-            telemetry.gauge("edge_breaker_state", lambda: _LEVELS[breaker.state(self._clock.monotonic())], task=name)
+            read = lambda: _LEVELS[breaker.state(self._clock.monotonic())]  # noqa: E731
+            self._telemetry.gauge("edge_breaker_state", read, task=task.name)
         return gate
 
     @property
@@ -129,7 +163,7 @@ class Gates(dict[str, Gate]):
         """Every breaker that is not closed."""
         now = self._clock.monotonic()
         for name, gate in tuple(self.items()):
-            breaker = gate.breaker
+            breaker = None if gate.closed else gate.breaker
             if breaker is not None and (until := breaker.until) is not None:
                 state = State.OPEN if now < until else State.HALF_OPEN
                 yield Broken(name, state, breaker.reason, breaker.since, until)

@@ -7,6 +7,7 @@ line where it was. The outcome's schema comes from the return annotation over a 
 from __future__ import annotations
 
 import ast
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def read(data: bytes, function: str | None) -> Source:
         text = data.decode()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = _parsed(text)
         _stay_inside(tree)
         node, mark = _marked(tree, function)
         schema = Schema(tree)
@@ -75,6 +76,14 @@ def read(data: bytes, function: str | None) -> Source:
         raw,
         text.count("\n") + 1,
     )
+
+
+def _parsed(text: str) -> ast.Module:
+    """Up to CPython 3.11 a thread that parses is disturbed by another that does, be it for a traceback (gh-106905)."""
+    for _ in range(3):
+        with contextlib.suppress(SystemError):
+            return ast.parse(text)
+    raise BadSource("it could not be parsed just now; try again")
 
 
 def _stay_inside(tree: ast.Module) -> None:

@@ -291,3 +291,42 @@ def test_the_same_name_replaces_a_job(real: Calendar, clock: VirtualClock, diary
     assert diary.next() == "new"
     real.stop()
     assert diary.all() == []
+
+
+def test_a_job_that_is_removed_fires_no_more(virtual: VirtualCalendar, clock: VirtualClock, diary: Diary) -> None:
+    virtual.cron("often", "* * * * *", "UTC", diary.fire("often"))
+    virtual.cron("other", "* * * * *", "UTC", diary.fire("other"))
+    virtual.remove("often")
+    virtual.remove("never there")
+    wait(virtual, clock, 120)
+    assert diary.all() == ["other", "other"]
+
+
+def test_a_removed_job_stays_away_when_the_clock_steps(
+    virtual: VirtualCalendar, clock: VirtualClock, diary: Diary
+) -> None:
+    virtual.cron("often", "* * * * *", "UTC", diary.fire("often"))
+    virtual.remove("often")
+    clock.step_wall(DAY)
+    virtual.step()
+    assert diary.all() == []
+
+
+def test_a_job_of_the_real_calendar_is_removed_before_and_after_its_start(
+    real: Calendar, clock: VirtualClock, diary: Diary
+) -> None:
+    real.every("gone", 5, diary.fire("gone"))
+    real.every("stays", 5, diary.fire("stays"))
+    real.remove("gone")
+    real.remove("gone")
+    clock.step_wall(5)
+    real.watch_clock()
+    assert diary.next() == "stays"
+    real.stop()
+    real.remove("stays")
+    real.start()
+    real.every("last", 5, diary.fire("last"))
+    clock.step_wall(5)
+    real.watch_clock()
+    assert diary.next() == "last"
+    assert diary.all() == []

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.sentences import may, spends, when
-from edge.config.tasks import Grant, Limits, TaskSettings, When
+from edge.cli.rights import course, may, spends
+from edge.cli.sentences import when
+from edge.config.models import Config
+from edge.config.tasks import TaskSettings, When
 from tests.unit.cli.conftest import STARTER, Edge
 
 
@@ -133,14 +135,126 @@ def test_a_trigger_is_a_sentence(condition: dict[str, object], sentence: str) ->
     assert when(TaskSettings(when=When.model_validate(floats))) == sentence
 
 
-def test_flow_and_limits_are_said_too() -> None:
-    settings = TaskSettings.model_validate({"when": {"every": "1m"}, "cooldown": "5m", "limits": {"per_minute": 6}})
+def settings(**keys: object) -> TaskSettings:
+    return TaskSettings.model_validate({"when": {"every": "1m"}, **keys})
 
-    assert when(settings) == "every 1m, then not for 5m"
-    assert spends(settings.limits) == "10s, 1000 device calls, 100 messages, 64KB of result a run; 6 runs a minute"
-    assert spends(Limits(per_hour=1)).endswith("; 1 run an hour")
+
+TOOLS = Config.model_validate(
+    {
+        "edge": {"id": "pi"},
+        "tools": {
+            "weather": {"kind": "http", "hosts": ["api.example"], "description": "the forecast of the next hours"},
+            "store": {"kind": "kv"},
+            "ledger": {"kind": "sql", "file": "ledger.db"},
+            "orders": {"kind": "sql", "file": "orders.db", "write": True},
+        },
+    }
+).tools
+
+
+def test_flow_and_limits_are_said_too() -> None:
+    assert when(settings(cooldown="5m")) == "every 1m, then not for 5m"
+    assert spends(settings(limits={"per_minute": 6, "per_hour": 1, "burst": 2})) == [
+        "a run: 10s, 1000 calls, 10000 uses of ctx, 100 messages, 64KB of result, 100 notes of 16KB together",
+        "6 runs a minute, 1 run an hour; 2 of them back to back",
+    ]
+
+
+def test_what_a_run_may_spend_names_each_tool_and_the_memory_of_an_engine_that_has_a_limit() -> None:
+    limits = {"time": "1s", "calls": 20, "tools": {"weather": 2}, "memory": "8MB"}
+
+    [line] = spends(settings(engine="sandbox", limits=limits))
+
+    assert line.startswith("a run: 1s, 8MB of memory, 20 calls (of these 2 to weather), ")
 
 
 def test_what_a_task_may_is_all_that_it_may() -> None:
-    assert may(Grant(devices=["fan"], publish=["plant/#"])) == ["read and set fan", "publish to plant/#"]
-    assert may(Grant()) == ["touch nothing: it sees its event and returns a result"]
+    grant = {"devices": ["fan"], "publish": ["plant/#"], "tools": ["weather", "orders"], "deny_tools": ["orders"]}
+    given = settings(grant=grant, readings=["room"], memory={"ttl": "1d", "recall": 5})
+
+    assert may(given, TOOLS) == [
+        "read and set fan",
+        "publish to plant/#",
+        "use weather: the forecast of the next hours (http, not safe by default)",
+        "see the last values of room",
+        "remember up to 1000 values of 256KB together, each for 1d; a run finds the newest 5",
+    ]
+    assert may(settings(), TOOLS) == ["touch nothing: it sees its event and returns a result"]
+
+
+def test_a_star_gives_the_tools_that_are_safe_by_default_and_they_are_listed_one_by_one() -> None:
+    assert may(settings(grant={"tools": ["*"], "deny_tools": ["ledger"]}), TOOLS) == [
+        "use store: values by key in the journal's folder (kv, safe by default)"
+    ]
+    assert len(may(settings(grant={"tools": ["*"]}), TOOLS)) == 2
+
+
+def test_what_becomes_of_a_run_is_said_only_where_it_is_configured() -> None:
+    assert dict(course(settings())) == {
+        "engine": "inline: in the runtime's own process; time is watched, memory is not limited",
+        "mode": "queued: an event while it runs waits its turn; 10000 may wait",
+        "on crash": "a run that a crash interrupted starts again",
+    }
+    told = dict(
+        course(
+            settings(
+                mode="parallel",
+                priority="high",
+                on_crash="resume",
+                retries={"timeout": 1},
+                breaker={"of": 10},
+                check="result < 80",
+            )
+        )
+    )
+    assert told["mode"].startswith("parallel: up to 4 run beside each other")
+    assert told["priority"] == "high: begins before others that wait"
+    assert told["on crash"].endswith("from its last checkpoint")
+    assert told["retries"] == (
+        "3 times after an error of a device, tool or the system, 1 time after a timeout;"
+        " waits 1s, then twice as long, up to 1m"
+    )
+    assert told["breaker"].startswith("opens after 3 timeouts in a row or 50% failed of the last 10; one run may try")
+    assert told["good if"] == "result < 80"
+
+
+GRANTED = """\
+edge: {id: bench, backend: sim}
+devices:
+  fan: {driver: relay, pin: 27}
+tools:
+  store: {kind: kv, description: what was ordered}
+tasks:
+  overheat:
+    run: "./tasks/overheat.py:overheat"
+    when: {every: 1m}
+    config: {room: north}
+    grant: {devices: [fan], tools: ["*"]}
+    check: result.celsius < 80
+"""
+
+
+def test_tasks_show_lists_all_that_a_task_has_and_programs_get_every_setting(folder: Path, edge: Edge) -> None:
+    (folder / "edge.yaml").write_text(GRANTED)
+
+    said = edge("tasks", "show", "overheat")
+    told = json.loads(edge("tasks", "show", "overheat", "--json").out)
+
+    assert "read and set fan" in said.out
+    assert "use store: what was ordered (kv, safe by default)" in said.out
+    assert 'room = "north"' in said.out
+    assert "result.celsius < 80" in said.out
+    assert told["tools"] == [
+        {"name": "store", "kind": "kv", "description": "what was ordered", "safe_by_default": True}
+    ]
+    assert (told["on_crash"], told["check"]) == ("rerun", "result.celsius < 80")
+    assert told["limits"]["note_bytes"] == "16KB"
+
+
+def test_check_says_what_each_task_may_touch_and_how_it_is_judged(folder: Path, edge: Edge) -> None:
+    (folder / "edge.yaml").write_text(GRANTED)
+
+    said = edge("check")
+
+    assert "it may read and set fan; use store: what was ordered" in said.out
+    assert "its results are good if result.celsius < 80" in said.out

@@ -229,3 +229,13 @@ def test_least_privilege_is_visible(edge: Edge) -> None:
 def test_a_word_is_the_value_a_person_means(word: str, value: object) -> None:
     assert value_of(word) == value
     assert type(value_of(word)) is type(value)
+
+
+def test_a_task_whose_result_is_not_good_says_why(folder: Path, edge: Edge) -> None:
+    (folder / "edge.yaml").write_text(STARTER.replace("    grant:", "    check: result.temperature > 99\n    grant:"))
+
+    said = edge("fire", "overheat", "--event", '{"temperature": 31.5}')
+
+    assert said.code == 0
+    assert said.out.startswith("partial  ")
+    assert "check: result.temperature > 99 is not so: result.temperature is 31.5" in said.out

@@ -301,6 +301,45 @@ LIMITS = [
             "tasks.job.breaker.longest", "shorter than the first one, 2m", "at least 2m"),
 ]  # fmt: skip
 
+PROVISIONS = [
+    Mistake("readings of nobody", task("when: {every: 1m}\n    readings: [oven, dor] # <-"), "tasks.job.readings",
+            "no device called 'dor'", "did you mean 'door'"),
+    Mistake("readings of a source", task("when: {every: 1m}\n    readings: [shake] # <-"), "tasks.job.readings",
+            "no device called 'shake'", "MQTT source"),
+    Mistake("secret for a task", task("when: {every: 1m}\n    config: {token: !secret known} # <-"),
+            "tasks.job.config.token", "a secret cannot stand here", "tool"),
+    Mistake("config without end", task("when: {every: 1m}\n    config: {list: [1, .inf]} # <-"),
+            "tasks.job.config.list", "is not JSON", "finite"),
+    Mistake("config beyond 64 bits", task("when: {every: 1m}\n    config: {n: 99999999999999999999} # <-"),
+            "tasks.job.config.n", "beyond 64 bits", "quotes"),
+    Mistake("check that is no expression", task("when: {every: 1m}\n    check: result.celsius < # <-"),
+            "tasks.job.check", "this is no expression", "result.celsius < 80"),
+    Mistake("check with a word too much", task("when: {every: 1m}\n    check: open('a') == result # <-"),
+            "tasks.job.check", "may not stand in an expression", "comparisons"),
+    Mistake("check with an unknown name", task("when: {every: 1m}\n    check: reslt > 3 # <-"), "tasks.job.check",
+            "there is no 'reslt' here", "did you mean 'result'"),
+    Mistake("check with an unknown field", task("when: {every: 1m}\n    check: event.topics == 'a' # <-"),
+            "tasks.job.check", "event has no 'topics'", "did you mean 'topic'"),
+    Mistake("check by no file", task("when: {every: 1m}\n    check: ./tasks/ap.py:plain # <-"), "tasks.job.check",
+            "there is no file", "did you mean 'app.py'"),
+    Mistake("check by no function", task("when: {every: 1m}\n    check: ./tasks/app.py:plian # <-"),
+            "tasks.job.check", "no function 'plian'", "did you mean 'plain'"),
+    Mistake("check by a file alone", task("when: {every: 1m}\n    check: ./tasks/app.py # <-"), "tasks.job.check",
+            "function is missing", "there are"),
+    Mistake("check of one argument", task("when: {every: 1m}\n    check: ./tasks/app.py:lonely # <-"),
+            "tasks.job.check", "two arguments", "def lonely(result, event)"),
+    Mistake("code beside the sandbox", task("when: {every: 1m}\n    engine: sandbox\n"
+            "    check: ./tasks/app.py:plain # <-"), "tasks.job.check", "outside the sandbox", "expression"),
+    Mistake("observer in no file", HEAD + "runs: {observers: [slow]} # <-\n", "runs.observers", "names no file",
+            "./observers/FILE.py:CLASS"),
+    Mistake("observer that is not there", HEAD + "runs: {observers: ['./tasks/app.py:Watchin']} # <-\n",
+            "runs.observers", "no class 'Watchin'", "did you mean 'Watching'"),
+    Mistake("observer that is none", HEAD + "runs: {observers: ['./tasks/app.py:Lonesome']} # <-\n",
+            "runs.observers", "Lonesome is no Observer", "from edge import Observer"),
+    Mistake("observer outside", HEAD + "runs: {observers: ['../slow.py:Slow']} # <-\n", "runs.observers", "outside",
+            "below the folder"),
+]  # fmt: skip
+
 KEY = "a" * 64
 
 JOURNAL = [
@@ -317,4 +356,23 @@ JOURNAL = [
             "no secret 'nobody'", "EDGE_SECRET_NOBODY"),
 ]  # fmt: skip
 
-MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *LINKS, *JOURNAL]
+ON_THE_FLY = [
+    Mistake("source of apps", HEAD + PARTS + "on_the_fly: {sources: [ovn]} # <-\n", "on_the_fly.sources",
+            "no device or source called 'ovn'", "did you mean 'oven'"),
+    Mistake("device of apps", HEAD + PARTS + "on_the_fly: {grant: {devices: [fna]}} # <-\n",
+            "on_the_fly.grant.devices", "no device called 'fna'", "did you mean 'fan'"),
+    Mistake("topic of apps", HEAD + MQTT + "on_the_fly: {grant: {publish: ['a/#/b']}} # <-\n",
+            "on_the_fly.grant.publish", "the last level", "such as"),
+    Mistake("word as a key of apps", HEAD + "on_the_fly: {keys: {ops: my-dog}} # <-\n", "on_the_fly.keys.ops",
+            "neither base64", "edge apps keygen"),
+    Mistake("short key of apps", HEAD + "on_the_fly: {keys: {ops: c2hvcnQ=}} # <-\n", "on_the_fly.keys.ops",
+            "5 bytes", "edge apps keygen"),
+    Mistake("key called local", HEAD + f"on_the_fly: {{keys: {{local: {KEY}}}}} # <-\n", "on_the_fly.keys.local",
+            "the audit", "another name"),
+    Mistake("apps from afar without keys", HEAD + MQTT + "on_the_fly: {remote: true} # <-\n", "on_the_fly.remote",
+            "nobody could sign", "keys:"),
+    Mistake("apps from afar without a broker", HEAD + f"on_the_fly: {{remote: true, keys: {{ops: {KEY}}}}} # <-\n",
+            "on_the_fly.remote", "no broker", "add mqtt:"),
+]  # fmt: skip
+
+MISTAKES = [*TEXT, *TYPES, *DEVICES, *TRIGGERS, *PROGRAMS, *LIMITS, *PROVISIONS, *LINKS, *JOURNAL, *ON_THE_FLY]

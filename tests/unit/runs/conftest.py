@@ -19,6 +19,7 @@ from edge.model import Delivery, Event, EventKind, Outcome, Record, RecordClass,
 from edge.pipeline import Pipeline
 from edge.runs.inline import Inline
 from edge.runs.load import Task, load_task
+from edge.runs.observers import Observers
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.testing.clock import VirtualClock
@@ -117,6 +118,7 @@ class Workbench:
         self.telemetry = Telemetry()
         self.journal = ListJournal()
         self.fan = Switch()
+        self.observers = Observers()
         self.minter = Minter("bench", self.clock, random.Random(7))
         self.inbox = Inbox(dropped=self.telemetry.counter("dropped"))
         (folder / "app.py").write_text(
@@ -149,6 +151,7 @@ class Workbench:
                 matches=lambda granted, topic: granted == topic,
                 devices={"fan": self.fan},
                 random=self.chance.random,
+                observers=self.observers,
             ),
             tally=Tally(self.telemetry),
             telemetry=self.telemetry,

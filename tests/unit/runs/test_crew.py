@@ -176,3 +176,16 @@ def test_a_run_told_to_end_at_shutdown_is_cancelled(running):
     edge.module["GO"].set()
 
     edge.until(lambda: edge.outcomes(Status.CANCELLED) == 1)
+
+
+def test_a_run_of_a_task_that_is_removed_is_told_to_end_and_what_waited_behind_it_ends_too(running):
+    edge = running(limits={"time": "60s"})
+    edge.bench.send({"wait": True})
+    letters = [edge.bench.send({}) for _ in range(3)]
+    edge.until(lambda: all(letter.settled for letter in letters))
+    edge.bench.pipeline.soon(lambda: edge.bench.pipeline.remove("slow", "the app was removed"))
+    edge.until(lambda: edge.outcomes(Status.CANCELLED) == 3)
+    edge.module["GO"].set()
+
+    edge.until(lambda: edge.outcomes(Status.CANCELLED) == 4)
+    assert edge.module["CALLS"] == ["e1"]

@@ -1,0 +1,67 @@
+"""The apps of a gateway, opened with all that judges them: for the runtime, and for a command that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from edge.apps import Apps, Known, Proving, dry_run, judge
+from edge.apps.rehearsal import SourceEngine
+from edge.clock import Clock
+from edge.config import Config
+from edge.config.tasks import TaskSettings, When
+from edge.errors import TaskLoadError
+from edge.fleet.recorded import newest_event
+from edge.ingest.topics import covers
+from edge.journal import Journal
+from edge.links.calendar import parse_cron
+from edge.runs.surroundings import Readings
+from edge.telemetry import Telemetry
+
+
+def open_apps(
+    config: Config,
+    journal: Journal,
+    engine: SourceEngine,
+    *,
+    clock: Clock,
+    telemetry: Telemetry,
+    tools: Mapping[str, bool] | None = None,
+    readings: Readings = lambda device: {},
+    changed: Callable[[str], None] = lambda name: None,
+) -> Apps:
+    """`tools`: which there are, and whether each is safe by default; `readings` are devices' last values, for dry runs;
+    `changed` is told the name of an app after every change. Raises JournalError."""
+    sources = frozenset(config.mqtt.subscribe) if config.mqtt is not None else frozenset()
+    return Apps(
+        edge_id=config.edge.id,
+        ceiling=config.on_the_fly,
+        known=Known(
+            tasks=frozenset(config.tasks),
+            sources=sources | frozenset(config.devices),
+            tools=tools or {},
+            settings=judge(config, parse_cron),
+        ),
+        proving=Proving(
+            types=_loads(engine),
+            event=newest_event(journal, clock),
+            rehearse=dry_run(engine, clock, covers, readings),
+        ),
+        tables=journal,
+        clock=clock,
+        telemetry=telemetry,
+        changed=changed,
+    )
+
+
+def _loads(engine: SourceEngine) -> Callable[[str, bytes], str]:
+    """Whether the sandbox takes a source at all, also where no event is there for a dry run."""
+    plain = TaskSettings(when=When(), engine="sandbox")
+
+    def problem(name: str, source: bytes) -> str:
+        try:
+            engine.load_source(name, source, plain)
+        except TaskLoadError as error:
+            return str(error)
+        return ""
+
+    return problem
