@@ -505,3 +505,11 @@ def test_a_message_that_we_cannot_judge_is_refused_and_does_not_come_again(edge,
 
     assert "ZeroDivisionError" in standing(edge)["reason"]
     assert not edge.broker._clients["edge-bench"].unacknowledged
+
+
+def test_an_app_whose_types_are_wrong_is_not_installed(edge):
+    send(edge, signed(SOURCE.replace("event.values", "event.value")))
+
+    assert audit(edge) == [("refuse", "types")]
+    assert "watch.py:6: " in standing(edge)["reason"]
+    assert "has no attribute `value`" in standing(edge)["reason"]
