@@ -227,6 +227,7 @@ class Fleet:
         engine = self._sandbox
         try:
             program = engine.load_source(running.name, running.source, running.settings, running.output)
+            task = ready(running.name, running.settings, engine, program, Tenure(self.apps, running, self._ran))
         except TaskLoadError as error:
             self.broken[running.name] = str(error)
             log.error("app %s cannot run: %s", running.name, error, extra={"action": "app_broken"})
@@ -236,7 +237,7 @@ class Fleet:
             log.exception("app %s cannot run", running.name, extra={"action": "app_broken"})
             return None
         self.broken.pop(running.name, None)
-        return ready(running.name, running.settings, engine, program, Tenure(self.apps, running, self._ran))
+        return task
 
     def _why(self, name: str) -> str:
         last = next(iter(self.apps.audit(1, name)), None)

@@ -8,8 +8,9 @@ from edge.apps import Apps, Known, Proving, dry_run, judge
 from edge.apps.rehearsal import SourceEngine
 from edge.clock import Clock
 from edge.config import Config
-from edge.config.tasks import TaskSettings, When
-from edge.errors import TaskLoadError
+from edge.config.tasks import CHECKED, TaskSettings, When
+from edge.errors import ExpressionError, TaskLoadError
+from edge.expression import Expression
 from edge.fleet.recorded import newest_event
 from edge.ingest.topics import covers
 from edge.journal import Journal
@@ -43,6 +44,7 @@ def open_apps(
         ),
         proving=Proving(
             types=_loads(engine),
+            expression=_mistake,
             event=newest_event(journal, clock),
             rehearse=dry_run(engine, clock, covers, readings),
         ),
@@ -51,6 +53,15 @@ def open_apps(
         telemetry=telemetry,
         changed=changed,
     )
+
+
+def _mistake(check: str) -> str:
+    """What is wrong with the text of a `check:`."""
+    try:
+        Expression(check, CHECKED)
+    except ExpressionError as error:
+        return str(error)
+    return ""
 
 
 def _loads(engine: SourceEngine) -> Callable[[str, bytes], str]:

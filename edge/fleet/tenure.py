@@ -26,8 +26,8 @@ class Tenure:
         self._leave[run] = leave
         return True
 
-    def ended(self, run: str, status: Status) -> None:
+    def ended(self, run: str, status: Status, missed: bool = False) -> None:
         leave = self._leave.pop(run, None)
         if leave is not None:
-            self._apps.finished(leave, status)
+            self._apps.finished(leave, status, missed)
             self._stirred()

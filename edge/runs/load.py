@@ -40,8 +40,8 @@ class Life(Protocol):
         """Whether a run with that id may still be accepted."""
         ...
 
-    def ended(self, run: str, status: Status) -> None:
-        """Its outcome is written; nothing for a run that did not `begin`."""
+    def ended(self, run: str, status: Status, missed: bool = False) -> None:
+        """Its outcome is written, `missed`: its `check:` was not so; nothing for a run that did not `begin`."""
         ...
 
 
@@ -62,10 +62,10 @@ class Task:
         """Whether a run with that id may be accepted."""
         return self.life is None or self.life.begin(run)
 
-    def ended(self, run: str, status: Status) -> None:
-        """The outcome of a run that was accepted is written."""
+    def ended(self, run: str, status: Status, missed: bool = False) -> None:
+        """The outcome of a run that was accepted is written, `missed`: its `check:` was not so."""
         if self.life is not None:
-            self.life.ended(run, status)
+            self.life.ended(run, status, missed)
 
     @property
     def direct(self) -> bool:

@@ -35,7 +35,7 @@ class Seal:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s", run.task.name, ending.status.value, extra={"action": "run_ended", "run": run.id})
         record = run.outcome(ending, self._clock, self._edge_id)
-        run.task.ended(run.id, ending.status)
+        run.task.ended(run.id, ending.status, ending.missed)
         if self.answers and run.id in self.answers:
             self.answers.pop(run.id)(record.body, "")
         return record

@@ -513,3 +513,17 @@ def test_an_app_whose_types_are_wrong_is_not_installed(edge):
     assert audit(edge) == [("refuse", "types")]
     assert "watch.py:6: " in standing(edge)["reason"]
     assert "has no attribute `value`" in standing(edge)["reason"]
+
+
+def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edge):
+    send(edge, signed(check="result.celsius < 20"))
+    edge.advance("5s")
+
+    assert {outcome.status for outcome in edge.outcomes} == {Status.PARTIAL}
+    missed = edge.runtime.telemetry.counter("edge_apps_goal_violations_total", app="watch").value
+    assert missed == edge.runtime.fleet.apps.get("watch").goal_missed == len(edge.outcomes) > 0
+
+
+def test_a_goal_that_cannot_be_read_is_refused(edge):
+    send(edge, signed(check="result.celsius <"))
+    assert audit(edge) == [("refuse", "check")]

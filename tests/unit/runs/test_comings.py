@@ -39,7 +39,7 @@ class Days:
         self.began.append(run)
         return True
 
-    def ended(self, run: str, status: Status) -> None:
+    def ended(self, run: str, status: Status, missed: bool = False) -> None:
         if run in self.began:
             self.began.remove(run)
             self.over.append((run, status))
