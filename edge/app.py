@@ -37,16 +37,15 @@ from edge.outside import Outside
 from edge.parts import Part, until
 from edge.pipeline import Pipeline
 from edge.roster import Roster
+from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
-from edge.runs.inline import Inline
+from edge.runs.engines import open_engines
 from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
-from edge.runs.sandbox.engine import Sandbox
 from edge.runs.surroundings import Surroundings
 from edge.runs.tools.build import build_tools
-from edge.runs.worker.engine import Worker
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -69,8 +68,10 @@ class Runtime:
         self.minter = Minter(config.edge.id, outside.clock, outside.random)
         self.tally = Tally(self.telemetry)
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
-        worker = Worker(cold=self.telemetry.histogram("edge_cold_start_seconds", engine=Worker.name))
-        self.engines: dict[str, Engine] = {engine.name: engine for engine in (Inline(), Sandbox(), worker)}
+        self.calls = Calls()
+        self.engines = open_engines(
+            self.clock, self.calls, self.telemetry, config.runs.at_once, lambda: self.kept.snapshots
+        )
         tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
         self._ended = threading.Condition()
@@ -155,7 +156,6 @@ class Runtime:
             tools=self.tools,
             memories=self.kept.memories,
             checkpoints=self.kept.checkpoints,
-            snapshots=self.kept.snapshots,
             random=self.outside.random.random,
             observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
@@ -217,6 +217,7 @@ class Runtime:
         """Outputs into their safe state, sources on, threads running. Comes back at once; never fails on a missing
         part: that is `degraded`."""
         self.prepare()
+        self.calls.open(self._threads.spawn)
         self._threads.spawn("journal", self._write_journal)
         self.crew.start()
         for part in self.parts:
@@ -305,7 +306,7 @@ class Runtime:
             self.journal.commit()
         self._stopping = True
         self.crew.stop()
-        for wake in (self.inbox.wake, *(part.wake for part in self.parts)):
+        for wake in (self.inbox.wake, self.calls.close, *(part.wake for part in self.parts)):
             wake()
         self._threads.join(2.0)
         self._stopped = True

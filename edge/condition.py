@@ -13,6 +13,10 @@ from edge.fleet import Fleet
 from edge.instruments import Instruments
 from edge.journal import Journal
 from edge.pipeline import Pipeline
+from edge.roster import Roster
+from edge.runs.calls import Calls
+from edge.runs.engine import Engine
+from edge.runs.engines import lacking
 from edge.traffic import Traffic
 
 _FINE = ("ok", "connected")
@@ -28,6 +32,9 @@ class Gateway(Protocol):
     pipeline: Pipeline
     traffic: Traffic
     fleet: Fleet
+    engines: dict[str, Engine]
+    calls: Calls
+    roster: Roster
 
 
 def parts_of(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
@@ -51,6 +58,9 @@ def _core_parts(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
     stuck = runtime.pipeline.stuck
     error = f"{stuck} of {runtime.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
     yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", began, error)
+    used = {task.settings.engine for task in runtime.roster.tasks.values()}
+    for name, lacks in lacking(runtime.engines, used, runtime.calls).items():
+        yield _part(name, "engine", "degraded" if lacks else "ok", began, lacks)
 
 
 def _link_parts(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:

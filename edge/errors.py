@@ -9,8 +9,8 @@
     |  |- RunTimeout      the time limit was reached
     |  `- RunCancelled    the runtime is stopping, or the run was replaced
     |- TaskLoadError      the file or function of a task cannot be used
-    |- ExpressionError    an expression cannot be read, or not be evaluated over the values it was given
     |- SnapshotRefused    a saved sandbox session is not what this gateway can or may go on from
+    |- ExpressionError    an expression cannot be read, or not be evaluated over the values it was given
     |- LinkError          a broker or server refused us for good: wrong password, unknown host key
     |- PayloadError       a message cannot become an event; `reason` is the counter's label
     `- RuntimeUnreachable no runtime answers on the control socket
@@ -80,12 +80,12 @@ class TaskLoadError(EdgeError, ImportError):
     """The file or the function that `run:` names cannot be used."""
 
 
-class ExpressionError(EdgeError, ValueError):
-    """An expression cannot be read, or not be evaluated over the values it was given; says which part."""
-
-
 class SnapshotRefused(EdgeError, ValueError):
     """A saved session of the sandbox is of another run or version, or was changed; its run can only start anew."""
+
+
+class ExpressionError(EdgeError, ValueError):
+    """An expression cannot be read, or not be evaluated over the values it was given; says which part."""
 
 
 class LinkError(EdgeError, ConnectionError):

@@ -29,6 +29,7 @@ from edge.config.on_the_fly import OnTheFly
 from edge.config.tasks import When
 from edge.model import Event, EventKind
 from edge.runs.sandbox import source as sources
+from edge.runs.sandbox.schema import BadSource
 
 MOST_NAMES = 4096
 RESERVED = frozenset(("status", "outcomes", "apps", "event"))  # levels of topics that are the runtime's own
@@ -158,7 +159,7 @@ class Admission:
             raise Refused(Reason.WHEN, problem)
         try:
             sources.read(parcel.source, None)
-        except sources.BadSource as error:
+        except BadSource as error:
             raise Refused(Reason.SOURCE, str(error)) from None
         output = None if manifest.output is None else annotation(manifest.output)
         return Running(

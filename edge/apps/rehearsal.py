@@ -32,6 +32,10 @@ class SourceEngine(Engine, Protocol):
         """The program of a source that is in no file. Raises `TaskLoadError`."""
         ...
 
+    def types(self, name: str, source: bytes) -> str:
+        """What is wrong with its types, a line each; empty when nothing is. Raises `TaskLoadError`."""
+        ...
+
 
 Rehearse = Callable[[Running, Event], str | None]
 """What went wrong; empty when nothing did, None when it could not be seen to the end."""

@@ -21,8 +21,9 @@ from edge.errors import TaskLoadError
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
 from edge.runs.sandbox.engine import Sandbox
+from edge.runs.worker.engine import Worker
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"inline": Inline, "sandbox": Sandbox}
+ENGINES: Mapping[str, Callable[[], Engine]] = {"inline": Inline, "sandbox": Sandbox, "worker": Worker}
 
 _LIMIT = "100ms"  # of the runs that never end
 _ROUNDS, _CALLS = 300, 50  # a round is over before the kernel gives the core to somebody else, mostly

@@ -13,9 +13,12 @@ from edge.cli.output import columns, count, paint, say, say_json
 from edge.cli.sentences import summary
 from edge.config.check import schema as json_schema
 from edge.config.models import Config
-from edge.errors import Problem
+from edge.errors import Problem, TaskLoadError
 from edge.runs.load import find_file
-from edge.runs.sandbox.source import BadSource, read
+from edge.runs.sandbox.engine import Sandbox
+from edge.runs.sandbox.schema import BadSource
+from edge.runs.sandbox.source import read
+from edge.runs.sandbox.stopped import Stopped
 
 
 def check(words: list[str]) -> int:
@@ -32,8 +35,10 @@ def check(words: list[str]) -> int:
     )
     gateway = Gateway(options.config)
     examined = gateway.examined
-    problems = [*examined.problems, *(_refused(examined.config) if examined.config is not None else ())]
-    said = (*problems, *examined.warnings)
+    problems, warnings = list(examined.problems), list(examined.warnings)
+    if examined.config is not None:
+        _judge_sandboxed(examined.config, problems, warnings)
+    said = (*problems, *warnings)
     if options.json:
         say_json([asdict(problem) for problem in said])
         return MISTAKE if problems else FINE
@@ -58,16 +63,28 @@ def schema(words: list[str]) -> int:
     return FINE
 
 
-def _refused(config: Config) -> Iterator[Problem]:
-    """What the sandbox would not take of its tasks' files, which are parsed and not run."""
-    for name, task in config.tasks.items():
-        if task.engine == "sandbox":
-            file, function = find_file(name, task.run, Path.cwd())
-            try:
-                read(file.read_bytes(), function)
-            except BadSource as error:
-                hint = "docs/guides/sandbox.md tells what it takes"
-                yield Problem(file=str(file), line=0, path=f"tasks.{name}", message=str(error), hint=hint)
+def _judge_sandboxed(config: Config, problems: list[Problem], warnings: list[Problem]) -> None:
+    """What the sandbox would not take of its tasks' files, which are parsed and type-checked and not run."""
+    sandbox = Sandbox()
+    try:
+        for name, task in config.tasks.items():
+            if task.engine == "sandbox":
+                problems.extend(_refused(name, task.run, sandbox))
+    except TaskLoadError as error:
+        said = f"the types of its tasks were not checked: {error}"
+        warnings.append(Problem(file="", line=0, path="engine: sandbox", message=said))
+    finally:
+        sandbox.close()
+
+
+def _refused(name: str, run: str | None, sandbox: Sandbox) -> Iterator[Problem]:
+    file, function = find_file(name, run, Path.cwd())
+    hint = "docs/guides/sandbox.md tells what it takes"
+    try:
+        for line, message in sandbox.mistakes(read(file.read_bytes(), function)):
+            yield Problem(file=str(file), line=line, path=f"tasks.{name}", message=message, hint=hint)
+    except (BadSource, Stopped) as error:
+        yield Problem(file=str(file), line=0, path=f"tasks.{name}", message=str(error), hint=hint)
 
 
 def _shown(problem: Problem) -> str:

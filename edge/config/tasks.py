@@ -15,7 +15,7 @@ Scalar = bool | int | float | str
 CHECKED: Mapping[str, tuple[str, ...] | None] = {
     "result": None,
     "event": ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id"),
-    "usage": ("steps", "calls", "publishes", "notes", "note_bytes", "output", "tools"),
+    "usage": ("steps", "calls", "publishes", "notes", "note_bytes", "output", "tools", "cold_ms"),
 }
 """What the expression of a `check:` may name, with the fields of each where they are known."""
 

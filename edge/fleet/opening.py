@@ -65,14 +65,14 @@ def _mistake(check: str) -> str:
 
 
 def _loads(engine: SourceEngine) -> Callable[[str, bytes], str]:
-    """Whether the sandbox takes a source at all, also where no event is there for a dry run."""
+    """Whether the sandbox takes a source and its types are right, also where no event is there for a dry run."""
     plain = TaskSettings(when=When(), engine="sandbox")
 
     def problem(name: str, source: bytes) -> str:
         try:
             engine.load_source(name, source, plain)
+            return engine.types(name, source)
         except TaskLoadError as error:
             return str(error)
-        return ""
 
     return problem

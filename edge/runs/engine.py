@@ -30,6 +30,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def degraded(self) -> str:
+        """What it has not of what it should have; empty when all is well."""
+        ...
+
     def load(self, name: str, settings: TaskSettings, folder: Path) -> Program:
         """The program of the task `name`; relative paths start at `folder`. Raises `TaskLoadError`."""
         ...

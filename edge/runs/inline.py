@@ -27,6 +27,7 @@ class Inline:
     """The engine for the owner's own tasks. Keeps nothing between runs."""
 
     name = "inline"
+    degraded = ""
 
     def load(self, name: str, settings: TaskSettings, folder: Path) -> Program:
         """Import the task's file. Raises `TaskLoadError`."""

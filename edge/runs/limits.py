@@ -17,7 +17,7 @@ _NO_TOOLS: Mapping[str, int] = MappingProxyType({})
 
 class Usage(NamedTuple):
     """What a run has spent. `tools` counts calls by the name of the tool, which stand in `calls` too; `note_bytes` and
-    `output` are bytes of JSON."""
+    `output` are bytes of JSON; `cold_ms` is what it waited for a process to start."""
 
     steps: int = 0
     calls: int = 0
@@ -26,6 +26,7 @@ class Usage(NamedTuple):
     note_bytes: int = 0
     output: int = 0
     tools: Mapping[str, int] = _NO_TOOLS
+    cold_ms: float = 0.0
 
     def data(self) -> dict[str, Any]:
         """As it stands in an outcome: `calls` always, the rest where it is not zero."""

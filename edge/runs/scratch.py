@@ -20,6 +20,10 @@ class Scratch:
         self._kept: dict[str, bytes] = {}
         self._size = 0
 
+    def all(self) -> dict[str, Any]:
+        """Every value by its key."""
+        return {key: orjson.loads(kept) for key, kept in self._kept.items()}
+
     def copy(self) -> Scratch:
         """All that stands here, for the next attempt; what is put here later does not reach it. Any thread."""
         other = Scratch()

@@ -55,18 +55,6 @@ class Checkpoints(Protocol):
         ...
 
 
-class Snapshots(Protocol):
-    """Where sandbox sessions that a crash may interrupt are kept. Any thread."""
-
-    def save_snapshot(self, run_id: str, data: bytes) -> None:
-        """Keep `data`, and only it, for this run; durable on return. Raises LimitExceeded, OSError, JournalError."""
-        ...
-
-    def load_snapshot(self, run_id: str) -> bytes | None:
-        """What was saved last; None where nothing was. Raises SnapshotRefused, OSError."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Made once, by whoever builds the runtime."""
@@ -82,4 +70,3 @@ class Surroundings:
     memories: Memories | None = None
     checkpoints: Checkpoints | None = None
     observers: Observers = field(default_factory=Observers)
-    snapshots: Snapshots | None = None

@@ -507,6 +507,14 @@ def test_a_message_that_we_cannot_judge_is_refused_and_does_not_come_again(edge,
     assert not edge.broker._clients["edge-bench"].unacknowledged
 
 
+def test_an_app_whose_types_are_wrong_is_not_installed(edge):
+    send(edge, signed(SOURCE.replace("event.values", "event.value")))
+
+    assert audit(edge) == [("refuse", "types")]
+    assert "watch.py:6: " in standing(edge)["reason"]
+    assert "has no attribute `value`" in standing(edge)["reason"]
+
+
 def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edge):
     send(edge, signed(check="result.celsius < 20"))
     edge.advance("5s")

@@ -40,3 +40,14 @@ def test_a_reading_starts_a_task_in_the_sandbox(edge_factory, tmp_path: Path):
     [outcome] = edge.outcomes
     assert outcome.error is None
     assert outcome.result == {"celsius": 31.5}
+
+
+def test_the_status_shows_the_engine_and_how_thick_its_wall_is(edge_factory, tmp_path: Path):
+    (tmp_path / "app.py").write_text(TASK)
+    (tmp_path / "edge.yaml").write_text(CONFIG)
+    edge = edge_factory(tmp_path / "edge.yaml")
+
+    [part] = [part for part in edge.runtime.status() if part["kind"] == "engine"]
+
+    assert part["name"] == "sandbox"
+    assert (part["state"] == "degraded") == bool(part["last_error"])

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge.config.tasks import TaskSettings
 from edge.context import Context
-from edge.errors import RunCancelled, RunTimeout, TaskLoadError
-from edge.model import Event, Status
+from edge.errors import RunCancelled, RunTimeout, SnapshotRefused, TaskLoadError
+from edge.model import Status
 from edge.runs.bridge import Bridge
+from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
 from edge.runs.load import checked, find_file
 from edge.runs.run import Cause, Ending, Run, cause_of, returned
-from edge.runs.sandbox.pool import Bounds, Pool, Stopped
+from edge.runs.sandbox.pool import Mistake, Pool, Start
 from edge.runs.sandbox.result import plain
-from edge.runs.sandbox.source import BadSource, Source, read
+from edge.runs.sandbox.schema import BadSource
+from edge.runs.sandbox.snapshot import Keeper, Snapshots, fingerprint
+from edge.runs.sandbox.source import Source, read
+from edge.runs.sandbox.stopped import Bounds, Stopped
+from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
 
 _MESSAGE = 2000
 _TRIPS = 100  # besides what limits count: looking a name up, asking how much time remains
+_MISTAKES = 10  # of one file that are told at once
 _SHORTEST = 0.001  # seconds; 0 would mean no limit
 
 
@@ -31,54 +38,113 @@ class Sandbox:
 
     name = "sandbox"
 
-    def __init__(self, pool: Callable[[], Pool] = Pool) -> None:
+    def __init__(
+        self,
+        pool: Callable[[], Pool] = Pool,
+        *,
+        calls: Calls = DIRECT,
+        cold: Histogram | None = None,
+        snapshots: Callable[[], Snapshots | None] = lambda: None,
+    ) -> None:
+        """`snapshots`: where runs with `on_crash: resume` are kept; without it they are not. Asked with each such run,
+        because tasks are loaded before the journal is opened."""
         self._start = pool
+        self._calls = calls
+        self._cold = cold
         self._pool: Pool | None = None
+        self._snapshots = snapshots
+
+    @property
+    def degraded(self) -> str:
+        """What is missing of the wall around the processes."""
+        return "" if self._pool is None else self._pool.degraded
 
     def load(self, name: str, settings: TaskSettings, folder: Path) -> Program:
-        """Parse the task's file; it is neither imported nor evaluated. Raises `TaskLoadError`."""
+        """Parse the task's file and check its types; nothing of it is run. Raises `TaskLoadError`."""
         file, function = find_file(name, settings.run, folder)
         try:
             source = read(file.read_bytes(), function)
         except (BadSource, OSError) as error:
             raise TaskLoadError(f"tasks.{name}: {file}: {error}") from error
-        return self._program(source, source.annotation, settings, str(file))
+        if wrong := self._judged(f"tasks.{name}: {file}", source):
+            raise TaskLoadError(wrong)
+        check = checked(source.annotation)
+        room, classes = settings.limits.output, source.classes
+        return Program(source, lambda result: check(plain(result, room, classes)), str(file), source.raw)
 
     def load_source(self, name: str, source: bytes, settings: TaskSettings, output: Any = None) -> Program:
-        """The program of a source that is in no file; `output` is the type of its results, None where the source says
-        it itself. Raises `TaskLoadError`."""
+        """The program of a source that is in no file, whose types were checked when it came; `output` is the type of
+        its results as JSON, None where the source says it itself. Raises `TaskLoadError`."""
         file = f"{name}.py"
         try:
             parsed = read(source, None)
         except BadSource as error:
             raise TaskLoadError(f"{file}: {error}") from error
-        return self._program(parsed, parsed.annotation if output is None else output, settings, file)
+        self._open()
+        check = checked(parsed.annotation if output is None else output)
+        room, classes = settings.limits.output, parsed.classes if output is None else None
+        return Program(parsed, lambda result: check(plain(result, room, classes)), file, parsed.raw)
 
-    def _program(self, source: Source, annotation: Any, settings: TaskSettings, file: str) -> Program:
+    def types(self, name: str, source: bytes) -> str:
+        """What is wrong with the types of a source that is in no file, a line each; empty when nothing is. Raises
+        `TaskLoadError` where there is no sandbox."""
+        try:
+            return self._judged(f"{name}.py", read(source, None))
+        except BadSource as error:
+            return f"{name}.py: {error}"
+
+    def _judged(self, where: str, source: Source) -> str:
+        try:
+            mistakes = self.mistakes(source)[:_MISTAKES]
+        except Stopped as stopped:
+            return f"{where}: its types cannot be checked: {stopped}"
+        return "\n".join(f"{where}:{line}: {message}" for line, message in mistakes)
+
+    def mistakes(self, source: Source) -> list[Mistake]:
+        """What is wrong with its types. Raises `TaskLoadError` where there is no sandbox, and `Stopped`."""
+        return self._open().mistakes(source.written)
+
+    def _open(self) -> Pool:
         if self._pool is None:
             self._pool = self._start()
             if self._pool.degraded:
                 log.warning("%s", self._pool.degraded, extra={"action": "sandbox_degraded"})
-        check = checked(annotation)
-        room = settings.limits.output
-        return Program(source, lambda result: check(plain(result, room)), file, source.raw)
+        return self._pool
 
     def run(self, run: Run, ctx: Context) -> Ending:
         """Run it in a fresh session, for what remains of its time limit."""
-        program, limits, bridge = run.task.program, run.task.settings.limits, Bridge(ctx)
+        program, bridge = run.task.program, Bridge(ctx, self._calls)
         source: Source = program.entry
-        trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
-        bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
-        inputs = {"_edge_event": _plain(run.event), "_edge_correlation_id": ctx.correlation_id}
-        if self._pool is None:
-            raise RuntimeError("a task of the sandbox was not loaded by it")
         try:
-            encoded = program.check(self._pool.run(source.text, inputs, bridge, bounds))
+            encoded = program.check(self._result(run, ctx, source, bridge))
+        except SnapshotRefused as error:
+            return _failed("SnapshotRefused", str(error), program.file, Cause.FINAL)
         except Stopped as stopped:
             return _ending(stopped, run, bridge, source)
         except Exception as error:  # noqa: BLE001 - what came out is the task's doing too
             return _failed(type(error).__name__, str(error), program.file)
         return returned(run, encoded)
+
+    def _result(self, run: Run, ctx: Context, source: Source, bridge: Bridge) -> Any:
+        settings, pool = run.task.settings, self._pool
+        if pool is None:
+            raise RuntimeError("a task of the sandbox was not loaded by it")
+        limits = settings.limits
+        trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
+        bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
+        waited = partial(self._waited, run)
+        snapshots = self._snapshots() if settings.on_crash == "resume" else None
+        if snapshots is None:
+            return pool.run(source.text, _inputs(run, ctx, source), bridge, bounds, waited)
+        keeper = Keeper(run, bridge, snapshots, fingerprint(source.text, limits.memory), pool.version)
+        kept = keeper.resumed() if run.recovered and run.attempt == 1 else None
+        start = Start(source.text, {} if kept else _inputs(run, ctx, source), *(kept or ()))
+        return pool.step(start, keeper, bounds, waited)
+
+    def _waited(self, run: Run, seconds: float) -> None:
+        run.usage = run.usage._replace(cold_ms=round(seconds * 1000, 3))
+        if self._cold is not None:
+            self._cold.observe(seconds)
 
     def close(self) -> None:
         """End the workers."""
@@ -87,14 +153,22 @@ class Sandbox:
             pool.close()
 
 
-def _plain(event: Event) -> Event:
-    """The event of types that the sandbox knows."""
-    return event._replace(kind=event.kind.value, values=dict(event.values))  # type: ignore[arg-type]
+def _inputs(run: Run, ctx: Context, source: Source) -> dict[str, Any]:
+    """The event of types that the sandbox knows, and what else the source mentions."""
+    event = run.event
+    known = event._replace(kind=event.kind.value, values=dict(event.values))  # type: ignore[arg-type]
+    return {"_edge_event": known, **{f"_edge_{name}": _copy(getattr(ctx, name)) for name in source.wants}}
+
+
+def _copy(value: Any) -> Any:
+    """A sequence is a list there."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Ending:
     file, message = run.task.program.file, str(stopped)
-    where = f"{Path(file).name}:{stopped.line}" if 0 < stopped.line <= source.lines else file
+    own = [line for line in stopped.lines if 0 < line <= source.lines]
+    where = f"{Path(file).name}:{own[-1]}" if own else file
     told = bridge.told.get(message)
     if stopped.timeout or told is RunTimeout:
         message = f"limits.time of {run.task.settings.limits.time:g} s is over"

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
+import os
 import shutil
+import signal
 import sysconfig
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
+from edge.clock import Clock, SystemClock
 from edge.errors import TaskLoadError
-from edge.runs.run import Cause
+from edge.runs.calls import DIRECT, Calls
+from edge.runs.sandbox.stopped import Bounds, Stopped, explained
+from edge.runs.sandbox.stopped import crashed as told
+from edge.runs.sandbox.stubs import STUBS
+from edge.runs.sandbox.warmth import Warmth
 from edge.runs.sandbox.wrapper import Works, choose, works
 
 if TYPE_CHECKING:
@@ -21,39 +32,45 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE = 0.25  # seconds after the time limit in which a worker may say so itself, before it is killed
-_WORKERS = 5  # the pipeline's slots, and the run that leads
-_RUNS = 100  # a worker keeps what a greedy run made it take, so it is replaced after so many
+HOST = "_edge_host"  # the one name that leads out
+RUNS = 100  # a worker keeps what a greedy run made it take, so it is replaced after so many
 _CHECKOUT = 2.0  # seconds until a worker is free or started
 _TURN = 3600.0  # the backstop behind the time limits: nothing waits for ever
 _DEPTH = 200  # calls inside each other
 _PRINTS = 4000  # characters of what a run prints that the log keeps
 
+_NOWHERE = "_edge_nowhere"
+_NOT_WRONG = (_NOWHERE, "__future__")
+_BUILTINS = frozenset(dir(builtins))  # the checker does not know all that the sandbox has
+
 Host = Callable[..., Any]
+Waited = Callable[[float], None]
+Options = dict[str, Any]
+Stepped = Callable[[tuple[Any, ...], dict[str, Any], Callable[[], bytes]], Any]
+"""A call's arguments, and what writes down the whole session as it waits for the answer; to the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one session may take: seconds, bytes of heap, and trips to the host."""
-
-    time: float
-    memory: int
-    trips: int
+def _unheard(seconds: float) -> None:
+    """Nobody asks how long a start took."""
 
 
-# A limit stays what it is; a process that died, or none that was free, may pass by itself.
-_CAUSES = {"LimitExceeded": Cause.FINAL, "SandboxCrashed": Cause.TRANSIENT, "SandboxBusy": Cause.TRANSIENT}
+class Start(NamedTuple):
+    """Where a run begins: at the source with its inputs, or where `dump` was made, with the answer it waited for."""
+
+    source: str
+    inputs: Mapping[str, Any]
+    dump: bytes | None = None
+    answer: Any = None
 
 
-class Stopped(Exception):
-    """The source did not come to its end. `type` is the name of what it raised, or of what stopped it; `line` is the
-    deepest in the source, 0 when unknown; `timeout` when time was what ran out."""
+class Mistake(NamedTuple):
+    """What the type checker found, and the line of the file, counted from 1."""
 
-    def __init__(self, type: str, message: str, line: int = 0, *, timeout: bool = False) -> None:
-        self.type = type
-        self.cause = _CAUSES.get(type, Cause.FAILURE)
-        self.line = line
-        self.timeout = timeout
-        super().__init__(message)
+    line: int
+    message: str
+
+
+CHECKING = Bounds(5.0, 100_000_000, 100)  # what checking the types of one file may take
 
 
 class _Prints:
@@ -66,11 +83,58 @@ class _Prints:
         if len(self.text) < _PRINTS:
             self.text += text[: _PRINTS - len(self.text)]
 
+    def log(self) -> None:
+        if self.text:
+            log.debug("%s", self.text, extra={"action": "task_printed"})
+
+
+class _Turn:
+    """A session, and until when it may ask for anything: a library that counts only the time inside would let one that
+    asks all the time go on."""
+
+    __slots__ = ("_clock", "_until", "late", "pid", "prints", "session")
+
+    def __init__(self, session: pydantic_monty.MontySession, clock: Clock, until: float) -> None:
+        self.session = session
+        self.pid = session.worker_pid
+        self.prints = _Prints()
+        self.late = False
+        self._clock = clock
+        self._until = until
+
+    def leashed(self, host: Host) -> Host:
+        """The host, which kills the process of whoever asks too late: no error of ours ends one that catches all."""
+
+        def answer(*arguments: Any, **named: Any) -> Any:
+            if self._clock.monotonic() > self._until and self.pid is not None:
+                self.late = True
+                os.kill(self.pid, signal.SIGKILL)
+            return host(*arguments, **named)
+
+        return answer
+
+    def end_in_time(self) -> None:
+        """The same for a session that is driven step by step, which can just be left."""
+        if self._clock.monotonic() > self._until:
+            raise Stopped("RunTimeout", "it asked for something after its time was over", timeout=True)
+
+
+class _Generation:
+    """Processes that were started together, and how many sessions are in them."""
+
+    __slots__ = ("in_use", "pool")
+
+    def __init__(self, pool: pydantic_monty.Monty) -> None:
+        self.pool = pool
+        self.in_use = 0
+
 
 class Pool:
-    """Workers behind the wrapper. `run` from any thread; the rest from the one that builds the runtime."""
+    """Workers behind the wrapper. `close` belongs to the one that builds the runtime, the rest to any thread."""
 
-    def __init__(self, probe: Works = works) -> None:
+    def __init__(
+        self, probe: Works = works, *, clock: Clock | None = None, calls: Calls = DIRECT, at_once: int = 4
+    ) -> None:
         """Start it. Raises `TaskLoadError` where the library or a wrapper is missing."""
         try:
             import pydantic_monty
@@ -78,6 +142,8 @@ class Pool:
             hint = "pip install 'edge-runtime[sandbox]' (there is none for armv6)"
             raise TaskLoadError(f"engine sandbox needs pydantic-monty: {hint}") from error
         self._monty = pydantic_monty
+        self.version = pydantic_monty.__version__
+        self._clock = clock or SystemClock()
         binary = shutil.which("monty", path=sysconfig.get_path("scripts")) or shutil.which("monty")
         wrapper = choose(binary, probe) if binary is not None else None
         if binary is None or wrapper is None:
@@ -90,43 +156,177 @@ class Pool:
         script = Path(self._folder.name, "worker")
         script.write_text(wrapper.script(binary), encoding="utf-8")
         script.chmod(0o700)
-        self._pool = pydantic_monty.Monty(
-            binary_path=script,
-            min_processes=1,
-            max_processes=_WORKERS,
+        self._edge = pydantic_monty.ExternalModule({}, stubs=STUBS)
+        self._script = script
+        self._at_once = at_once + 1  # the pipeline's slots, and the run that leads
+        self._calls = calls
+        self._warmth = Warmth(RUNS, self._at_once, lambda: calls.beside(self.renew))
+        self._lock = threading.Lock()
+        self._generation = self._start(1)
+        self._old: list[_Generation] = []
+
+    def _start(self, processes: int) -> _Generation:
+        pool = self._monty.Monty(
+            binary_path=self._script,
+            min_processes=processes,
+            max_processes=self._at_once,
             checkout_timeout=_CHECKOUT,
             request_timeout=_TURN,
-            max_checkouts_per_worker=_RUNS,
+            max_checkouts_per_worker=RUNS,
             feed_duration_limit_grace=GRACE,
         )
-        self._pool.__enter__()
+        pool.__enter__()
+        return _Generation(pool)
 
-    def run(self, source: str, inputs: Mapping[str, Any], host: Host, bounds: Bounds) -> Any:
+    def run(self, source: str, inputs: Mapping[str, Any], host: Host, bounds: Bounds, waited: Waited = _unheard) -> Any:
         """The value of the source's last expression, as the library hands it over: judge it before use.
 
-        Blocks until `bounds.time` and `GRACE` are over at most, plus the time spent in `host`. Raises `Stopped`.
+        Blocks until `bounds.time` and `GRACE` are over at most, plus the time spent in `host`. `waited` is told the
+        seconds, where it had to wait for a process to start. Raises `Stopped`.
         """
-        prints = _Prints()
-        try:
-            with self._pool.checkout(limits=_limits(bounds)) as session:
-                return session.feed_run(
-                    source, inputs=dict(inputs), external_lookup={"_edge_host": host}, print_callback=prints
+        with self._session(bounds, waited) as turn:
+            lookup = {HOST: turn.leashed(host)}
+            return turn.session.feed_run(
+                source, inputs=dict(inputs), external_lookup=lookup, print_callback=turn.prints
+            )
+
+    def step(self, start: Start, host: Stepped, bounds: Bounds, waited: Waited = _unheard) -> Any:
+        """`run`, stopping at every call of the host for `host(arguments, named, dump)`, whose answer goes back in;
+        from the beginning, or from what a `dump()` gave. Raises `Stopped`."""
+        monty, lookup = self._monty, {HOST: _unanswered}
+        step: Any
+        with self._session(bounds, waited) as turn:
+            if start.dump is None:
+                inputs, prints = dict(start.inputs), turn.prints
+                step = turn.session.feed_start(
+                    start.source, inputs=inputs, external_lookup=lookup, print_callback=prints
                 )
+            else:
+                step = self._take_up(turn, start)
+            while not isinstance(step, monty.MontyComplete):
+                turn.end_in_time()
+                if isinstance(step, monty.FunctionSnapshot) and step.function_name == HOST:
+                    step = step.resume(host(step.args, step.kwargs, step.dump))
+                else:
+                    step = step.resume_auto()
+            return step.output
+
+    def _take_up(self, turn: _Turn, start: Start) -> Any:
+        """The call that the run waited in goes on with its answer."""
+        lookup = {HOST: _unanswered}
+        try:
+            step: Any = turn.session.load_snapshot(
+                start.dump or b"", external_lookup=lookup, print_callback=turn.prints
+            )
+        except (self._monty.MontyRuntimeError, ValueError, RuntimeError) as error:
+            raise Stopped("SnapshotRefused", f"pydantic-monty does not take the run's state up: {error}") from None
+        if getattr(step, "function_name", "") != HOST:
+            raise Stopped("SnapshotRefused", "the run's state does not wait for an answer")
+        return step.resume(start.answer)
+
+    def mistakes(self, text: str) -> list[Mistake]:
+        """What the type checker says of a task's file, knowing `edge`; nothing of the file runs. Raises `Stopped`."""
+        modules = {"edge": self._edge}
+        checking: Options = {"type_check": True, "type_check_format": "jsonlines", "external_modules": modules}
+        with self._session(CHECKING, _unheard, checking) as turn:
+            try:
+                # A name that is not there makes every file wrong, and a wrong one is not run.
+                turn.session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=turn.prints)
+            except self._monty.MontyTypingError as error:
+                return _read(error.display())
+        return []
+
+    def renew(self) -> None:
+        """Start as many processes as are wanted, in place of those that there are: they end when nobody is in them.
+
+        The library starts one only when all others are taken, which would be in the way of the runs.
+        """
+        processes = self._warmth.begin()
+        if not processes:
+            return
+        try:
+            fresh = self._start(processes)
+        except (self._monty.MontyError, RuntimeError, OSError) as error:
+            log.warning("no process of the sandbox started: %s", error, extra={"action": "sandbox_cold"})
+            self._warmth.failed()
+            return
+        with self._lock:
+            self._old.append(self._generation)
+            self._generation = fresh
+            self._warmth.renewed(processes)
+        self._bury()
+
+    def _bury(self) -> None:
+        """End the old processes that nobody is in."""
+        with self._lock:
+            over = [generation for generation in self._old if not generation.in_use]
+            self._old = [generation for generation in self._old if generation.in_use]
+        for generation in over:
+            generation.pool.__exit__(None, None, None)
+
+    @contextmanager
+    def _checkout(self, bounds: Bounds, options: Options | None) -> Iterator[pydantic_monty.MontySession]:
+        with self._lock:
+            generation = self._generation
+            generation.in_use += 1
+        try:
+            with generation.pool.checkout(limits=_limits(bounds), **(options or {})) as session:
+                yield session
+        finally:
+            with self._lock:
+                generation.in_use -= 1
+                over = generation is not self._generation and not generation.in_use
+            if over:
+                self._calls.beside(self._bury)
+
+    @contextmanager
+    def _session(self, bounds: Bounds, waited: Waited, options: Options | None = None) -> Iterator[_Turn]:
+        """A session of its own; what the library raises in it comes out as `Stopped`."""
+        began, turn, crashed = self._clock.monotonic(), None, False
+        try:
+            with self._checkout(bounds, options) as session:
+                turn = _Turn(session, self._clock, began + bounds.time + GRACE)
+                if self._warmth.entered(turn.pid):
+                    waited(self._clock.monotonic() - began)
+                yield turn
         except self._monty.MontyCrashedError as error:
-            late = error.timed_out
-            raise Stopped("SandboxCrashed", _crashed(str(error), late, bounds), timeout=late) from None
+            crashed, late = True, error.timed_out or (turn is not None and turn.late)
+            raise Stopped("SandboxCrashed", told(str(error), late, bounds), timeout=late) from None
         except self._monty.MontyError as error:
-            raise _stopped(error, bounds) from None
+            raise explained(error, bounds) from None
         except TimeoutError:
             raise Stopped("SandboxBusy", f"no sandbox process was free within {_CHECKOUT:g} s") from None
         finally:
-            if prints.text:
-                log.debug("%s", prints.text, extra={"action": "task_printed"})
+            if turn is not None:
+                self._warmth.left(turn.pid, gone=crashed)
+                turn.prints.log()
 
     def close(self) -> None:
         """End the workers."""
-        self._pool.__exit__(None, None, None)
+        for generation in (*self._old, self._generation):
+            generation.pool.__exit__(None, None, None)
         self._folder.cleanup()
+
+
+def _unanswered(*arguments: Any, **named: Any) -> None:
+    """What the host's name stands for where each call is answered by hand."""
+
+
+def _read(lines: str) -> list[Mistake]:
+    """The checker's JSON lines, without what only its way of asking brings about."""
+    found = []
+    for line in lines.splitlines():
+        said = orjson.loads(line)
+        message, code = str(said["message"]), said["code"]
+        name = message.split("`")[1] if "`" in message else ""
+        if name in _NOT_WRONG or (code == "unresolved-reference" and name in _BUILTINS):
+            continue
+        if said["severity"] != "error" or code.startswith("unused-"):
+            continue
+        if code == "unresolved-import":
+            message = message.replace("Cannot resolve imported module", "there is no such module in the sandbox:")
+        found.append(Mistake(said["location"]["row"], message))
+    return found
 
 
 def _limits(bounds: Bounds) -> pydantic_monty.ResourceLimits:
@@ -137,25 +337,3 @@ def _limits(bounds: Bounds) -> pydantic_monty.ResourceLimits:
         "max_suspensions": bounds.trips,
         "max_total_sleep_secs": 0.0,
     }
-
-
-def _crashed(message: str, late: bool, bounds: Bounds) -> str:
-    if late:
-        return f"limits.time of {bounds.time:g} s is over, and its process had to be killed"
-    return f"the sandbox's process ended: {message}"
-
-
-def _stopped(error: Any, bounds: Bounds) -> Stopped:
-    """What the library says, in the words of edge.yaml."""
-    inner, text = error.exception(), str(error.exception())
-    frames = error.traceback() if hasattr(error, "traceback") else []
-    line = frames[-1].line if frames else 0
-    if isinstance(inner, TimeoutError) and text.startswith("feed time limit"):
-        return Stopped("RunTimeout", f"limits.time of {bounds.time:g} s is over", line, timeout=True)
-    if isinstance(inner, TimeoutError) and text.startswith("sleep limit"):
-        return Stopped("LimitExceeded", "a task in the sandbox cannot sleep; use a trigger with `every` or `for`", line)
-    if isinstance(inner, MemoryError):
-        return Stopped("LimitExceeded", f"memory: limits.memory is {bounds.memory} bytes; {text}", line)
-    if isinstance(inner, RuntimeError) and text.startswith("suspension limit"):
-        return Stopped("LimitExceeded", f"calls: more than {bounds.trips} trips out of the sandbox", line)
-    return Stopped(type(inner).__name__, text, line)

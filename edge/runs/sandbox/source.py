@@ -9,19 +9,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import Any
 
-from pydantic import ConfigDict, with_config
-from typing_extensions import TypedDict
-
-from edge.runs.sandbox.prelude import behind
+from edge.runs.sandbox.prelude import behind, wanted
+from edge.runs.sandbox.schema import BadSource, Schema
 
 LARGEST = 64_000  # bytes of source: compiling is outside the time limit
-_SCALARS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "None": None, "Any": Any,
-                            "object": Any, "dict": dict[str, Any], "list": list[Any]}  # fmt: skip
-_CLOSED = "bool, int, float, str, None, Any, dict, list, Literal, unions of them, and dataclasses of the same file"
-_DEEPEST = 32
+_ERRORS = {"NotGranted": "PermissionError", "ToolError": "NotImplementedError"}  # what the bridge raises for them
+_MODULE = "; ".join(f"{name} = {builtin}" for name, builtin in _ERRORS.items())
 _BEYOND: dict[type[ast.AST], str] = {
     ast.Yield: "there are no generators",
     ast.YieldFrom: "there are no generators",
@@ -32,17 +29,16 @@ _BEYOND: dict[type[ast.AST], str] = {
 }
 
 
-class BadSource(ValueError):
-    """The source cannot be a task of the sandbox; the message says the line and what to write."""
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`text` is what the sandbox is fed; `annotation` what its result must be; `lines` is how many the file has."""
+    """`text` is what the sandbox is fed; `annotation` what its result must be, with the dataclasses of the file in
+    `classes`; `wants` is what of `ctx` a run must be given; `written` the file as it is, of so many `lines`."""
 
     text: str
-    function: str
+    written: str
     annotation: Any
+    classes: Mapping[str, type]
+    wants: tuple[str, ...]
     raw: bool
     lines: int
 
@@ -58,7 +54,8 @@ def read(data: bytes, function: str | None) -> Source:
             tree = _parsed(text)
         _stay_inside(tree)
         node, mark = _marked(tree, function)
-        annotation = Any if node.returns is None else _Types(tree).of(node.returns)
+        schema = Schema(tree)
+        annotation = Any if node.returns is None else schema.of(node.returns)
     except SyntaxError as error:
         raise BadSource(f"line {error.lineno or 0}: this is not Python: {error.msg}") from None
     except (UnicodeDecodeError, RecursionError, MemoryError, ValueError) as error:
@@ -69,13 +66,15 @@ def read(data: bytes, function: str | None) -> Source:
         word.arg == "raw" and isinstance(word.value, ast.Constant) and word.value.value is True
         for word in mark.keywords
     )
-    lines = text.count("\n") + 1
+    parameter, mentioned = _second(node), _mentioned(tree)
     return Source(
-        f"{_blanked(text, tree)}\n{behind(node.name, _second(node), _mentioned(tree))}",
-        node.name,
+        f"{_blanked(text, tree)}\n{behind(node.name, parameter, mentioned)}",
+        text,
         annotation,
+        schema.classes,
+        wanted(parameter, mentioned),
         raw,
-        lines,
+        text.count("\n") + 1,
     )
 
 
@@ -134,10 +133,12 @@ def _blanked(text: str, tree: ast.Module) -> str:
     lines = [line.encode() for line in text.splitlines(keepends=True)]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "edge" and not node.level:
-            names = [alias.asname or alias.name for alias in node.names if alias.name == "NotGranted"]
-            _put(lines, node, f"{names[0]} = PermissionError" if names else "pass")
-        elif isinstance(node, ast.Import) and [alias.name for alias in node.names] == ["edge"]:
+            known = [alias for alias in node.names if alias.name in _ERRORS]
+            _put(lines, node, "; ".join(f"{it.asname or it.name} = {_ERRORS[it.name]}" for it in known) or "pass")
+        elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
             _put(lines, node, "pass")
+        elif isinstance(node, ast.Import) and [alias.name for alias in node.names] == ["edge"]:
+            _put(lines, node, f"class {node.names[0].asname or 'edge'}: {_MODULE}")
         elif isinstance(node, ast.FunctionDef):
             for mark in filter(_is_task, node.decorator_list):
                 _put(lines, mark, "")
@@ -157,66 +158,3 @@ def _put(lines: list[bytes], node: ast.stmt | ast.expr, new: str) -> None:
     lines[first] = start + b"\n"
     lines[first + 1 : last] = [b"\n"] * (last - first - 1)
     lines[last] = rest
-
-
-class _Types:
-    """Annotations of one file to types of ours."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-        self._open: list[str] = []
-        self._made: dict[str, Any] = {}  # each once: a class used twice by one used twice doubles at every step
-
-    def of(self, node: ast.expr) -> Any:
-        """The type; raises `BadSource` for one that is not on the list."""
-        match node:
-            case ast.Constant(value=None):
-                return None
-            case ast.Constant(value=str(text)):
-                return self.of(ast.parse(text, mode="eval").body)
-            case ast.Name(id=name) if name in self._classes:
-                return self._fields(self._classes[name])
-            case ast.Name(id=name) if name in _SCALARS:
-                return _SCALARS[name]
-            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                return Union[self.of(left), self.of(right)]  # noqa: UP007 - `|` between values does not take None
-            case ast.Subscript(value=ast.Name(id=name), slice=inner):
-                return self._generic(node, name, inner)
-        raise self._unknown(node)
-
-    def _generic(self, node: ast.expr, name: str, inner: ast.expr) -> Any:
-        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        if name == "list" and len(parts) == 1:
-            item: Any = self.of(parts[0])
-            return list[item]
-        if name == "Optional" and len(parts) == 1:
-            return Union[self.of(parts[0]), None]  # noqa: UP007
-        if name in ("dict", "Mapping") and len(parts) == 2 and ast.unparse(parts[0]) == "str":
-            item = self.of(parts[1])
-            return dict[str, item]
-        if name == "Literal" and all(isinstance(part, ast.Constant) for part in parts):
-            constants: Any = tuple(part.value for part in parts if isinstance(part, ast.Constant))
-            return Literal[constants]
-        raise self._unknown(node)
-
-    def _fields(self, node: ast.ClassDef) -> Any:
-        if not any(ast.unparse(mark).startswith("dataclass") for mark in node.decorator_list):
-            raise BadSource(f"line {node.lineno}: a result in the sandbox is a @dataclass, and {node.name} is not")
-        if node.name in self._made:
-            return self._made[node.name]
-        if node.name in self._open or len(self._open) >= _DEEPEST:
-            raise BadSource(f"line {node.lineno}: {node.name} holds itself; a result has an end")
-        self._open.append(node.name)
-        fields = {
-            step.target.id: self.of(step.annotation)
-            for step in node.body
-            if isinstance(step, ast.AnnAssign) and isinstance(step.target, ast.Name)
-        }
-        self._open.pop()
-        made: Any = TypedDict(node.name, fields)  # type: ignore[misc]
-        self._made[node.name] = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))(made)
-        return self._made[node.name]
-
-    def _unknown(self, node: ast.expr) -> BadSource:
-        shown = ast.unparse(node)[:60]
-        return BadSource(f"line {node.lineno}: a result in the sandbox cannot be {shown}; it may be {_CLOSED}")

@@ -15,6 +15,8 @@ from edge.clock import SystemClock
 from edge.config.tasks import TaskSettings
 from edge.context import Context
 from edge.errors import RunCancelled
+from edge.runs.bridge import Bridge
+from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
 from edge.runs.inline import raised
 from edge.runs.run import Cause, Ending, Run, too_late
@@ -36,10 +38,11 @@ class Worker:
 
     name = "worker"
 
-    def __init__(self, *, idle: float = IDLE, cold: Histogram | None = None) -> None:
+    def __init__(self, *, idle: float = IDLE, calls: Calls = DIRECT, cold: Histogram | None = None) -> None:
         """`cold` is told how long runs waited for a process that was still loading its file."""
         self._clock = SystemClock()
         self._idle = idle
+        self._calls = calls
         self._cold = cold
         self._lock = threading.Lock()
         self._forks: Forks | None = None
@@ -93,15 +96,17 @@ class Worker:
         """None where the process had left before the run began."""
         pool: Pool = run.task.program.entry
         process = pool.take(until)
-        if process.waited and self._cold is not None:
-            self._cold.observe(process.waited)
+        if process.waited:
+            run.usage = run.usage._replace(cold_ms=round(process.waited * 1000, 3))
+            if self._cold is not None:
+                self._cold.observe(process.waited)
         process.waited = 0.0
         process.serve(run)
         run.on_cancel = lambda: process.kill_if(run)
         fit = False  # to be used again
         try:
             if not run.cancelled:
-                ending = Visit(process, run, ctx, until).lead(start)
+                ending = Visit(process, run, Bridge(ctx, self._calls), until).lead(start)
                 fit = not process.last and ending is not None
                 return ending
         except Garbled as garbled:

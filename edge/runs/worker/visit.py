@@ -23,10 +23,10 @@ _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
 class Visit:
     """Belongs to the thread that runs it."""
 
-    def __init__(self, process: Process, run: Run, ctx: Context, until: float) -> None:
+    def __init__(self, process: Process, run: Run, bridge: Bridge, until: float) -> None:
         self._process = process
         self._run = run
-        self._bridge = Bridge(ctx)
+        self._bridge = bridge
         self._until = until
 
     def lead(self, start: bytes) -> Ending | None:

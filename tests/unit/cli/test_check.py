@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,15 +49,49 @@ def test_programs_get_the_same_as_a_list(folder: Path, edge: Edge) -> None:
     assert (problem["file"], problem["line"]) == ("edge.yaml", 3)
 
 
-def test_a_file_that_leaves_the_sandboxs_part_of_python_is_named_with_the_line(folder: Path, edge: Edge) -> None:
-    (folder / "app.py").write_text("from edge import task\n@task\ndef go(event, ctx):\n    del event\n")
+def sandboxed(folder: Path, text: str) -> None:
+    (folder / "app.py").write_text(text)
     own = 'engine: sandbox\n    run: "./app.py"'
     (folder / "edge.yaml").write_text(STARTER.replace('run: "./tasks/overheat.py:overheat"', own))
+
+
+def test_a_file_that_leaves_the_sandboxs_part_of_python_is_named_with_the_line(folder: Path, edge: Edge) -> None:
+    sandboxed(folder, "from edge import task\n@task\ndef go(event, ctx):\n    del event\n")
 
     said = edge("check")
 
     assert said.code == 1
     assert "tasks.overheat: line 4: there is no `del` in the sandbox" in said.out
+
+
+WRONG = """\
+from edge import Context, Event, task
+@task
+def go(event: Event, ctx: Context) -> int:
+    return ctx.nothing()
+"""
+
+
+def test_the_types_of_a_sandboxed_task_are_checked_with_file_and_line(folder: Path, edge: Edge) -> None:
+    pytest.importorskip("pydantic_monty")
+    sandboxed(folder, WRONG)
+
+    [problem] = json.loads(edge("check", "--json").out)
+
+    assert (Path(problem["file"]).name, problem["line"], problem["path"]) == ("app.py", 4, "tasks.overheat")
+    assert "has no attribute `nothing`" in problem["message"]
+
+
+def test_without_the_library_it_is_said_that_types_were_not_checked(
+    folder: Path, edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandboxed(folder, WRONG)
+    monkeypatch.setitem(sys.modules, "pydantic_monty", None)
+
+    said = edge("check")
+
+    assert said.code == 0
+    assert "types of its tasks were not checked: engine sandbox needs pydantic-monty" in said.out
 
 
 def test_other_verbs_refuse_a_wrong_configuration_with_the_same_lines(folder: Path, edge: Edge) -> None:

@@ -13,8 +13,10 @@ pytest.importorskip("pydantic_monty")
 
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.sandbox.pool import GRACE
-from tests.unit.runs.sandbox.attacks import ATTACKS, Attack, source
-from tests.unit.runs.sandbox.bench import end
+from edge.runs.sandbox.snapshot import LARGEST
+from tests.unit.runs.sandbox.attacks import ATTACKS, DOORS, FLOODS, Attack, source
+from tests.unit.runs.sandbox.bench import Bench, Unchecked, end
+from tests.unit.runs.sandbox.test_snapshot import SignedStore
 
 LIMIT, GROWTH = 0.1, 64_000_000
 MACHINE = 3.0  # seconds a busy machine may add; a hang is for ever
@@ -22,7 +24,7 @@ MACHINE = 3.0  # seconds a busy machine may add; a hang is for ever
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    engine = Sandbox()
+    engine = Sandbox(Unchecked)  # whoever attacks finds his way past a type checker
     yield engine
     engine.close()
 
@@ -47,6 +49,20 @@ def test_an_attack_ends_as_one_explained_outcome(attack: Attack, sandbox: Sandbo
     else:
         assert len(ending.result or b"") <= run.task.settings.limits.output
     assert not Path("/tmp/edge-attack").exists()
+
+
+@pytest.mark.parametrize("attack", [*FLOODS, *DOORS], ids=lambda attack: attack.name)
+def test_an_attack_on_a_run_that_is_kept_ends_the_same_way(attack: Attack, sandbox: Sandbox, tmp_path: Path) -> None:
+    before, began, store = resident(), time.monotonic(), SignedStore()
+    sandbox._snapshots = lambda: store
+
+    ending, _ = Bench(tmp_path, sandbox, memory={}, on_crash="resume").run(source(attack.body), time=LIMIT)
+
+    assert time.monotonic() - began < LIMIT + GRACE + MACHINE
+    assert resident() - before < GROWTH
+    assert attack.status in ("*", ending.status.value), ending
+    assert ending.error is None or ending.error["message"]
+    assert all(len(kept) <= LARGEST + 32 for kept in store.kept.values())
 
 
 def test_after_an_attack_the_next_run_is_fine(sandbox: Sandbox, tmp_path: Path) -> None:

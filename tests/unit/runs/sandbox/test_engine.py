@@ -6,18 +6,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 
 pytest.importorskip("pydantic_monty")
 
 from edge.errors import TaskLoadError
 from edge.model import Status
-from edge.runs.engine import Engine
-from edge.runs.inline import Inline
 from edge.runs.sandbox.engine import Sandbox
 from edge.runs.sandbox.pool import Pool
-from tests.unit.runs.sandbox.bench import Lamp, end
+from tests.unit.runs.sandbox.bench import end
 
 HEAD = """\
 from dataclasses import dataclass
@@ -35,24 +32,7 @@ class Decision:
 
 
 """
-DECIDE = (
-    HEAD
-    + """\
-@task
-def decide(event: Event, ctx: Context) -> Decision:
-    hot = event.values["t"] > 30
-    if hot:
-        ctx.device("lamp").on()
-        ctx.publish("out", {"t": event.values["t"]})
-        ctx.note("hot", t=event.values["t"])
-        ctx.partial("only half")
-    try:
-        ctx.device("pump").on()
-    except NotGranted:
-        ctx.note("no pump")
-    return Decision(celsius=event.values["t"], lamp=hot and ctx.device("lamp").read()["state"])
-"""
-)
+NOTHING = "from edge import task\n@task\ndef go(event, ctx) -> dict:\n    return {}\n"
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +40,6 @@ def sandbox() -> Iterator[Sandbox]:
     engine = Sandbox()
     yield engine
     engine.close()
-
-
-def test_the_same_file_does_the_same_in_both_engines(sandbox: Sandbox, tmp_path: Path) -> None:
-    seen = []
-    engines: list[Engine] = [Inline(), sandbox]
-    for engine in engines:
-        lamp = Lamp()
-        ending, run = end(engine, DECIDE, tmp_path, values={"t": 31.5}, lamp=lamp)
-        published = [(record.topic, orjson.loads(record.body)["payload"]) for record in run.publishes]
-        seen.append((ending, lamp.history, run.notes, run.partial, published, run.usage.data()))
-
-    assert seen[0] == seen[1]
-    assert seen[1][0].status is Status.PARTIAL
-    assert orjson.loads(seen[1][0].result or b"") == {"celsius": 31.5, "lamp": True}
-    assert seen[1][1] == [True]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +54,10 @@ def test_the_same_file_does_the_same_in_both_engines(sandbox: Sandbox, tmp_path:
     ],
 )
 def test_a_failure_says_what_went_wrong(body: str, type: str, message: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    text = HEAD + f"@task\ndef decide(event: Event, ctx: Context) -> Decision:\n    {body}\n"
+    text = (
+        HEAD
+        + f"@task\ndef decide(event: Event, ctx: Context) -> Decision:  # type: ignore\n    {body}  # type: ignore\n"
+    )
 
     ending, _ = end(sandbox, text, tmp_path, limits={"calls": 5})
 
@@ -99,12 +67,16 @@ def test_a_failure_says_what_went_wrong(body: str, type: str, message: str, sand
 
 
 def test_the_place_of_an_error_is_the_line_of_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
-    text = HEAD + "@task(\n    raw=False,\n)\ndef decide(event: Event, ctx: Context) -> Decision:\n    return 1 // 0\n"
+    text = (
+        HEAD
+        + "@task(\n    raw=False,\n)\n"
+        + "def decide(event: Event, ctx: Context) -> Decision:\n    return Decision(1 // 0, True)\n"
+    )
 
     ending, _ = end(sandbox, text, tmp_path)
 
     assert ending.error is not None
-    assert ending.error["where"] == f"app.py:{text.splitlines().index('    return 1 // 0') + 1}"
+    assert ending.error["where"] == f"app.py:{text.splitlines().index('    return Decision(1 // 0, True)') + 1}"
 
 
 def test_what_a_device_says_of_the_machine_stays_outside(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -174,8 +146,8 @@ def test_without_the_library_or_a_wrapper_a_task_is_refused_and_never_run_elsewh
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(TaskLoadError, match="bwrap, or setpriv and prlimit, and neither works here"):
-        end(Sandbox(lambda: Pool(probe=lambda command: False)), DECIDE, tmp_path)
+        end(Sandbox(lambda: Pool(probe=lambda command: False)), NOTHING, tmp_path)
 
     monkeypatch.setitem(sys.modules, "pydantic_monty", None)
     with pytest.raises(TaskLoadError, match=r"edge-runtime\[sandbox\]"):
-        end(Sandbox(), DECIDE, tmp_path)
+        end(Sandbox(), NOTHING, tmp_path)

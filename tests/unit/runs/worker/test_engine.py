@@ -12,6 +12,7 @@ import pytest
 
 from edge.errors import TaskLoadError
 from edge.model import Status
+from edge.runs.bridge import Bridge
 from edge.runs.context import RunContext
 from edge.runs.engine import Engine
 from edge.runs.inline import Inline
@@ -390,7 +391,7 @@ def test_a_run_that_met_a_process_on_its_way_out_has_not_begun(make: Make) -> No
     bench = make("return {}")
     run = bench.made()
 
-    assert Visit(Leaving(), run, RunContext(run, bench.around), 0.0).lead(b"{}") is None  # type: ignore[arg-type]
+    assert Visit(Leaving(), run, Bridge(RunContext(run, bench.around)), 0.0).lead(b"{}") is None  # type: ignore[arg-type]
 
 
 def test_memory_is_taken_from_workers_first_and_crashes_leave_no_core_file(make: Make) -> None:
