@@ -126,6 +126,7 @@ REFUSED = {
     "too long a life": (lambda: signed(life={"ttl": "2h"}), "ttl"),
     "a source that it may not hear": (lambda: signed(when={"source": "fan"}), "sources"),
     "no Python": (lambda: signed("def watch(:\n"), "source"),
+    "wrong types": (lambda: signed(SOURCE.replace("event.values", "event.valuez")), "types"),
     "not JSON": (lambda: b"{", "not_json"),
     "larger than any app": (lambda: b" " * 1_000_000, "too_large"),
 }
