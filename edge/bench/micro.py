@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from edge.runs.context import RunContext
 from edge.runs.engine import Engine
 from edge.runs.load import Task, load_task
 from edge.runs.run import Run
+from edge.runs.sandbox.pool import SOUGHT
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Counter, Histogram
 
@@ -121,7 +123,8 @@ class Bench:
 
 @contextmanager
 def bare_monty() -> Iterator[Callable[[str, Event], Any]]:
-    """The library alone: a session a run, with limits, nothing around. Raises `TaskLoadError` where it is missing."""
+    """The library alone and as it comes: a session a run, with limits, nothing around, and with the module that it
+    looks for in vain, which the sandbox spares it. Raises `TaskLoadError` where it is missing."""
     try:
         # by name, because a baseline is no part of the runtime, whose one file for Monty is the sandbox's
         monty = importlib.import_module("pydantic_monty")
@@ -132,8 +135,12 @@ def bare_monty() -> Iterator[Callable[[str, Event], Any]]:
     with monty.Monty(min_processes=1, max_processes=1) as pool:
 
         def run(source: str, event: Event) -> Any:
-            with pool.checkout(limits=limits) as session:
-                return session.feed_run(source, inputs={"event": {"values": dict(event.values)}})
+            spared = {name: sys.modules.pop(name) for name in (SOUGHT,) if name in sys.modules}
+            try:
+                with pool.checkout(limits=limits) as session:
+                    return session.feed_run(source, inputs={"event": {"values": dict(event.values)}})
+            finally:
+                sys.modules.update(spared)
 
         yield run
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import logging
 import os
 import shutil
 import signal
+import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 0.25  # seconds after the time limit in which a worker may say so itself, before it is killed
 HOST = "_edge_host"  # the one name that leads out
+SOUGHT = "opentelemetry"  # what the library tries to import in every session
 RUNS = 100  # a worker keeps what a greedy run made it take, so it is replaced after so many
 _CHECKOUT = 2.0  # seconds until a worker is free or started
 _TURN = 3600.0  # the backstop behind the time limits: nothing waits for ever
@@ -141,9 +144,10 @@ class Pool:
         except ImportError as error:
             hint = "pip install 'edge-runtime[sandbox]' (there is none for armv6)"
             raise TaskLoadError(f"engine sandbox needs pydantic-monty: {hint}") from error
-        self._monty = pydantic_monty
+        self.monty = pydantic_monty
+        _spare_the_search()
         self.version = pydantic_monty.__version__
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         binary = shutil.which("monty", path=sysconfig.get_path("scripts")) or shutil.which("monty")
         wrapper = choose(binary, probe) if binary is not None else None
         if binary is None or wrapper is None:
@@ -160,13 +164,13 @@ class Pool:
         self._script = script
         self._at_once = at_once + 1  # the pipeline's slots, and the run that leads
         self._calls = calls
-        self._warmth = Warmth(RUNS, self._at_once, lambda: calls.beside(self.renew))
+        self.warmth = Warmth(RUNS, self._at_once, lambda: calls.beside(self.renew))
         self._lock = threading.Lock()
         self._generation = self._start(1)
         self._old: list[_Generation] = []
 
     def _start(self, processes: int) -> _Generation:
-        pool = self._monty.Monty(
+        pool = self.monty.Monty(
             binary_path=self._script,
             min_processes=processes,
             max_processes=self._at_once,
@@ -193,7 +197,7 @@ class Pool:
     def step(self, start: Start, host: Stepped, bounds: Bounds, waited: Waited = _unheard) -> Any:
         """`run`, stopping at every call of the host for `host(arguments, named, dump)`, whose answer goes back in;
         from the beginning, or from what a `dump()` gave. Raises `Stopped`."""
-        monty, lookup = self._monty, {HOST: _unanswered}
+        monty, lookup = self.monty, {HOST: _unanswered}
         step: Any
         with self._session(bounds, waited) as turn:
             if start.dump is None:
@@ -218,7 +222,7 @@ class Pool:
             step: Any = turn.session.load_snapshot(
                 start.dump or b"", external_lookup=lookup, print_callback=turn.prints
             )
-        except (self._monty.MontyRuntimeError, ValueError, RuntimeError) as error:
+        except (self.monty.MontyRuntimeError, ValueError, RuntimeError) as error:
             raise Stopped("SnapshotRefused", f"pydantic-monty does not take the run's state up: {error}") from None
         if getattr(step, "function_name", "") != HOST:
             raise Stopped("SnapshotRefused", "the run's state does not wait for an answer")
@@ -232,7 +236,7 @@ class Pool:
             try:
                 # A name that is not there makes every file wrong, and a wrong one is not run.
                 turn.session.feed_run(f"{text}\n{_NOWHERE}\n", print_callback=turn.prints)
-            except self._monty.MontyTypingError as error:
+            except self.monty.MontyTypingError as error:
                 return _read(error.display())
         return []
 
@@ -241,19 +245,19 @@ class Pool:
 
         The library starts one only when all others are taken, which would be in the way of the runs.
         """
-        processes = self._warmth.begin()
+        processes = self.warmth.begin()
         if not processes:
             return
         try:
             fresh = self._start(processes)
-        except (self._monty.MontyError, RuntimeError, OSError) as error:
+        except (self.monty.MontyError, RuntimeError, OSError) as error:
             log.warning("no process of the sandbox started: %s", error, extra={"action": "sandbox_cold"})
-            self._warmth.failed()
+            self.warmth.failed()
             return
         with self._lock:
             self._old.append(self._generation)
             self._generation = fresh
-            self._warmth.renewed(processes)
+            self.warmth.renewed(processes)
         self._bury()
 
     def _bury(self) -> None:
@@ -264,48 +268,91 @@ class Pool:
         for generation in over:
             generation.pool.__exit__(None, None, None)
 
-    @contextmanager
-    def _checkout(self, bounds: Bounds, options: Options | None) -> Iterator[pydantic_monty.MontySession]:
+    def _session(self, bounds: Bounds, waited: Waited, options: Options | None = None) -> _Session:
+        """A session of its own; what the library raises in it comes out as `Stopped`."""
+        return _Session(self, bounds, waited, options or {})
+
+    def enter(self) -> _Generation:
+        """The processes that a session may be in, counted in; see `leave`."""
         with self._lock:
             generation = self._generation
             generation.in_use += 1
-        try:
-            with generation.pool.checkout(limits=_limits(bounds), **(options or {})) as session:
-                yield session
-        finally:
-            with self._lock:
-                generation.in_use -= 1
-                over = generation is not self._generation and not generation.in_use
-            if over:
-                self._calls.beside(self._bury)
+        return generation
 
-    @contextmanager
-    def _session(self, bounds: Bounds, waited: Waited, options: Options | None = None) -> Iterator[_Turn]:
-        """A session of its own; what the library raises in it comes out as `Stopped`."""
-        began, turn, crashed = self._clock.monotonic(), None, False
-        try:
-            with self._checkout(bounds, options) as session:
-                turn = _Turn(session, self._clock, began + bounds.time + GRACE)
-                if self._warmth.entered(turn.pid):
-                    waited(self._clock.monotonic() - began)
-                yield turn
-        except self._monty.MontyCrashedError as error:
-            crashed, late = True, error.timed_out or (turn is not None and turn.late)
-            raise Stopped("SandboxCrashed", told(str(error), late, bounds), timeout=late) from None
-        except self._monty.MontyError as error:
-            raise explained(error, bounds) from None
-        except TimeoutError:
-            raise Stopped("SandboxBusy", f"no sandbox process was free within {_CHECKOUT:g} s") from None
-        finally:
-            if turn is not None:
-                self._warmth.left(turn.pid, gone=crashed)
-                turn.prints.log()
+    def leave(self, generation: _Generation) -> None:
+        """Nobody is in them any more for that session."""
+        with self._lock:
+            generation.in_use -= 1
+            over = generation is not self._generation and not generation.in_use
+        if over:
+            self._calls.beside(self._bury)
 
     def close(self) -> None:
         """End the workers."""
         for generation in (*self._old, self._generation):
             generation.pool.__exit__(None, None, None)
         self._folder.cleanup()
+
+
+def _spare_the_search() -> None:
+    """Where that module is not installed Python searches all of `sys.path` in every session, a quarter of a short run.
+    What stands among the modules as None is not searched for."""
+    if SOUGHT not in sys.modules and importlib.util.find_spec(SOUGHT) is None:
+        sys.modules[SOUGHT] = None  # type: ignore[assignment]
+
+
+class _Session:
+    """A session, from the pool and back into it. A class and no generator: a run is short, and this is its frame."""
+
+    __slots__ = ("_began", "_bounds", "_checkout", "_generation", "_options", "_pool", "_turn", "_waited")
+
+    def __init__(self, pool: Pool, bounds: Bounds, waited: Waited, options: Options) -> None:
+        self._pool = pool
+        self._bounds = bounds
+        self._waited = waited
+        self._options = options
+        self._turn: _Turn | None = None
+
+    def __enter__(self) -> _Turn:
+        pool, bounds = self._pool, self._bounds
+        self._began = pool.clock.monotonic()
+        self._generation = pool.enter()
+        try:
+            self._checkout = self._generation.pool.checkout(limits=_limits(bounds), **self._options)
+            session = self._checkout.__enter__()
+        except BaseException as error:
+            pool.leave(self._generation)
+            self._explain(error)
+            raise
+        self._turn = turn = _Turn(session, pool.clock, self._began + bounds.time + GRACE)
+        if pool.warmth.entered(turn.pid):
+            self._waited(pool.clock.monotonic() - self._began)
+        return turn
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pool, turn = self._pool, self._turn
+        try:
+            self._checkout.__exit__(kind, error, trace)
+        finally:
+            pool.leave(self._generation)
+            if turn is not None:
+                pool.warmth.left(turn.pid, gone=isinstance(error, pool.monty.MontyCrashedError))
+                turn.prints.log()
+        if error is not None:
+            self._explain(error)
+
+    def _explain(self, error: BaseException) -> None:
+        """Raises `Stopped` for what the library says; returns for anything else."""
+        monty, turn = self._pool.monty, self._turn
+        if isinstance(error, monty.MontyCrashedError):
+            late = error.timed_out or (turn is not None and turn.late)
+            raise Stopped("SandboxCrashed", told(str(error), late, self._bounds), timeout=late) from None
+        if isinstance(error, monty.MontyError):
+            raise explained(error, self._bounds) from None
+        if isinstance(error, TimeoutError):
+            raise Stopped("SandboxBusy", f"no sandbox process was free within {_CHECKOUT:g} s") from None
 
 
 def _unanswered(*arguments: Any, **named: Any) -> None:
