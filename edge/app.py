@@ -21,10 +21,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.condition import complaints, parts_of
+from edge.apphost import AppHost
 from edge.config import Config
 from edge.desk import Desk
-from edge.fleet import Fleet
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.mqtt import Arrival
@@ -46,6 +45,7 @@ from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
 from edge.runs.surroundings import Surroundings
 from edge.runs.tools.build import build_tools
+from edge.status import complaints, parts_of
 from edge.telemetry import Telemetry
 from edge.threads import Threads
 from edge.traffic import Traffic
@@ -90,8 +90,8 @@ class Runtime:
         self.traffic = self._connect(tasks)
         self.calendar = self._plan_calendar()
         self.roster = self._enrol(tasks)
-        self.fleet = Fleet(self)
-        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.fleet]
+        self.apphost = AppHost(self)
+        self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.apphost]
         self.crew = self._man()
         self.desk = Desk(self)
         self._gauges()
@@ -185,7 +185,7 @@ class Runtime:
         return crew
 
     def _install(self, name: str, arrival: Arrival) -> None:
-        self.fleet.deliver(name, arrival)  # made after the traffic, which it shows itself on
+        self.apphost.deliver(name, arrival)  # made after the traffic, which it shows itself on
 
     def _on_durable(self, sequence: int) -> None:
         self.pipeline.on_durable(sequence)
@@ -227,7 +227,7 @@ class Runtime:
         """What comes before the first turn: tests call it, and then turn the parts themselves."""
         self.instruments.start_outputs()
         self.calendar.start()
-        self.fleet.muster()
+        self.apphost.load_installed()
         self.kept.start({name: task.settings for name, task in self.roster.tasks.items()})
         promised = self.pipeline.recover()
         if promised:
@@ -318,7 +318,7 @@ class Runtime:
             stack.callback(self._close_journal)
             for tool in self.tools.values():
                 stack.callback(tool.close)
-            stack.callback(self.fleet.close)
+            stack.callback(self.apphost.close)
             for engine in self.engines.values():
                 stack.callback(engine.close)
             stack.callback(self.traffic.close)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from edge.apphost.desk import AppDesk
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, MISTAKE
 from edge.cli.gateway import Gateway
@@ -16,7 +17,6 @@ from edge.cli.sentences import when
 from edge.config.tasks import TaskSettings
 from edge.config.units import show_duration
 from edge.errors import RuntimeUnreachable
-from edge.fleet.desk import AppDesk
 
 _PATIENCE = 60.0  # seconds: an app is proved before the answer comes
 
@@ -181,9 +181,9 @@ def _ask(gateway: Gateway, verb: str, **arguments: Any) -> Any:
 @contextmanager
 def _alone(gateway: Gateway) -> Iterator[AppDesk]:
     """The apps without a runtime. Raises JournalLocked with the owner's process id."""
+    from edge.apphost import open_apps
     from edge.cli.mending import own_journal
     from edge.clock import SystemClock
-    from edge.fleet import open_apps
     from edge.runs.sandbox.engine import Sandbox
     from edge.telemetry import Telemetry
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from drivers import OutOfRange
 from edge.app import Runtime, build
+from edge.apphost.desk import AppDesk
 from edge.cli.arguments import Arguments
 from edge.cli.exits import FINE, Stop
 from edge.cli.gateway import Gateway, config_of
@@ -20,7 +21,6 @@ from edge.cli.supervisor import Signals, Supervisor
 from edge.config.models import Config
 from edge.control import CLIENTS, ControlServer, Verbs, socket_path
 from edge.errors import EdgeError
-from edge.fleet.desk import AppDesk
 from edge.outside import Outside
 from edge.serve import ListenError, PageServer
 from edge.systemd import Notifier
@@ -107,7 +107,7 @@ def verbs(runtime: Runtime) -> Verbs:
         "sync": desk.sync,
         "journal_stats": desk.journal_stats,
         "outputs_safe": desk.outputs_safe,
-        **{f"apps_{verb}": getattr(runtime.fleet.desk, verb) for verb in AppDesk.VERBS},
+        **{f"apps_{verb}": getattr(runtime.apphost.desk, verb) for verb in AppDesk.VERBS},
     }
 
 

@@ -104,7 +104,7 @@ def test_an_app_that_comes_signed_over_mqtt_runs_and_its_outcomes_say_so(edge):
 
 def audit(edge) -> list[tuple[str, str | None]]:
     """What happened, newest first, with the reason of a refusal."""
-    return [(entry.action.value, entry.reason) for entry in edge.runtime.fleet.apps.audit()]
+    return [(entry.action.value, entry.reason) for entry in edge.runtime.apphost.apps.audit()]
 
 
 def results(edge) -> list[Any]:
@@ -160,7 +160,7 @@ def test_the_same_message_a_second_time_is_refused_and_changes_nothing(edge):
 
 def test_a_removed_version_does_not_come_back(edge):
     send(edge, signed(version=3))
-    edge.runtime.fleet.desk.remove("watch")
+    edge.runtime.apphost.desk.remove("watch")
     send(edge, signed(version=3))
     edge.advance("10s")
 
@@ -192,13 +192,13 @@ def test_without_remote_nothing_is_listened_to(edge_factory, tmp_path: Path):
     send(edge, signed())
 
     assert "edge/bench/apps/+/set" not in edge.broker._clients["edge-bench"].filters
-    assert edge.runtime.fleet.desk.list() == []
+    assert edge.runtime.apphost.desk.list() == []
 
 
 def test_without_the_section_everything_is_refused_and_said(edge_factory, tmp_path: Path):
     (tmp_path / "edge.yaml").write_text("edge: {id: bench, backend: sim}\njournal: {path: ./journal}\n")
     edge = edge_factory(tmp_path / "edge.yaml")
-    answer = edge.runtime.fleet.desk.install(manifest().decode(), SOURCE)
+    answer = edge.runtime.apphost.desk.install(manifest().decode(), SOURCE)
 
     assert (answer["accepted"], answer["reason"]) == (False, "off")
     assert "on_the_fly" in answer["message"]
@@ -243,7 +243,7 @@ def test_an_app_ends_with_its_runs_whatever_comes_at_once(edge):
 
     assert len([result for result in results(edge) if result]) == 3
     assert audit(edge)[0] == ("end", None)
-    assert edge.runtime.fleet.desk.list() == []
+    assert edge.runtime.apphost.desk.list() == []
 
 
 def test_a_new_version_that_fails_more_often_is_rolled_back_by_itself(edge):
@@ -277,14 +277,14 @@ def test_a_new_version_that_does_as_well_is_adopted_and_can_be_rolled_back_by_ha
     assert edge.outcomes[-1].data["app"] == {"name": "watch", "version": 2}
     assert list(edge.outcomes[-1].result) == ["kelvin"]
 
-    assert edge.runtime.fleet.desk.rollback("watch")["version"] == 1
+    assert edge.runtime.apphost.desk.rollback("watch")["version"] == 1
     edge.advance("5s")
     assert list(edge.outcomes[-1].result) == ["celsius"]
 
 
 def test_a_promoted_app_outlives_its_time_and_a_restart_and_stays_in_the_sandbox(edge):
     send(edge, signed(life={"ttl": "60s"}))
-    promoted = edge.runtime.fleet.desk.promote("watch", "anna")
+    promoted = edge.runtime.apphost.desk.promote("watch", "anna")
     assert (promoted["persistent"], promoted["owner"]) == (True, "anna")
     edge.advance("5m")
     edge.crash()
@@ -305,13 +305,13 @@ def test_what_was_promised_to_an_app_that_was_removed_ends_explained(edge):
         part.turn(block=False)
     while edge.runtime.pipeline.step():  # promised, and not yet durable
         pass
-    edge.runtime.fleet.apps.remove("watch")
+    edge.runtime.apphost.apps.remove("watch")
     edge.pump()
 
     [cancelled] = edge.outcomes[before:]
     assert cancelled.status is Status.CANCELLED
     assert "the app watch does not run any more (remove by local)" in cancelled.error["message"]
-    assert edge.runtime.fleet.desk.list() == []
+    assert edge.runtime.apphost.desk.list() == []
 
 
 def test_an_app_can_be_fired_and_is_listed_beside_the_tasks(edge):
@@ -330,7 +330,7 @@ def test_an_app_runs_by_schedule_until_it_is_removed(edge):
     edge.advance("5m")
     assert len(results(edge)) == 5
 
-    edge.runtime.fleet.desk.remove("watch")
+    edge.runtime.apphost.desk.remove("watch")
     edge.advance("5m")
     assert len(results(edge)) == 5
 
@@ -342,7 +342,7 @@ def test_more_messages_than_can_be_vetted_are_refused_and_acknowledged(edge):
 
     assert edge.runtime.telemetry.counter("edge_apps_rejected_total", reason="busy").value > 0
     assert not edge.broker._clients["edge-bench"].unacknowledged
-    assert len(edge.runtime.fleet.desk.list()) == 1
+    assert len(edge.runtime.apphost.desk.list()) == 1
 
 
 def test_an_expiring_app_waits_for_the_clock(edge):
@@ -390,7 +390,7 @@ def test_an_install_that_a_crash_interrupts_is_there_wholly_or_not_at_all_and_co
         edge.broker.online = False
         edge.restart()
 
-        apps = edge.runtime.fleet.apps
+        apps = edge.runtime.apphost.apps
         there = [(app.name, app.version, app.held) for app in apps.list()]
         assert there in ([], [("watch", 1, "")])
         assert [action for action, _ in audit(edge)] == ["install"] * len(there)
@@ -419,7 +419,7 @@ def test_a_crash_while_a_new_version_comes_leaves_one_of_both_running(edge_facto
         edge.broker.online = False
         edge.restart()
 
-        [app] = edge.runtime.fleet.apps.list()
+        [app] = edge.runtime.apphost.apps.list()
         assert (app.version, app.state.value) in [(1, "active"), (2, "trial")]
         seen.add(app.version)
         edge.advance("10s")
@@ -446,7 +446,7 @@ def test_promised_runs_of_an_app_run_again_after_a_crash_and_count(edge):
     again, now = edge.outcomes[before:]
     assert (again.status, again.data["app"]["version"]) == (Status.SUCCESS, 1)
     assert again.event["time"] < now.event["time"]
-    assert edge.runtime.fleet.apps.get("watch").left_runs == 9 - len(edge.outcomes)
+    assert edge.runtime.apphost.apps.get("watch").left_runs == 9 - len(edge.outcomes)
 
 
 def test_promised_runs_of_an_app_that_cannot_be_loaded_any_more_end_explained(edge, monkeypatch):
@@ -501,7 +501,7 @@ def test_a_message_that_we_cannot_judge_is_refused_and_does_not_come_again(edge,
     def stumble(*_: object) -> None:
         raise ZeroDivisionError("our own fault")
 
-    monkeypatch.setattr(edge.runtime.fleet.apps, "receive", stumble)
+    monkeypatch.setattr(edge.runtime.apphost.apps, "receive", stumble)
     send(edge, signed())
 
     assert "ZeroDivisionError" in standing(edge)["reason"]
@@ -522,7 +522,7 @@ def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edg
 
     assert {outcome.status for outcome in edge.outcomes} == {Status.PARTIAL}
     missed = edge.runtime.telemetry.counter("edge_apps_goal_violations_total", app="watch").value
-    assert missed == edge.runtime.fleet.apps.get("watch").goal_missed == len(edge.outcomes) > 0
+    assert missed == edge.runtime.apphost.apps.get("watch").goal_missed == len(edge.outcomes) > 0
 
 
 def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
@@ -530,11 +530,11 @@ def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
     monkeypatch.setattr(edge.runtime.kept.memories, "forget", forgotten.append)
     send(edge, signed())
     send(edge, signed(version=2))
-    edge.runtime.fleet.desk.rollback("watch")
+    edge.runtime.apphost.desk.rollback("watch")
     edge.advance("10s")
     assert forgotten == []
 
-    edge.runtime.fleet.desk.remove("watch")
+    edge.runtime.apphost.desk.remove("watch")
     edge.pump()
     assert forgotten == ["watch"]
 

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("pydantic_monty")
 pytest.importorskip("cryptography")
 
+from edge.apphost import open_apps
+from edge.apphost.desk import AppDesk
 from edge.apps import unpack
 from edge.clock import SystemClock
 from edge.config import load
-from edge.fleet import open_apps
-from edge.fleet.desk import AppDesk
 from edge.journal import open_journal
 from edge.runs.sandbox.engine import Sandbox
 from edge.telemetry import Telemetry

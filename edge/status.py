@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from edge.apphost import AppHost
 from edge.clock import Clock, iso
 from edge.config import Config
 from edge.config.units import show_duration
-from edge.fleet import Fleet
 from edge.instruments import Instruments
 from edge.journal import Journal
 from edge.pipeline import Pipeline
@@ -31,7 +31,7 @@ class Gateway(Protocol):
     instruments: Instruments
     pipeline: Pipeline
     traffic: Traffic
-    fleet: Fleet
+    apphost: AppHost
     engines: dict[str, Engine]
     calls: Calls
     roster: Roster
@@ -42,7 +42,7 @@ def parts_of(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
     yield from _link_parts(runtime, began)
     yield from _orphans(runtime, began)
     yield from _device_parts(runtime)
-    yield from runtime.fleet.standing()
+    yield from runtime.apphost.standing()
     yield from _task_parts(runtime)
     yield from _core_parts(runtime, began)
 

@@ -16,14 +16,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from edge.apphost.desk import AppDesk
+from edge.apphost.inlet import Inlet
+from edge.apphost.opening import open_apps
+from edge.apphost.tenure import Tenure
 from edge.apps import Action, Apps, NoSuchApp, Reason, Refused, Running, State, unpack
 from edge.clock import Clock
 from edge.config import Config
 from edge.errors import TaskLoadError
-from edge.fleet.desk import AppDesk
-from edge.fleet.inlet import Inlet
-from edge.fleet.opening import open_apps
-from edge.fleet.tenure import Tenure
 from edge.ingest.mqtt import Arrival
 from edge.journal import Journal, JournalError
 from edge.pipeline import Pipeline
@@ -45,8 +45,8 @@ _STRANGERS = 64  # names of no app that the state topics tell a refusal of: anyb
 _TOLD = (Action.REFUSE, Action.WAIT, Action.ROLLBACK, Action.END)
 
 
-class Host(Protocol):
-    """What the fleet needs of the runtime it runs in."""
+class Gateway(Protocol):
+    """What the apps need of the runtime it runs in."""
 
     config: Config
     clock: Clock
@@ -64,13 +64,13 @@ class Host(Protocol):
         ...
 
 
-class Fleet:
-    """One part of the runtime, with a thread of its own that vets and loads; `deliver` is the link's thread's, `muster`
+class AppHost:
+    """One part of the runtime, with a thread of its own that vets and loads; `deliver` is the link's thread's, `load_installed`
     and `close` are its builder's, the rest any thread's."""
 
     name = "apps"
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Gateway) -> None:
         self.start: Callable[[], None] = lambda: None
         self.broken: dict[str, str] = {}
         """App -> why it cannot be loaded here although it is installed."""
@@ -120,7 +120,7 @@ class Fleet:
 
     # -- the life of the runtime ----------------------------------------------------------------------------------
 
-    def muster(self) -> None:
+    def load_installed(self) -> None:
         """Before anybody leads: what is installed runs. One that cannot be loaded is said in the status."""
         if not self.there:
             return

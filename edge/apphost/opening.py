@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from edge.apphost.recorded import newest_event
 from edge.apps import Apps, Known, Proving, dry_run, judge
 from edge.apps.rehearsal import SourceEngine
 from edge.clock import Clock
@@ -11,7 +12,6 @@ from edge.config import Config
 from edge.config.tasks import CHECKED, TaskSettings, When
 from edge.errors import ExpressionError, TaskLoadError
 from edge.expression import Expression
-from edge.fleet.recorded import newest_event
 from edge.ingest.topics import covers
 from edge.journal import Journal
 from edge.links.calendar import parse_cron
