@@ -65,8 +65,8 @@ class Gateway(Protocol):
 
 
 class AppHost:
-    """One part of the runtime, with a thread of its own that vets and loads; `deliver` is the link's thread's, `load_installed`
-    and `close` are its builder's, the rest any thread's."""
+    """One part of the runtime, with a thread of its own that vets and loads. `deliver` is the link's thread's,
+    `load_installed` and `close` are its builder's, the rest any thread's."""
 
     name = "apps"
 
