@@ -36,7 +36,7 @@ class Running:
     @property
     def mark(self) -> dict[str, Any]:
         """What its outcomes say as `data.app`."""
-        return _mark(self.name, self.version, self.trial)
+        return {"name": self.name, "version": self.version, **({"trial": True} if self.trial else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,6 @@ class Pass:
 
     name: str
     version: int
-    trial: bool
-
-    @property
-    def mark(self) -> dict[str, Any]:
-        """What the outcome says as `data.app`."""
-        return _mark(self.name, self.version, self.trial)
-
-
-def _mark(name: str, version: int, trial: bool) -> dict[str, Any]:
-    return {"name": name, "version": version, **({"trial": True} if trial else {})}
 
 
 class Roster:
@@ -93,7 +83,7 @@ class Roster:
             if is_over(record, self._lived(), started + self._new.get(key, NOTHING).runs):
                 return None
             self._open[key] = started + 1
-            return Pass(name, running.version, running.trial)
+            return Pass(name, running.version)
 
     def finished(self, leave: Pass, status: Status, goal_missed: bool) -> None:
         """How it ended. Without a verdict on the code (cancelled, rejected), the run is given back."""

@@ -105,8 +105,7 @@ class Run:
 
     def turn_to(self, task: Task) -> bool:
         """Be a run of what has its task's name now. False where that may not begin another one."""
-        if self.task.life is not None:
-            self.task.life.ended(self.id, Status.CANCELLED)
+        self.task.ended(self.id, Status.CANCELLED)
         self.task = task
         return task.begins(self.id)
 
