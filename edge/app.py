@@ -40,9 +40,9 @@ from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.engines import open_engines
-from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
+from edge.runs.stores import Stores
 from edge.runs.surroundings import Surroundings
 from edge.runs.tools.build import build_tools
 from edge.status import complaints, parts_of
@@ -70,7 +70,7 @@ class Runtime:
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.calls = Calls()
         self.engines = open_engines(
-            self.clock, self.calls, self.telemetry, config.runs.at_once, lambda: self.kept.snapshots
+            self.clock, self.calls, self.telemetry, config.runs.at_once, lambda: self.stores.snapshots
         )
         tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
@@ -80,7 +80,7 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
-        self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
+        self.stores = Stores(self.journal, outside.clock, outside.files, config.journal)
         self.instruments = self._plug_in()
         bodies = outside.tools(self.journal.table, self._threads.spawn)
         self.tools = build_tools(config.tools, bodies, self.telemetry)
@@ -154,8 +154,8 @@ class Runtime:
             devices=self.instruments.handles,
             readings=self.instruments.values,
             tools=self.tools,
-            memories=self.kept.memories,
-            checkpoints=self.kept.checkpoints,
+            memories=self.stores.memories,
+            checkpoints=self.stores.checkpoints,
             random=self.outside.random.random,
             observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
@@ -228,7 +228,7 @@ class Runtime:
         self.instruments.start_outputs()
         self.calendar.start()
         self.apphost.load_installed()
-        self.kept.start({name: task.settings for name, task in self.roster.tasks.items()})
+        self.stores.start({name: task.settings for name, task in self.roster.tasks.items()})
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -251,7 +251,7 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
-            self.kept.tick()
+            self.stores.tick()
         except JournalError:  # the journal says so itself, in the log and in its stats
             return False
         return True
@@ -267,7 +267,7 @@ class Runtime:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
         self.calendar.watch_clock()
         if self.pipeline.stuck >= self.config.runs.at_once:
-            self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
+            self._fail(f"{self.pipeline.stuck} runs did not return: every place is taken by a stuck thread")
         with self._ended:
             return self._ended.wait_for(lambda: self._failed is not None, timeout)
 
@@ -325,7 +325,7 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
-        self.kept.stop()
+        self.stores.stop()
         try:
             self.journal.close()
         except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order

@@ -24,7 +24,7 @@ from edge.model import Record, Status, Stored
 from edge.runs.gates import retries
 from edge.runs.gates.breaker import State
 from edge.runs.gates.gate import Gate, Gates
-from edge.runs.gates.line import Line
+from edge.runs.gates.queue import RunQueue
 from edge.runs.needs import Journal
 from edge.runs.run import OVER, Ending, Promise, Run, cancelled
 from edge.runs.seal import Seal
@@ -40,7 +40,7 @@ class Promised:
         self, *, gates: Gates, journal: Journal, seal: Seal, clock: Clock, random: Callable[[], float]
     ) -> None:
         self.lock = threading.Lock()
-        self.ready = Line()
+        self.ready = RunQueue()
         """Durable, to be begun by the leader. Any thread may push."""
         self._gates = gates
         self._journal = journal

@@ -24,7 +24,7 @@ from edge.runs.worker.forks import Forks
 from edge.runs.worker.frames import Garbled
 from edge.runs.worker.pool import Pool
 from edge.runs.worker.process import Died, Late, Process
-from edge.runs.worker.visit import Visit, failed, given
+from edge.runs.worker.session import Session, failed, given
 from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Worker:
         return ending
 
     def close(self) -> None:
-        """End the nursery and every process."""
+        """End the fork server and every process."""
         for pool in self._pools:
             pool.close()
         self._pools.clear()
@@ -106,7 +106,7 @@ class Worker:
         fit = False  # to be used again
         try:
             if not run.cancelled:
-                ending = Visit(process, run, Bridge(ctx, self._calls), until).lead(start)
+                ending = Session(process, run, Bridge(ctx, self._calls), until).run(start)
                 fit = not process.last and ending is not None
                 return ending
         except Garbled as garbled:

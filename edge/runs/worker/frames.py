@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 BORN = b"born"
-"""The nursery's first word about a child, with its pidfd; its last is the exit code."""
+"""The fork server's first word about a child, with its pidfd; its last is the exit code."""
 
 CALL_ROOM = 1_100_000  # bytes of a call: the bridge judges more exactly, and this is only read to be refused
 _HEAD = struct.Struct("!BI")

@@ -20,7 +20,7 @@ _MESSAGE = 2000
 _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
 
 
-class Visit:
+class Session:
     """Belongs to the thread that runs it."""
 
     def __init__(self, process: Process, run: Run, bridge: Bridge, until: float) -> None:
@@ -29,7 +29,7 @@ class Visit:
         self._bridge = bridge
         self._until = until
 
-    def lead(self, start: bytes) -> Ending | None:
+    def run(self, start: bytes) -> Ending | None:
         """Until its end; None where the process had left before it began. Raises `Late`, `Died`, `Garbled`."""
         process, until = self._process, self._until
         process.send(Kind.RUN, start, until)
