@@ -81,18 +81,18 @@ class Runtime:
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
         self.stores = Stores(self.journal, outside.clock, outside.files, config.journal)
-        self.instruments = self._plug_in()
+        self.instruments = self._make_instruments()
         bodies = outside.tools(self.journal.table, self._threads.spawn)
         self.tools = build_tools(config.tools, bodies, self.telemetry)
-        self.around = self._surround()
-        self.triggers = self._set_triggers(tasks)
-        self.pipeline = self._lay_pipeline(tasks)
-        self.traffic = self._connect(tasks)
-        self.calendar = self._plan_calendar()
-        self.roster = self._enrol(tasks)
+        self.around = self._make_surroundings()
+        self.triggers = self._make_triggers(tasks)
+        self.pipeline = self._make_pipeline(tasks)
+        self.traffic = self._make_traffic(tasks)
+        self.calendar = self._make_calendar()
+        self.roster = self._make_roster(tasks)
         self.apphost = AppHost(self)
         self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.apphost]
-        self.crew = self._man()
+        self.crew = self._make_crew()
         self.desk = Desk(self)
         self._gauges()
 
@@ -111,7 +111,7 @@ class Runtime:
             on_durable=self._on_durable,
         )
 
-    def _plug_in(self) -> Instruments:
+    def _make_instruments(self) -> Instruments:
         return Instruments(
             self.config,
             self.outside.wires,
@@ -125,7 +125,7 @@ class Runtime:
     def _show(self, device: str, values: Mapping[str, float | bool]) -> None:
         self.traffic.show(device, values)  # made after the instruments, which it may set
 
-    def _set_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
+    def _make_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
         return Triggers(
             {name: task.settings for name, task in tasks.items()},
             clock=self.clock,
@@ -133,7 +133,7 @@ class Runtime:
             telemetry=self.telemetry,
         )
 
-    def _lay_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
+    def _make_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
         return Pipeline(
             edge_id=self.config.edge.id,
             inbox=self.inbox,
@@ -146,7 +146,7 @@ class Runtime:
             runs=self.config.runs,
         )
 
-    def _surround(self) -> Surroundings:
+    def _make_surroundings(self) -> Surroundings:
         return Surroundings(
             clock=self.clock,
             mint=self.minter.mint,
@@ -160,7 +160,7 @@ class Runtime:
             observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
 
-    def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
+    def _make_traffic(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
             self.config,
             self.outside,
@@ -173,7 +173,7 @@ class Runtime:
             telemetry=self.telemetry,
         )
 
-    def _man(self) -> Crew:
+    def _make_crew(self) -> Crew:
         crew = Crew(
             step=self.pipeline.step,
             wait=self._wait_for_work,
@@ -191,12 +191,12 @@ class Runtime:
         self.pipeline.on_durable(sequence)
         self.traffic.wake()
 
-    def _plan_calendar(self) -> Schedule:
+    def _make_calendar(self) -> Schedule:
         calendar = self.outside.open_calendar(self._calendar_report)
         self.traffic.plan(calendar)
         return calendar
 
-    def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
+    def _make_roster(self, tasks: Mapping[str, Task]) -> Roster:
         return Roster(
             tasks,
             self.pipeline,

@@ -13,11 +13,11 @@ from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
 from edge.runs import limits
-from edge.runs.goal import legible
 from edge.runs.limits import Usage
 from edge.runs.run import Run
 from edge.runs.scratch import Scratch
 from edge.runs.surroundings import Device, Surroundings
+from edge.runs.text import legible
 from edge.runs.tools.tool import GrantedTool
 
 _NOTE_BYTES = 1000
