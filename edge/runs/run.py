@@ -21,6 +21,7 @@ from edge.model import Event, EventKind, Incoming, Record, RecordClass, RecordKi
 from edge.runs import limits
 from edge.runs.load import Task
 from edge.runs.scratch import Scratch
+from edge.runs.text import MESSAGE
 
 OVER = "it was promised, and the life of its app was over before its turn came"
 
@@ -196,14 +197,17 @@ def returned(run: Run, encoded: bytes) -> Ending:
     try:
         run.usage = limits.output(run.usage, run.task.settings.limits, len(encoded))
     except LimitExceeded as error:
-        where = run.task.program.file
-        wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
-        return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
+        return failed("LimitExceeded", str(error), run.task.program.file, Cause.FINAL)
     goal = run.task.goal
     why = "" if goal is None else goal.missed(encoded, run.event, run.usage)
     if why:
         run.partial = "; ".join(filter(None, (run.partial, f"check: {why}")))
     return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded, missed=bool(why))
+
+
+def failed(type: str, message: str, where: str, cause: Cause = Cause.FAILURE) -> Ending:
+    """What a run ends with that somebody else than the task's own `raise` ended; `where`: a file, a line, or a key."""
+    return Ending(Status.FAILURE, error={"type": type, "message": message[:MESSAGE], "where": where}, cause=cause)
 
 
 def too_late(run: Run) -> Ending:
@@ -226,8 +230,7 @@ def interrupted(run: Run) -> Ending:
         "the run was promised before a restart, nobody knows how far it got,"
         f" and tasks.{name}.on_crash is fail: it does not run again"
     )
-    error = {"type": "Interrupted", "message": message, "where": f"tasks.{name}"}
-    return Ending(Status.FAILURE, error=error, cause=Cause.FINAL)
+    return failed("Interrupted", message, f"tasks.{name}", Cause.FINAL)
 
 
 class Dispatch:

@@ -11,12 +11,11 @@ from edge.context import Context
 from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.run import Cause, Ending, Run, returned
-from edge.runs.worker.frames import CALL_ROOM, Garbled, Kind
+from edge.runs.text import MESSAGE
+from edge.runs.worker.frames import CALL_ROOM, SHORT_ROOM, Garbled, Kind
 from edge.runs.worker.process import Process
 from edge.runs.worker.remote import described
 
-_SHORT = 65536  # bytes of a failure, whose message has 2000 characters
-_MESSAGE = 2000
 _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
 
 
@@ -48,7 +47,7 @@ class Session:
                     return None
 
     def _room(self, kind: Kind) -> int:
-        rooms = {Kind.CALL: CALL_ROOM, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: _SHORT}
+        rooms = {Kind.CALL: CALL_ROOM, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: SHORT_ROOM}
         if kind in (Kind.LAST, Kind.LEFT):
             return 0
         if kind not in rooms:
@@ -87,16 +86,10 @@ def given(run: Run, ctx: Context) -> bytes:
     )
 
 
-def failed(run: Run, type: str, message: str, cause: Cause) -> Ending:
-    """A failure that is not the task's own."""
-    error = {"type": type, "message": message[:_MESSAGE], "where": run.task.program.file}
-    return Ending(Status.FAILURE, error=error, cause=cause)
-
-
 def _failure(body: bytes) -> Ending:
     try:
         data: dict[str, Any] = orjson.loads(body)
-        error = {key: str(data["error"][key])[:_MESSAGE] for key in ("type", "message", "where")}
+        error = {key: str(data["error"][key])[:MESSAGE] for key in ("type", "message", "where")}
         status, cause = Status(data["status"]), Cause(data["cause"])
     except (ValueError, KeyError, TypeError) as wrong:
         raise Garbled(f"a failure that says nothing: {wrong}") from None
