@@ -15,7 +15,8 @@ from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
-from edge.runs.load import checked, find_file
+from edge.runs.load import find_file
+from edge.runs.results import checked
 from edge.runs.run import Cause, Ending, Run, cause_of, failed, returned
 from edge.runs.sandbox.pool import Mistake, Pool, Start
 from edge.runs.sandbox.result import plain
