@@ -267,7 +267,7 @@ class Runtime:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
         self.calendar.watch_clock()
         if self.pipeline.stuck >= self.config.runs.at_once:
-            self._fail(f"{self.pipeline.stuck} runs did not return: every place is taken by a stuck thread")
+            self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
         with self._ended:
             return self._ended.wait_for(lambda: self._failed is not None, timeout)
 

@@ -168,6 +168,6 @@ def test_runs_that_hang_are_one_timeout_each_through_all_the_restarts_they_cost(
     assert {(outcome["status"], outcome["error"]["type"]) for outcome in hung} == {("timeout", "RunTimeout")}
     assert {outcome["status"] for outcome in site.consumer.outcomes("fine")} == {"success"}
     assert len(site.consumer.outcomes("fine")) == count
-    assert "every place is taken by a stuck thread" in site.edge.log
+    assert "every slot is taken by a stuck thread" in site.edge.log
     assert site.edge.stop() == 0
     assert site.edge.stats_on_disk()["unfinished"] == 0

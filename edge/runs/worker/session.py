@@ -14,7 +14,7 @@ from edge.runs.run import Cause, Ending, Run, returned
 from edge.runs.text import MESSAGE
 from edge.runs.worker.frames import CALL_ROOM, SHORT_ROOM, Garbled, Kind
 from edge.runs.worker.process import Process
-from edge.runs.worker.remote import described
+from edge.runs.worker.remote import dump_error
 
 _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
 
@@ -65,7 +65,7 @@ class Session:
         try:
             return Kind.REPLY, self._bridge.call(method, text).encode()
         except Exception as error:  # noqa: BLE001 - it is the task's to catch
-            return Kind.ERROR, described(error)
+            return Kind.ERROR, dump_error(error)
 
 
 def given(run: Run, ctx: Context) -> bytes:
