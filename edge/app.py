@@ -40,9 +40,9 @@ from edge.runs.calls import Calls
 from edge.runs.crew import Crew
 from edge.runs.engine import Engine
 from edge.runs.engines import open_engines
-from edge.runs.kept import Kept
 from edge.runs.load import Task, load_task
 from edge.runs.observers import load_observers
+from edge.runs.stores import Stores
 from edge.runs.surroundings import Surroundings
 from edge.runs.tools.build import build_tools
 from edge.status import complaints, parts_of
@@ -70,7 +70,7 @@ class Runtime:
         self.inbox = Inbox(dropped=self.telemetry.counter("edge_events_dropped_total", reason="inbox_full"))
         self.calls = Calls()
         self.engines = open_engines(
-            self.clock, self.calls, self.telemetry, config.runs.at_once, lambda: self.kept.snapshots
+            self.clock, self.calls, self.telemetry, config.runs.at_once, lambda: self.stores.snapshots
         )
         tasks = _load_tasks(config, self.engines)
         self._draining = self._stopping = self._stopped = False
@@ -80,19 +80,19 @@ class Runtime:
         self._began = self.clock.wall()
         self._threads = Threads(self._fail)
         self.journal = self._open_journal()
-        self.kept = Kept(self.journal, outside.clock, outside.files, config.journal)
-        self.instruments = self._plug_in()
+        self.stores = Stores(self.journal, outside.clock, outside.files, config.journal)
+        self.instruments = self._make_instruments()
         bodies = outside.tools(self.journal.table, self._threads.spawn)
         self.tools = build_tools(config.tools, bodies, self.telemetry)
-        self.around = self._surround()
-        self.triggers = self._set_triggers(tasks)
-        self.pipeline = self._lay_pipeline(tasks)
-        self.traffic = self._connect(tasks)
-        self.calendar = self._plan_calendar()
-        self.roster = self._enrol(tasks)
+        self.around = self._make_surroundings()
+        self.triggers = self._make_triggers(tasks)
+        self.pipeline = self._make_pipeline(tasks)
+        self.traffic = self._make_traffic(tasks)
+        self.calendar = self._make_calendar()
+        self.roster = self._make_roster(tasks)
         self.apphost = AppHost(self)
         self.parts: list[Part] = [*self.traffic.parts, *self.instruments.parts, self.apphost]
-        self.crew = self._man()
+        self.crew = self._make_crew()
         self.desk = Desk(self)
         self._gauges()
 
@@ -111,7 +111,7 @@ class Runtime:
             on_durable=self._on_durable,
         )
 
-    def _plug_in(self) -> Instruments:
+    def _make_instruments(self) -> Instruments:
         return Instruments(
             self.config,
             self.outside.wires,
@@ -125,7 +125,7 @@ class Runtime:
     def _show(self, device: str, values: Mapping[str, float | bool]) -> None:
         self.traffic.show(device, values)  # made after the instruments, which it may set
 
-    def _set_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
+    def _make_triggers(self, tasks: Mapping[str, Task]) -> Triggers:
         return Triggers(
             {name: task.settings for name, task in tasks.items()},
             clock=self.clock,
@@ -133,7 +133,7 @@ class Runtime:
             telemetry=self.telemetry,
         )
 
-    def _lay_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
+    def _make_pipeline(self, tasks: Mapping[str, Task]) -> Pipeline:
         return Pipeline(
             edge_id=self.config.edge.id,
             inbox=self.inbox,
@@ -146,7 +146,7 @@ class Runtime:
             runs=self.config.runs,
         )
 
-    def _surround(self) -> Surroundings:
+    def _make_surroundings(self) -> Surroundings:
         return Surroundings(
             clock=self.clock,
             mint=self.minter.mint,
@@ -154,13 +154,13 @@ class Runtime:
             devices=self.instruments.handles,
             readings=self.instruments.values,
             tools=self.tools,
-            memories=self.kept.memories,
-            checkpoints=self.kept.checkpoints,
+            memories=self.stores.memories,
+            checkpoints=self.stores.checkpoints,
             random=self.outside.random.random,
             observers=load_observers(self.config.runs.observers, self.clock.monotonic),
         )
 
-    def _connect(self, tasks: Mapping[str, Task]) -> Traffic:
+    def _make_traffic(self, tasks: Mapping[str, Task]) -> Traffic:
         return Traffic(
             self.config,
             self.outside,
@@ -173,7 +173,7 @@ class Runtime:
             telemetry=self.telemetry,
         )
 
-    def _man(self) -> Crew:
+    def _make_crew(self) -> Crew:
         crew = Crew(
             step=self.pipeline.step,
             wait=self._wait_for_work,
@@ -191,12 +191,12 @@ class Runtime:
         self.pipeline.on_durable(sequence)
         self.traffic.wake()
 
-    def _plan_calendar(self) -> Schedule:
+    def _make_calendar(self) -> Schedule:
         calendar = self.outside.open_calendar(self._calendar_report)
         self.traffic.plan(calendar)
         return calendar
 
-    def _enrol(self, tasks: Mapping[str, Task]) -> Roster:
+    def _make_roster(self, tasks: Mapping[str, Task]) -> Roster:
         return Roster(
             tasks,
             self.pipeline,
@@ -228,7 +228,7 @@ class Runtime:
         self.instruments.start_outputs()
         self.calendar.start()
         self.apphost.load_installed()
-        self.kept.start({name: task.settings for name, task in self.roster.tasks.items()})
+        self.stores.start({name: task.settings for name, task in self.roster.tasks.items()})
         promised = self.pipeline.recover()
         if promised:
             log.info("%d runs promised before the last stop run now", promised, extra={"action": "runs_recovered"})
@@ -251,7 +251,7 @@ class Runtime:
         refuses: the frames stay, and nothing is acknowledged until it takes them."""
         try:
             self.journal.commit()
-            self.kept.tick()
+            self.stores.tick()
         except JournalError:  # the journal says so itself, in the log and in its stats
             return False
         return True
@@ -325,7 +325,7 @@ class Runtime:
             stack.callback(self.instruments.close)
 
     def _close_journal(self) -> None:
-        self.kept.stop()
+        self.stores.stop()
         try:
             self.journal.close()
         except JournalError as error:  # a disk that refuses must not keep the rest from stopping in good order

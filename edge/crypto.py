@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 NONCE_SIZE = 12
 TAG_SIZE = 16
 KEY_SIZE = 32  # of AES-256, and of both halves of an ed25519 pair
-SIGNATURE_SIZE = 64
 
 
 class Seal:

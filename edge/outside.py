@@ -20,8 +20,8 @@ from edge.links.calendar import Calendar, Report, Schedule
 from edge.links.link import Link, Will
 from edge.links.mqtt import MqttLink
 from edge.links.resolver import Spawn
+from edge.runs.tables import Table
 from edge.runs.tools.build import Bodies, OpenBody
-from edge.runs.tools.kv import Table
 
 
 class OpenLink(Protocol):

@@ -8,7 +8,7 @@ Invariants
   `accepted` record is durable before it starts (`edge.runs.promised` has it from there).
 - One thread at a time leads (`step`). A run that outlasts `patience` keeps its thread, and the lead moves on: its
   frame is completed with promises (`watch`), so a slow run delays neither the next event nor an acknowledgement.
-- What goes on beside the lead, and what is over while its thread is not, is `edge.runs.beside`'s.
+- What goes on beside the lead, and what is over while its thread is not, is `edge.runs.background`'s.
 - Nothing is begun whose outcome the journal does not take: `edge.runs.admission` says what becomes of it.
 - A promise is to a name: it runs as the task that has the name when its turn comes, after a restart as after `add`;
   where none has it, it ends as `cancelled`, and says why.
@@ -26,7 +26,7 @@ from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
 from edge.model import Fired, Incoming
 from edge.runs.admission import PARKED, Admission
-from edge.runs.beside import Beside
+from edge.runs.background import Background
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.gates.gate import Broken, Gate, Gates
@@ -69,7 +69,9 @@ class Pipeline:
         self._gates = gates = Gates(tasks.values(), quota=runs.waiting, clock=clock, telemetry=telemetry)
         self._seal = seal = Seal(edge_id=edge_id, gates=gates, clock=clock, telemetry=telemetry)
         self._promised = promised = Promised(gates=gates, journal=journal, seal=seal, clock=clock, random=around.random)
-        self._beside = Beside(places=runs.at_once, gates=gates, promised=promised, around=around, wake=inbox.wake)
+        self._background = Background(
+            places=runs.at_once, gates=gates, promised=promised, around=around, wake=inbox.wake
+        )
         self._admission = Admission(gates, takes=journal.takes, clock=clock, mint=around.mint)
         self._ready = promised.ready
         self._lock = promised.lock
@@ -91,7 +93,7 @@ class Pipeline:
         if self._errands:
             self._errands.popleft()()
             return True
-        if self._ready.runs and self._beside.free:
+        if self._ready.runs and self._background.free:
             self._start_promised(self._ready.pop())
             return True
         if (freed := self._admission.freed()) is not None:
@@ -174,8 +176,8 @@ class Pipeline:
             gate = self._gates[run.task.name]
             if gate.pending and run.task.settings.mode == "restart":
                 for older in tuple(gate.pending.values()):
-                    dispatch.records += self._beside.replace(older)
-            if run.task.direct and self._beside.free and gate.idle and self._lets(gate, run):
+                    dispatch.records += self._background.replace(older)
+            if run.task.direct and self._background.free and gate.idle and self._lets(gate, run):
                 ending = self._execute(run, dispatch)
                 dispatch.records.append(self._seal.seal(run, ending))
                 if gate.breaker is not None:
@@ -217,7 +219,7 @@ class Pipeline:
             run.end()
             self._observers.ended(run, ending)
             return ending
-        self._beside.finish(run, ending)
+        self._background.finish(run, ending)
         raise HandedOver
 
     def _append(self, dispatch: Dispatch) -> None:
@@ -250,7 +252,7 @@ class Pipeline:
         """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
         with self._lock:
             self._promised.shut(self._gates[name], why)
-        self._beside.cancel_all_of(name)
+        self._background.cancel_all_of(name)
 
     # -- the journal's writer -------------------------------------------------------------------------------------
 
@@ -278,14 +280,14 @@ class Pipeline:
         now = self._clock.monotonic()
         if leading is not None and now - leading[0].started > PATIENCE:
             self._hand_over(*leading)
-        self._beside.end_overdue(now)
-        return leading is not None or bool(self._beside)
+        self._background.end_overdue(now)
+        return leading is not None or bool(self._background)
 
     def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
         with self._lock:
             if not run.detach():
                 return  # it ended in time after all
-            self._beside.enter(run)
+            self._background.enter(run)
             if dispatch is not None:
                 dispatch.records.append(self._promised.promise(run))
         # Until `promote` nobody leads: the dispatch is this thread's to complete.
@@ -304,7 +306,7 @@ class Pipeline:
 
     def cancel(self, *, grace_over: bool) -> None:
         """Tell runs beside the lead to end; with `grace_over` write `cancelled` for those that did not."""
-        self._beside.cancel(grace_over=grace_over)
+        self._background.cancel(grace_over=grace_over)
         if grace_over:
             self._record_refusals(all=True)
 
@@ -321,12 +323,12 @@ class Pipeline:
     @property
     def stuck(self) -> int:
         """Threads that did not return although the time of their runs is over. Any thread."""
-        return self._beside.stuck
+        return self._background.stuck
 
     @property
     def idle(self) -> bool:
         """Nothing taken in is unfinished, except stuck threads, runs that wait for a time, which stay promised, and
         what the journal does not take: that was not acknowledged and comes again."""
-        if self._beside or self._leading:
+        if self._background or self._leading:
             return False
         return self.held_up or not (self._inbox or self._ready.runs or self._awaiting)

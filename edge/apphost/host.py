@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from edge.apphost.desk import AppDesk
-from edge.apphost.inlet import Inlet
+from edge.apphost.life import AppLife
+from edge.apphost.mailbox import Mailbox
 from edge.apphost.opening import open_apps
-from edge.apphost.tenure import Tenure
 from edge.apps import Action, Apps, NoSuchApp, Reason, Refused, Running, State, unpack
 from edge.clock import Clock
 from edge.config import Config
@@ -29,9 +29,9 @@ from edge.journal import Journal, JournalError
 from edge.pipeline import Pipeline
 from edge.roster import Roster
 from edge.runs.engine import Engine
-from edge.runs.kept import Kept
 from edge.runs.load import Task, ready
 from edge.runs.sandbox.engine import Sandbox
+from edge.runs.stores import Stores
 from edge.runs.surroundings import Surroundings
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
@@ -56,7 +56,7 @@ class Gateway(Protocol):
     pipeline: Pipeline
     roster: Roster
     around: Surroundings
-    kept: Kept
+    stores: Stores
     engines: dict[str, Engine]
 
     def let_run(self, answered: threading.Event, timeout: float) -> None:
@@ -76,7 +76,7 @@ class AppHost:
         """App -> why it cannot be loaded here although it is installed."""
         self._host = host
         self._clock = host.clock
-        self._inlet = Inlet(host.telemetry)
+        self._mailbox = Mailbox(host.telemetry)
         self._stale: deque[tuple[str, Callable[[], None]]] = deque()
         self._dropped: deque[str] = deque()
         self._stirred = threading.Event()
@@ -133,7 +133,7 @@ class AppHost:
 
     def deliver(self, name: str, arrival: Arrival) -> None:
         """What came over MQTT for an app. Never waits."""
-        self._inlet.put(name, arrival)
+        self._mailbox.put(name, arrival)
         self.wake()
 
     def wake(self) -> None:
@@ -158,9 +158,9 @@ class AppHost:
         if now < self._again:
             return self._again - now
         try:
-            if (first := self._inlet.first()) is not None:
+            if (first := self._mailbox.first()) is not None:
                 self._vet(*first)
-                self._inlet.done()
+                self._mailbox.done()
             if self._next <= now:
                 self._next = now + _EVERY
                 self.apps.tick()
@@ -173,7 +173,7 @@ class AppHost:
             return _SOON
         while self._stale:
             self._follow(*self._stale.popleft())
-        return 0.0 if self._inlet.first() is not None else max(0.0, self._next - self._clock.monotonic())
+        return 0.0 if self._mailbox.first() is not None else max(0.0, self._next - self._clock.monotonic())
 
     def _vet(self, name: str, arrival: Arrival) -> None:
         message = arrival.message
@@ -236,13 +236,13 @@ class AppHost:
         try:
             self.apps.get(name)
         except NoSuchApp:
-            self._host.kept.memories.forget(name)
+            self._host.stores.memories.forget(name)
 
     def _load(self, running: Running) -> Task | None:
         engine = self._sandbox
         try:
             program = engine.load_source(running.name, running.source, running.settings, running.output)
-            task = ready(running.name, running.settings, engine, program, Tenure(self.apps, running, self._ran))
+            task = ready(running.name, running.settings, engine, program, AppLife(self.apps, running, self._ran))
         except TaskLoadError as error:
             self.broken[running.name] = str(error)
             log.error("app %s cannot run: %s", running.name, error, extra={"action": "app_broken"})

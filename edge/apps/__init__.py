@@ -8,9 +8,9 @@ from edge.apps.parcel import Parcel, heaviest, pack, unpack
 from edge.apps.records import Action, Entry, State
 from edge.apps.refusal import AppsError, NoSuchApp, Reason, Refused
 from edge.apps.rehearsal import dry_run
-from edge.apps.running import Pass, Running
+from edge.apps.running import Permit, Running
 from edge.apps.views import App, Verdict
 
-__all__ = ["Action", "App", "Apps", "AppsError", "Entry", "Known", "Manifest", "NoSuchApp", "Parcel", "Pass",
+__all__ = ["Action", "App", "Apps", "AppsError", "Entry", "Known", "Manifest", "NoSuchApp", "Parcel", "Permit",
            "Proving", "Reason", "Refused", "Running", "State", "Verdict", "complete", "dry_run", "heaviest", "judge",
            "pack", "unpack"]  # fmt: skip

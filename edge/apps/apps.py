@@ -18,13 +18,13 @@ from dataclasses import replace
 from edge.apps.admission import Admission, Known, Proving
 from edge.apps.audit import UNKNOWN
 from edge.apps.ceiling import lifetime
-from edge.apps.fate import Change, due
+from edge.apps.lifecycle import Change, due
 from edge.apps.manifest import Manifest
 from edge.apps.parcel import Parcel, unpack
 from edge.apps.records import LOCAL, RUNTIME, Action, Entry, Record, State, Version
 from edge.apps.refusal import NoSuchApp, Reason, Refused
-from edge.apps.running import Pass, Running
-from edge.apps.shelf import Shelf
+from edge.apps.registry import Registry
+from edge.apps.running import Permit, Running
 from edge.apps.store import Tables
 from edge.apps.views import App, Verdict
 from edge.clock import Clock, iso
@@ -60,55 +60,55 @@ class Apps:
         self._telemetry = telemetry
         self._changed = changed
         self._changing = threading.RLock()
-        self._shelf = Shelf(self._admission, tables, clock, telemetry)
+        self._registry = Registry(self._admission, tables, clock, telemetry)
 
     # -- what may be asked ----------------------------------------------------------------------------------------
 
     def list(self) -> list[App]:
         """Installed and waiting, by name."""
         with self._changing:
-            return [self._shelf.view(record) for record in self._shelf.there()]
+            return [self._registry.view(record) for record in self._registry.there()]
 
     def get(self, name: str) -> App:
         """Raises `NoSuchApp`."""
         with self._changing:
-            return self._shelf.view(self._shelf.find(name))
+            return self._registry.view(self._registry.find(name))
 
     def manifest(self, name: str) -> bytes:
         """The exact bytes of the version that runs, or waits. Raises `NoSuchApp`."""
         with self._changing:
-            return self._shelf.parcel(self._shelf.find(name)).manifest
+            return self._registry.parcel(self._registry.find(name)).manifest
 
     def source(self, name: str) -> bytes:
         """Its source. Raises `NoSuchApp`."""
         with self._changing:
-            return self._shelf.parcel(self._shelf.find(name)).source
+            return self._registry.parcel(self._registry.find(name)).source
 
     def highest(self, name: str) -> int:
         """The highest version that was ever seen of that name; 0 for one that never was."""
         with self._changing:
-            record = self._shelf.records.get(name)
+            record = self._registry.records.get(name)
             return 0 if record is None else record.highest
 
     def audit(self, limit: int = 100, name: str | None = None) -> Sequence[Entry]:
         """Newest first; of one app, or of all."""
         with self._changing:
-            return self._shelf.newest(limit, name)
+            return self._registry.newest(limit, name)
 
     def running(self, name: str) -> Running | None:
         """What must run for that name now; None: nothing. Waits for no change."""
-        return self._shelf.roster.get(name)
+        return self._registry.active.get(name)
 
     # -- a run's beginning and end --------------------------------------------------------------------------------
 
-    def begin(self, name: str) -> Pass | None:
-        """Leave for one run, asked for before its start is accepted, also for one that a crash interrupted. None: it
+    def begin(self, name: str) -> Permit | None:
+        """A permit for one run, asked for before its start is accepted, also for one that a crash interrupted. None: it
         may not run. Waits for no change and no disk."""
-        return self._shelf.roster.begin(name)
+        return self._registry.active.begin(name)
 
-    def finished(self, leave: Pass, status: Status, goal_missed: bool = False) -> None:
-        """How it ended, once for each leave; `cancelled` and `rejected` give the run back. Waits for nothing."""
-        self._shelf.roster.finished(leave, status, goal_missed)
+    def finished(self, permit: Permit, status: Status, goal_missed: bool = False) -> None:
+        """How it ended, once for each permit; `cancelled` and `rejected` give the run back. Waits for nothing."""
+        self._registry.active.finished(permit, status, goal_missed)
 
     # -- changes --------------------------------------------------------------------------------------------------
 
@@ -137,15 +137,15 @@ class Apps:
     def remove(self, name: str, by: str = LOCAL) -> Entry:
         """Take it away; its highest version stays known. Raises `NoSuchApp`."""
         with self._change():
-            record = self._shelf.find(name)
+            record = self._registry.find(name)
             version = (record.serving or record.versions[0]).number
-            return self._shelf.put(Change(record.gone(), Action.REMOVE, version, ""), by)
+            return self._registry.put(Change(record.gone(), Action.REMOVE, version, ""), by)
 
     def promote(self, name: str, owner: str, keys: Sequence[str] | None = None) -> App:
         """Make it stay: no more runs or time to live. `keys` may send new versions over MQTT; default: those that
         could before. Raises `NoSuchApp`, and `Refused` for one that is on trial or waits."""
         with self._change():
-            record = self._shelf.find(name)
+            record = self._registry.find(name)
             if record.state is not State.ACTIVE or record.current is None:
                 raise Refused(Reason.STATE, f"{name} is not active but {record.state}: wait for it to prove itself")
             if keys is not None:
@@ -153,8 +153,8 @@ class Apps:
             owner, wanted = owner[:_OWNER], record.keys if keys is None else tuple(keys)
             message = f"owner {owner}; new versions from {', '.join(wanted) or 'this device only'}"
             promoted = replace(record, persistent=True, owner=owner, keys=wanted)
-            self._shelf.put(Change(promoted, Action.PROMOTE, record.current.number, message), LOCAL)
-            return self._shelf.view(self._shelf.find(name))
+            self._registry.put(Change(promoted, Action.PROMOTE, record.current.number, message), LOCAL)
+            return self._registry.view(self._registry.find(name))
 
     def _check_keys(self, keys: Sequence[str]) -> None:
         unknown = sorted(set(keys) - set(self._admission.open.keys))
@@ -165,34 +165,34 @@ class Apps:
         """To the version before; ends a trial. For the owner of the device only: over the network it would bring old
         faults back. Raises `NoSuchApp`, and `Refused` where there is none."""
         with self._change():
-            record = self._shelf.find(name)
+            record = self._registry.find(name)
             back = record.rolled_back()
             if back is None or record.serving is None or back.serving is None:
                 raise Refused(Reason.STATE, f"there is no version of {name} to go back to; only the last one is kept")
             message = f"from version {record.serving.number} to {back.serving.number}"
-            self._shelf.put(Change(back, Action.ROLLBACK, record.serving.number, message), by)
-            return self._shelf.view(self._shelf.find(name))
+            self._registry.put(Change(back, Action.ROLLBACK, record.serving.number, message), by)
+            return self._registry.view(self._registry.find(name))
 
     def tick(self) -> None:
         """Every few seconds, from one thread: what is due happens. Raises `JournalError`; what it kept from happening
         happens at a later one."""
         with self._change():
-            shelf = self._shelf
-            shelf.lived.catch_up()
-            written = shelf.due
-            for name in list(shelf.records):
-                shelf.collect(name, due=written)
-                while self._step(shelf.records[name]):
+            registry = self._registry
+            registry.app_clock.catch_up()
+            written = registry.due
+            for name in list(registry.records):
+                registry.collect(name, due=written)
+                while self._step(registry.records[name]):
                     pass
             if written:
-                shelf.write_mark()
+                registry.write_mark()
 
     def close(self) -> None:
         """Write counts and times down. Idempotent. Raises `JournalError`."""
         with self._change():
-            for name in list(self._shelf.records):
-                self._shelf.collect(name, due=True)
-            self._shelf.write_mark()
+            for name in list(self._registry.records):
+                self._registry.collect(name, due=True)
+            self._registry.write_mark()
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
@@ -203,7 +203,7 @@ class Apps:
                 try:
                     yield
                 finally:
-                    names, self._shelf.changed = self._shelf.changed, []
+                    names, self._registry.changed = self._registry.changed, []
         finally:
             for name in dict.fromkeys(names):
                 self._changed(name)
@@ -219,9 +219,9 @@ class Apps:
             if name and manifest.name != name:
                 raise Refused(Reason.NAME, f"the topic names {name[:64]!r}, the manifest {manifest.name!r}")
             name = manifest.name
-            admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._shelf.records)
+            admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._registry.records)
             waits = admission.must_wait(manifest)
-            record = self._shelf.records.get(name, Record(name=name))
+            record = self._registry.records.get(name, Record(name=name))
             note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
             self._keep(manifest, parcel)
         except Refused as refused:
@@ -233,7 +233,7 @@ class Apps:
 
     def _keep(self, manifest: Manifest, parcel: Parcel) -> None:
         try:
-            self._shelf.add_program(manifest.name, manifest.version, parcel)
+            self._registry.add_program(manifest.name, manifest.version, parcel)
         except EdgeError as error:
             raise Refused(Reason.NO_ROOM, f"the journal cannot keep it: {error}") from error
 
@@ -242,7 +242,7 @@ class Apps:
             number=manifest.version,
             by=by,
             installed=iso(self._clock.wall()),
-            born=self._shelf.lived.now(),
+            born=self._registry.app_clock.now(),
             ttl=lifetime(manifest, self._admission.open),
             most=manifest.life.runs,
         )
@@ -250,17 +250,17 @@ class Apps:
     def _wait(self, record: Record, new: Version) -> Verdict:
         message = "it expires, and the clock is not set: decided once it is"
         waiting = replace(record, waiting=new, highest=new.number)
-        self._shelf.put(Change(waiting, Action.WAIT, new.number, message), new.by)
+        self._registry.put(Change(waiting, Action.WAIT, new.number, message), new.by)
         return Verdict(accepted=True, name=record.name, version=new.number, state=State.WAITING, message=message)
 
     def _start(self, record: Record, new: Version, note: str) -> Verdict:
         installed = record.installed(new)
-        self._shelf.put(Change(installed, Action.INSTALL, new.number, note), new.by)
+        self._registry.put(Change(installed, Action.INSTALL, new.number, note), new.by)
         self._telemetry.counter("edge_apps_created_total").add()
         return Verdict(accepted=True, name=record.name, version=new.number, state=installed.state, message=note)
 
     def _refuse(self, refused: Refused, name: str, version: int | None) -> Verdict:
-        self._shelf.refuse(refused, name, version)
+        self._registry.refuse(refused, name, version)
         return Verdict(accepted=False, name=name, version=version, reason=refused.reason, message=str(refused))
 
     # -- what time and runs bring ---------------------------------------------------------------------------------
@@ -270,19 +270,19 @@ class Apps:
         if record.waiting is not None and self._clock.quality() != "unset":
             self._decide(record, record.waiting)
             return True
-        ceiling, held = self._admission.ceiling, self._shelf.is_held(record.name)
+        ceiling, held = self._admission.ceiling, self._registry.is_held(record.name)
         if held and record.trial is not None:
             return False  # what does not run proves nothing
-        change = due(record, self._shelf.lived.now(), Trial() if ceiling is None else ceiling.trial)
+        change = due(record, self._registry.app_clock.now(), Trial() if ceiling is None else ceiling.trial)
         if change is not None:
-            self._shelf.put(change, RUNTIME)
+            self._registry.put(change, RUNTIME)
         return change is not None
 
     def _decide(self, record: Record, waiting: Version) -> None:
         """One that waited for the clock: it is judged anew, by what edge.yaml and the clock say now."""
         admission = self._admission
         try:
-            parcel = self._shelf.parcel(replace(record, current=None, trial=None, previous=None))
+            parcel = self._registry.parcel(replace(record, current=None, trial=None, previous=None))
             manifest, _ = admission.read(parcel)
             admission.must_wait(manifest)
             note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
@@ -291,6 +291,6 @@ class Apps:
             without = replace(record, waiting=None)
             left = without if without.state is not None else record.gone()
             change = Change(left, Action.REFUSE, waiting.number, str(no))
-            self._shelf.put(change, waiting.by, refused.reason.value)
+            self._registry.put(change, waiting.by, refused.reason.value)
             return
-        self._start(record, replace(waiting, born=self._shelf.lived.now()), note)
+        self._start(record, replace(waiting, born=self._registry.app_clock.now()), note)

@@ -72,8 +72,7 @@ def _beyond(asked: Grant, most: Grant, safe: Mapping[str, bool]) -> Iterator[str
         elif not any(includes(allowed, topic) for allowed in most.publish):
             yield f"publishing to {topic[:80]!r}"
     for tool in asked.tools:
-        by_star = "*" in most.tools and safe.get(tool, False)
-        if tool in most.deny_tools or not (tool in most.tools or by_star):
+        if not most.gives_tool(tool, safe=safe.get(tool, False)):
             yield f"tool {tool[:64]!r}"
 
 

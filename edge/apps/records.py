@@ -62,7 +62,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One installed version. `born` and `ttl` are seconds by `edge.apps.lived`; `most` is how many runs it may have."""
+    """One installed version. `born` and `ttl` are seconds by `app_clock`; `most` is how many runs it may have."""
 
     number: int
     by: str

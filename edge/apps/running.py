@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edge.apps.fate import is_over
+from edge.apps.lifecycle import is_over
 from edge.apps.records import Record
 from edge.apps.trial import NOTHING, Tally
 from edge.config.tasks import TaskSettings
@@ -36,28 +36,18 @@ class Running:
     @property
     def mark(self) -> dict[str, Any]:
         """What its outcomes say as `data.app`."""
-        return _mark(self.name, self.version, self.trial)
+        return {"name": self.name, "version": self.version, **({"trial": True} if self.trial else {})}
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """Leave for one run; given back once with how it ended."""
+class Permit:
+    """For one run; given back once with how it ended."""
 
     name: str
     version: int
-    trial: bool
-
-    @property
-    def mark(self) -> dict[str, Any]:
-        """What the outcome says as `data.app`."""
-        return _mark(self.name, self.version, self.trial)
 
 
-def _mark(name: str, version: int, trial: bool) -> dict[str, Any]:
-    return {"name": name, "version": version, **({"trial": True} if trial else {})}
-
-
-class Roster:
+class ActiveApps:
     """The apps that run now. Any thread."""
 
     def __init__(self, telemetry: Telemetry, lived: Callable[[], float]) -> None:
@@ -81,8 +71,8 @@ class Roster:
             found = self._serving.get(name)
             return None if found is None else found[0]
 
-    def begin(self, name: str) -> Pass | None:
-        """Leave for one run; None where it has had all its runs, its time is over, or nothing of that name runs."""
+    def begin(self, name: str) -> Permit | None:
+        """A permit for one run; None where it has had all its runs, its time is over, or nothing of that name runs."""
         with self._lock:
             found = self._serving.get(name)
             if found is None:
@@ -93,11 +83,11 @@ class Roster:
             if is_over(record, self._lived(), started + self._new.get(key, NOTHING).runs):
                 return None
             self._open[key] = started + 1
-            return Pass(name, running.version, running.trial)
+            return Permit(name, running.version)
 
-    def finished(self, leave: Pass, status: Status, goal_missed: bool) -> None:
+    def finished(self, permit: Permit, status: Status, goal_missed: bool) -> None:
         """How it ended. Without a verdict on the code (cancelled, rejected), the run is given back."""
-        key = leave.name, leave.version
+        key = permit.name, permit.version
         counts = status in _COUNTED
         with self._lock:
             still = self._open.get(key, 0) - 1
@@ -108,11 +98,11 @@ class Roster:
             if counts:
                 self._new[key] = self._new.get(key, NOTHING) + Tally(1, int(status in _FAILED), int(goal_missed))
         if counts:
-            self._telemetry.counter("edge_apps_iterations_total", app=leave.name).add()
+            self._telemetry.counter("edge_apps_iterations_total", app=permit.name).add()
         if status is Status.TIMEOUT:
-            self._telemetry.counter("edge_apps_killed_total", app=leave.name).add()
+            self._telemetry.counter("edge_apps_killed_total", app=permit.name).add()
         if goal_missed:
-            self._telemetry.counter("edge_apps_goal_violations_total", app=leave.name).add()
+            self._telemetry.counter("edge_apps_goal_violations_total", app=permit.name).add()
 
     def uncounted(self, name: str) -> dict[int, Tally]:
         """What ended since it was last collected, by version."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from edge.apps.lived import Mark
+from edge.apps.app_clock import Mark
 from edge.apps.parcel import Parcel
 from edge.apps.records import Entry, Record
 from edge.errors import EdgeError

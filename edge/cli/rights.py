@@ -42,14 +42,8 @@ def may(settings: TaskSettings, tools: Tools) -> list[str]:
 
 
 def lent(settings: TaskSettings, tools: Tools) -> list[str]:
-    """The tools that a task has: a denial wins, `"*"` gives what is safe by default."""
-    grant = settings.grant
-    every = "*" in grant.tools
-    return [
-        name
-        for name, tool in tools.items()
-        if name not in grant.deny_tools and (name in grant.tools or (every and tool.safe_by_default))
-    ]
+    """The tools that a task has."""
+    return [name for name, tool in tools.items() if settings.grant.gives_tool(name, safe=tool.safe_by_default)]
 
 
 def _purpose(tool: ToolSettings) -> str:

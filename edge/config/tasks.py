@@ -61,6 +61,10 @@ class Grant(Section):
     )
     deny_tools: list[str] = Field(default=[], description="tools that it may not use, whatever `tools` says")
 
+    def gives_tool(self, name: str, *, safe: bool) -> bool:
+        """Whether a task has that tool: a denial wins, `"*"` gives those that are `safe` by default."""
+        return name not in self.deny_tools and (name in self.tools or (safe and "*" in self.tools))
+
 
 class Limits(Section):
     """What one run, and one task over time, may spend."""

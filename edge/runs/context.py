@@ -13,12 +13,12 @@ from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
 from edge.runs import limits
-from edge.runs.goal import legible
 from edge.runs.limits import Usage
 from edge.runs.run import Run
 from edge.runs.scratch import Scratch
 from edge.runs.surroundings import Device, Surroundings
-from edge.runs.tools.tool import GrantedTool, granted
+from edge.runs.text import legible
+from edge.runs.tools.tool import GrantedTool
 
 _NOTE_BYTES = 1000
 _UNREAD: Any = object()
@@ -86,7 +86,7 @@ class RunContext:
     def tool(self, name: str) -> GrantedTool:
         self._step("tool")
         tool, grant = self._around.tools.get(name), self._run.task.settings.grant
-        if tool is None or not granted(tool, grant.tools, grant.deny_tools):
+        if tool is None or not grant.gives_tool(name, safe=tool.safe_by_default):
             raise self._not_granted(f"tool {name!r}", "grant.tools")
         return GrantedTool(tool, lambda operation: self._tool_call(name, operation))
 

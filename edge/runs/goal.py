@@ -13,6 +13,7 @@ from edge.errors import ExpressionError
 from edge.expression import Expression
 from edge.model import Event
 from edge.runs.limits import Usage
+from edge.runs.text import described, legible
 
 _MESSAGE = 1000
 
@@ -64,16 +65,3 @@ class Judged:
             return f"{self._name} returned {type(said).__name__}, which is neither true nor false"
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the function is as foreign as the task
             return f"{self._name} raised {type(error).__name__}: {described(error)}"[:_MESSAGE]
-
-
-def described(error: BaseException) -> str:
-    """`str(error)`, whatever its class makes of that, as text that JSON takes; at most 2000 characters."""
-    try:
-        return legible(str(error), 2000)
-    except BaseException as broken:  # noqa: BLE001 - an exception's own __str__ is the task's code too
-        return f"its __str__ raised {type(broken).__name__[:100]}"
-
-
-def legible(text: str, length: int) -> str:
-    """The beginning of a text, without what no JSON can hold: half a character."""
-    return text[:length].encode("utf-8", "replace").decode()

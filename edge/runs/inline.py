@@ -16,9 +16,9 @@ from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout
 from edge.model import Status
 from edge.runs.engine import Program
-from edge.runs.goal import described
 from edge.runs.load import import_program
 from edge.runs.run import Ending, Run, cause_of, returned
+from edge.runs.text import described
 
 _STATUS: dict[type[BaseException], Status] = {RunTimeout: Status.TIMEOUT, RunCancelled: Status.CANCELLED}
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import orjson
-from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError
 
 from edge.config.tasks import TaskSettings, names_code
 from edge.config.units import show_duration
@@ -25,9 +25,7 @@ from edge.errors import ExpressionError, TaskLoadError
 from edge.model import Status
 from edge.runs.engine import Engine, Program
 from edge.runs.goal import Goal, Judged, Stated
-
-# Results are checked as they are, not coerced: a task that says int and returns "7" is mistaken.
-_STRICT = ConfigDict(strict=True, revalidate_instances="always", allow_inf_nan=False)
+from edge.runs.results import checked
 
 
 class Life(Protocol):
@@ -232,34 +230,3 @@ def _schema(function: Callable[..., Any], module: ModuleType) -> Callable[[Any],
             f"{module.__file__}: {function.__name__} returns {annotation!r}, which has no JSON schema; "
             "return a dataclass, a dict or a scalar"
         ) from error
-
-
-def checked(annotation: Any) -> Callable[[Any], bytes]:
-    """What turns a result of that type into JSON, and raises ValueError for any other."""
-    # Inside a tuple, because a configuration may not be given for a dataclass itself.
-    adapter = TypeAdapter(tuple[annotation], config=_STRICT)
-    validate = adapter.validator.validate_python
-
-    def check(result: Any) -> bytes:
-        try:
-            validate((result,))
-        except ValidationError as error:
-            raise ValueError(_explain(error, annotation)) from None
-        return orjson.dumps(result, default=_plain)
-
-    return check
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def _explain(error: ValidationError, annotation: Any) -> str:
-    expected = getattr(annotation, "__name__", str(annotation))
-    parts = []
-    for mistake in error.errors(include_url=False)[:5]:
-        path = ".".join(str(step) for step in mistake["loc"][1:]) or "the result"
-        parts.append(f"{path}: {mistake['msg']}, got {type(mistake['input']).__name__}")
-    return f"the task declares {expected}; " + "; ".join(parts)

@@ -23,8 +23,8 @@ from edge.clock import Clock
 from edge.config.tasks import MemorySection, TaskSettings
 from edge.context import Memory
 from edge.errors import LimitExceeded
+from edge.runs.entries import Entries
 from edge.runs.run import Run
-from edge.runs.shelf import Shelf
 from edge.runs.tables import Tables, plain
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Memories:
         self._clock = clock
         self._most = most
         self._lock = threading.Lock()
-        self._shelves: dict[str, Shelf] = {}
+        self._entries: dict[str, Entries] = {}
         told = journal.table(AGE) if AGE in journal.tables() else ()
         self._before = self._said = max((float(document["age"]) for document in told), default=0.0)
         self._opened = clock.monotonic()
@@ -59,7 +59,7 @@ class Memories:
         settings = run.task.settings.memory
         if settings is None:
             raise ValueError(f"tasks.{run.task.name} has no memory:")
-        return TaskMemory(run.task.name, settings, self._shelf(run.task.name), self.age, self._expect)
+        return TaskMemory(run.task.name, settings, self._entries_of(run.task.name), self.age, self._expect)
 
     def recall(self, run: Run) -> Sequence[Any]:
         """The newest values, as many as `memory.recall`, newest first."""
@@ -69,7 +69,7 @@ class Memories:
     def forget(self, task: str) -> None:
         """Everything that this task remembers. Raises JournalError."""
         with self._lock:
-            self._shelves.pop(task, None)
+            self._entries.pop(task, None)
         if _PREFIX + task in self._journal.tables():
             self._journal.drop_table(_PREFIX + task)
 
@@ -113,11 +113,11 @@ class Memories:
         if ttl is not None:
             self._pace = min(self._pace, max(ttl / _PART, _SHORTEST))
 
-    def _shelf(self, task: str) -> Shelf:
+    def _entries_of(self, task: str) -> Entries:
         with self._lock:
-            if task not in self._shelves:
-                self._shelves[task] = Shelf(self._journal.table(_PREFIX + task))
-            return self._shelves[task]
+            if task not in self._entries:
+                self._entries[task] = Entries(self._journal.table(_PREFIX + task))
+            return self._entries[task]
 
 
 class TaskMemory(Memory):
@@ -127,13 +127,13 @@ class TaskMemory(Memory):
         self,
         task: str,
         settings: MemorySection,
-        shelf: Shelf,
+        entries: Entries,
         age: Callable[[], float],
         expect: Callable[[float], None],
     ) -> None:
         self._task = task
         self._settings = settings
-        self._shelf = shelf
+        self._entries = entries
         self._age = age
         self._expect = expect
 
@@ -146,10 +146,10 @@ class TaskMemory(Memory):
         if size > self._settings.size:
             where = f"tasks.{self._task}.memory.size"
             raise LimitExceeded(f"memory: an entry of {size} bytes, {where} is {self._settings.size}")
-        with self._shelf.lock:
+        with self._entries.lock:
             age = self._age()
-            self._shelf.mind(self._settings, age)
-            self._shelf.append(self._settings, made, size, age, ttl)
+            self._entries.mind(self._settings, age)
+            self._entries.append(self._settings, made, size, age, ttl)
 
     def read(self, limit: int = 100) -> list[Any]:
         """Raises ValueError."""
@@ -162,9 +162,9 @@ class TaskMemory(Memory):
     def _newest(self, text: str, limit: int) -> list[Any]:
         if limit < 0:
             raise ValueError(f"limit is how many values you want at most, not {limit}")
-        with self._shelf.lock:
-            self._shelf.mind(self._settings, self._age())
-            values = self._shelf.newest()
+        with self._entries.lock:
+            self._entries.mind(self._settings, self._age())
+            values = self._entries.newest()
             return list(islice((value for value in values if _contains(value, text)), limit))
 
 

@@ -24,9 +24,9 @@ from edge.model import Record, Status, Stored
 from edge.runs.gates import retries
 from edge.runs.gates.breaker import State
 from edge.runs.gates.gate import Gate, Gates
-from edge.runs.gates.line import Line
+from edge.runs.gates.queue import RunQueue
 from edge.runs.needs import Journal
-from edge.runs.run import OVER, Ending, Promise, Run, cancelled
+from edge.runs.run import OVER, Ending, Promise, Run, cancelled, interrupted
 from edge.runs.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Promised:
         self, *, gates: Gates, journal: Journal, seal: Seal, clock: Clock, random: Callable[[], float]
     ) -> None:
         self.lock = threading.Lock()
-        self.ready = Line()
+        self.ready = RunQueue()
         """Durable, to be begun by the leader. Any thread may push."""
         self._gates = gates
         self._journal = journal
@@ -68,18 +68,23 @@ class Promised:
         for stored in unfinished:
             promise = Promise.read(stored, self._clock.monotonic())
             gate = self._gates.get(promise.task)
-            if gate is None or not gate.task.begins(promise.id):
+            if gate is None:
                 self._journal.append([promise.abandoned(self._clock, edge_id)])
+                continue
+            run = Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True)
+            if not gate.task.begins(promise.id):
+                self._refuse(run, cancelled(run, OVER))
             elif gate.task.settings.on_crash == "fail":
-                gate.ended[Status.FAILURE].add()
-                gate.task.ended(promise.id, Status.FAILURE)
-                self._journal.append([promise.interrupted(self._clock, edge_id)])
+                self._refuse(run, interrupted(run))
             else:
-                run = Run(promise.id, gate.task, promise.event, promise.event_json, recovered=True)
                 self._keep(run)
                 self.ready.push(run)
                 count += 1
         return count
+
+    def _refuse(self, run: Run, ending: Ending) -> None:
+        run.unbegun(self._clock)
+        self._journal.append([self._seal.seal(run, ending)])
 
     def begin(self, run: Run) -> bool:
         """Whether a run from `ready` may begin now; where not, it waits for its turn, or is over. The leader."""

@@ -21,6 +21,7 @@ from edge.model import Event, EventKind, Incoming, Record, RecordClass, RecordKi
 from edge.runs import limits
 from edge.runs.load import Task
 from edge.runs.scratch import Scratch
+from edge.runs.text import MESSAGE
 
 OVER = "it was promised, and the life of its app was over before its turn came"
 
@@ -105,8 +106,7 @@ class Run:
 
     def turn_to(self, task: Task) -> bool:
         """Be a run of what has its task's name now. False where that may not begin another one."""
-        if self.task.life is not None:
-            self.task.life.ended(self.id, Status.CANCELLED)
+        self.task.ended(self.id, Status.CANCELLED)
         self.task = task
         return task.begins(self.id)
 
@@ -170,9 +170,8 @@ class Run:
             "usage": self.usage.data(),
             "limits": self.task.limits,
             "clock": clock.quality(),
+            **_correlated(self.event),
         }
-        if self.event.correlation_id and self.event.correlation_id != self.event.id:
-            data["correlation_id"] = self.event.correlation_id
         if self.task.life is not None:
             data["app"] = self.task.life.mark
         if self.notes:
@@ -181,6 +180,12 @@ class Run:
             data["partial"] = self.partial
         body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task.name, time=iso(wall), data=data)
         return Record(RecordKind.OUTCOME, RecordClass(self.task.settings.klass), self.id, body)
+
+
+def _correlated(event: Event) -> dict[str, str]:
+    """What an outcome says besides its event's own id, where that was not the first of its chain."""
+    first = event.correlation_id
+    return {"correlation_id": first} if first and first != event.id else {}
 
 
 def _nothing() -> None:
@@ -192,14 +197,17 @@ def returned(run: Run, encoded: bytes) -> Ending:
     try:
         run.usage = limits.output(run.usage, run.task.settings.limits, len(encoded))
     except LimitExceeded as error:
-        where = run.task.program.file
-        wrong = {"type": "LimitExceeded", "message": str(error), "where": where}
-        return Ending(Status.FAILURE, error=wrong, cause=Cause.FINAL)
+        return failed("LimitExceeded", str(error), run.task.program.file, Cause.FINAL)
     goal = run.task.goal
     why = "" if goal is None else goal.missed(encoded, run.event, run.usage)
     if why:
         run.partial = "; ".join(filter(None, (run.partial, f"check: {why}")))
     return Ending(Status.SUCCESS if run.partial is None else Status.PARTIAL, result=encoded, missed=bool(why))
+
+
+def failed(type: str, message: str, where: str, cause: Cause = Cause.FAILURE) -> Ending:
+    """What a run ends with that somebody else than the task's own `raise` ended; `where`: a file, a line, or a key."""
+    return Ending(Status.FAILURE, error={"type": type, "message": message[:MESSAGE], "where": where}, cause=cause)
 
 
 def too_late(run: Run) -> Ending:
@@ -213,6 +221,16 @@ def cancelled(run: Run, why: str) -> Ending:
     """What a run ends with that nobody lets go on, or begin."""
     error = {"type": "RunCancelled", "message": why, "where": run.task.program.file}
     return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
+
+
+def interrupted(run: Run) -> Ending:
+    """What a run ends with that a crash interrupted and that may not run again."""
+    name = run.task.name
+    message = (
+        "the run was promised before a restart, nobody knows how far it got,"
+        f" and tasks.{name}.on_crash is fail: it does not run again"
+    )
+    return failed("Interrupted", message, f"tasks.{name}", Cause.FINAL)
 
 
 class Dispatch:
@@ -261,31 +279,21 @@ class Promise:
 
     def abandoned(self, clock: Clock, edge_id: str) -> Record:
         """The outcome of a promise that nobody can keep: its task is not there any more."""
-        message = "the run was promised before a restart, and its task is not there any more"
-        return self._unkept(Status.CANCELLED, "RunCancelled", message, clock, edge_id)
-
-    def interrupted(self, clock: Clock, edge_id: str) -> Record:
-        """The outcome of a promise that is not kept because its task has `on_crash: fail`."""
-        message = (
-            "the run was promised before a restart, nobody knows how far it got,"
-            f" and tasks.{self.task}.on_crash is fail: it does not run again"
-        )
-        return self._unkept(Status.FAILURE, "Interrupted", message, clock, edge_id)
-
-    def _unkept(self, status: Status, kind: str, message: str, clock: Clock, edge_id: str) -> Record:
         now = iso(clock.wall())
+        message = "the run was promised before a restart, and its task is not there any more"
         data = {
             "task": self.task,
-            "status": status.value,
+            "status": Status.CANCELLED.value,
             "event": orjson.Fragment(self.event_json),
             "result": None,
-            "error": {"type": kind, "message": message, "where": f"tasks.{self.task}"},
+            "error": {"type": "RunCancelled", "message": message, "where": f"tasks.{self.task}"},
             "attempts": 0,
             "started": now,
             "duration_ms": 0.0,
             "usage": {},
             "limits": {},
             "clock": clock.quality(),
+            **_correlated(self.event),
         }
         body = envelope.seal(id=self.id, edge_id=edge_id, task=self.task, time=now, data=data)
         return Record(RecordKind.OUTCOME, self.klass, self.id, body)

@@ -32,8 +32,6 @@ class SimulatedBodies:
 
 
 class _Simulated:
-    safe_by_default = False
-
     def __init__(self, name: str, operations: list[str], answers: Mapping[str, Answers]) -> None:
         self._name = name
         self._answers = answers

@@ -527,7 +527,7 @@ def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edg
 
 def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
     forgotten: list[str] = []
-    monkeypatch.setattr(edge.runtime.kept.memories, "forget", forgotten.append)
+    monkeypatch.setattr(edge.runtime.stores.memories, "forget", forgotten.append)
     send(edge, signed())
     send(edge, signed(version=2))
     edge.runtime.apphost.desk.rollback("watch")

@@ -8,7 +8,6 @@ from edge.config.keys import parse_key
 from edge.config.on_the_fly import OnTheFly
 from edge.config.report import Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey
-from edge.config.rules.triggers import check_granted_devices
 
 _SENDERS = ("local", "runtime", "unknown")
 
@@ -19,7 +18,8 @@ def check_on_the_fly(survey: Survey) -> None:
     if settings is None:
         return
     _check_sources(settings, survey)
-    check_granted_devices(("on_the_fly",), settings.grant, survey)
+    granted: Steps = ("on_the_fly", "grant", "devices")
+    survey.check_device_names(granted, settings.grant.devices, only="can be granted")
     for name, text in settings.keys.items():
         _check_key(name, text, survey)
     if settings.remote:

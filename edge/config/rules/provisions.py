@@ -11,7 +11,7 @@ from typing import Any
 from edge.config.report import Report, Steps, did_you_mean, kind_of, listed
 from edge.config.rules.programs import is_own_file, parse
 from edge.config.rules.survey import Survey
-from edge.config.tasks import CHECKED, TaskSettings, names_code
+from edge.config.tasks import CHECKED, names_code
 from edge.errors import ExpressionError
 from edge.expression import Expression
 
@@ -22,7 +22,7 @@ def check_provisions(survey: Survey) -> None:
     """Everything named exists, and what crosses into other processes is JSON."""
     for name, settings in survey.config.tasks.items():
         _check_config(("tasks", name, "config"), settings.config, survey.report)
-        _check_readings(name, settings, survey)
+        survey.check_device_names(("tasks", name, "readings"), settings.readings, only="have last values")
         if settings.check is not None and not survey.report.lost(("tasks", name, "check")):
             _check_goal(("tasks", name, "check"), settings.check, settings.engine, survey)
     for index, place in enumerate(survey.config.runs.observers):
@@ -45,17 +45,6 @@ def _check_config(steps: Steps, value: Any, report: Report) -> None:
         report.at(steps, f"{kind_of(value)} is not JSON", "a finite number, or text")
     elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
         report.at(steps, "a whole number beyond 64 bits", 'in quotes it is text: "..."')
-
-
-def _check_readings(name: str, settings: TaskSettings, survey: Survey) -> None:
-    for index, device in enumerate(settings.readings):
-        if device in survey.device_names or survey.report.lost(("devices",)):
-            continue
-        known = sorted(survey.device_names)
-        hint = did_you_mean(device, known, f"there are: {listed(known)}")
-        if device in survey.source_names:
-            hint = "it is an MQTT source; only devices have last values"
-        survey.report.at(("tasks", name, "readings", index), f"no device called {device!r}", hint)
 
 
 def _check_goal(steps: Steps, text: str, engine: str, survey: Survey) -> None:

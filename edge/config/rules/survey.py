@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from drivers import Device
 from edge.config.cron import parse_cron_fields
 from edge.config.models import Config
-from edge.config.report import Report
+from edge.config.report import Report, Steps, did_you_mean, listed
 
 CheckCron = Callable[[str, str], object]
 """Takes a cron expression and a time zone; raises ValueError when nothing can be made of them."""
@@ -35,6 +35,17 @@ class Survey:
     cron: CheckCron
     simulated: bool
     drivers: dict[str, type[Device]] = field(default_factory=dict)
+
+    def check_device_names(self, steps: Steps, names: Sequence[str], *, only: str) -> None:
+        """Report those in the list at `steps` that are no devices; `only` says so of an MQTT source."""
+        for index, device in enumerate(names):
+            if device in self.device_names or self.report.lost(("devices",)):
+                continue
+            known = sorted(self.device_names)
+            hint = did_you_mean(device, known, f"there are: {listed(known)}")
+            if device in self.source_names:
+                hint = f"it is an MQTT source; only devices {only}"
+            self.report.at((*steps, index), f"no device called {device!r}", hint)
 
 
 def names_of(data: Mapping[str, Any], *steps: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from drivers import Push
 from edge.config.report import Steps, did_you_mean, kind_of, listed
 from edge.config.rules.survey import Survey
-from edge.config.tasks import Grant, When
+from edge.config.tasks import When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
 _SCHEDULES = ("every", "cron")
@@ -27,7 +27,8 @@ def check_triggers(survey: Survey) -> None:
         if when.source is not None:
             _check_source(steps, when, when.source, survey)
         _check_schedule(steps, when, survey)
-        check_granted_devices(("tasks", name), settings.grant, survey)
+        granted: Steps = ("tasks", name, "grant", "devices")
+        survey.check_device_names(granted, settings.grant.devices, only="can be granted")
 
 
 def _given(when: When) -> list[str]:
@@ -162,16 +163,3 @@ def _is_timezone(name: str) -> bool:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
-
-
-def check_granted_devices(place: Steps, grant: Grant, survey: Survey) -> None:
-    """The devices below `grant:` of a task, or of what may come on the fly."""
-    steps: Steps = (*place, "grant", "devices")
-    for index, device in enumerate(grant.devices):
-        if device in survey.device_names or survey.report.lost(("devices",)):
-            continue
-        known = sorted(survey.device_names)
-        hint = did_you_mean(device, known, f"there are: {listed(known)}")
-        if device in survey.source_names:
-            hint = "it is an MQTT source; only devices can be granted"
-        survey.report.at((*steps, index), f"no device called {device!r}", hint)

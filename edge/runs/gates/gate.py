@@ -8,7 +8,7 @@ from typing import NamedTuple
 from edge.clock import Clock
 from edge.model import Status
 from edge.runs.gates.breaker import Breaker, State
-from edge.runs.gates.line import Line
+from edge.runs.gates.queue import RunQueue
 from edge.runs.gates.rates import rates
 from edge.runs.load import Task
 from edge.runs.run import Run
@@ -53,7 +53,7 @@ class Gate:
         """Runs that left the lead and go on beside it."""
         self.retrying: set[Run] = set()
         """Attempts that wait for their time, and then for their place."""
-        self.waiting = Line()
+        self.waiting = RunQueue()
         """Durable runs that wait for this task's turn or for its breaker."""
         self.breaker = None if settings.breaker is None else Breaker(settings.breaker)
         self._rates = rates(settings.limits)

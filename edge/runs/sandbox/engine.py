@@ -15,8 +15,9 @@ from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
-from edge.runs.load import checked, find_file
-from edge.runs.run import Cause, Ending, Run, cause_of, returned
+from edge.runs.load import find_file
+from edge.runs.results import checked
+from edge.runs.run import Cause, Ending, Run, cause_of, failed, returned
 from edge.runs.sandbox.pool import Mistake, Pool, Start
 from edge.runs.sandbox.result import plain
 from edge.runs.sandbox.schema import BadSource
@@ -27,7 +28,6 @@ from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
 
-_MESSAGE = 2000
 _TRIPS = 100  # besides what limits count: looking a name up, asking how much time remains
 _MISTAKES = 10  # of one file that are told at once
 _SHORTEST = 0.001  # seconds; 0 would mean no limit
@@ -118,11 +118,11 @@ class Sandbox:
         try:
             encoded = program.check(self._result(run, ctx, source, bridge))
         except SnapshotRefused as error:
-            return _failed("SnapshotRefused", str(error), program.file, Cause.FINAL)
+            return failed("SnapshotRefused", str(error), program.file, Cause.FINAL)
         except Stopped as stopped:
             return _ending(stopped, run, bridge, source)
         except Exception as error:  # noqa: BLE001 - what came out is the task's doing too
-            return _failed(type(error).__name__, str(error), program.file)
+            return failed(type(error).__name__, str(error), program.file)
         return returned(run, encoded)
 
     def _result(self, run: Run, ctx: Context, source: Source, bridge: Bridge) -> Any:
@@ -178,10 +178,5 @@ def _ending(stopped: Stopped, run: Run, bridge: Bridge, source: Source) -> Endin
         error = {"type": "RunCancelled", "message": message, "where": where}
         return Ending(Status.CANCELLED, error=error, cause=Cause.FINAL)
     if told is not None:
-        return _failed(told.__name__, message, where, cause_of(told))
-    return _failed(stopped.type, message, where, stopped.cause)
-
-
-def _failed(type: str, message: str, where: str, cause: Cause = Cause.FAILURE) -> Ending:
-    error = {"type": type, "message": message[:_MESSAGE], "where": where}
-    return Ending(Status.FAILURE, error=error, cause=cause)
+        return failed(told.__name__, message, where, cause_of(told))
+    return failed(stopped.type, message, where, stopped.cause)

@@ -162,7 +162,7 @@ class Pool:
         script.chmod(0o700)
         self._edge = pydantic_monty.ExternalModule({}, stubs=STUBS)
         self._script = script
-        self._at_once = at_once + 1  # the pipeline's slots, and the run that leads
+        self._at_once = at_once + 1  # the runs beside the lead, and the one that leads
         self._calls = calls
         self.warmth = Warmth(RUNS, self._at_once, lambda: calls.beside(self.renew))
         self._lock = threading.Lock()

@@ -11,7 +11,8 @@ from edge.clock import Clock
 from edge.config.tools import HttpTool, KvTool, ShellTool, SqlTool, ToolSettings
 from edge.errors import LimitExceeded, NotGranted
 from edge.links.resolver import Resolver, Spawn, ask_system, is_public
-from edge.runs.tools.kv import Kv, Table
+from edge.runs.tables import Table
+from edge.runs.tools.kv import Kv
 from edge.runs.tools.shell import Shell
 from edge.runs.tools.tool import Operation, Tool
 from edge.telemetry import Telemetry
@@ -19,9 +20,6 @@ from edge.telemetry import Telemetry
 
 class Body(Protocol):
     """What a kind of tool can do."""
-
-    @property
-    def safe_by_default(self) -> bool: ...
 
     @property
     def operations(self) -> Mapping[str, Operation]: ...
@@ -96,7 +94,7 @@ def _build(name: str, settings: ToolSettings, body: Body, telemetry: Telemetry) 
         name=name,
         kind=settings.kind,
         description=settings.description,
-        safe_by_default=body.safe_by_default,
+        safe_by_default=settings.safe_by_default,
         timeout=settings.timeout,
         operations={key: _counted(operation, lambda result: count(result=result).add())
                     for key, operation in body.operations.items()},

@@ -90,8 +90,6 @@ class Reach:
 class Http:
     """One connection a request, so nothing of one task's stays for another. Any thread."""
 
-    safe_by_default = False
-
     def __init__(self, name: str, settings: HttpTool, wire: Wire) -> None:
         self._name = name
         self._settings = settings

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from edge.config.tools import KvTool
 from edge.config.units import show_size
 from edge.errors import LimitExceeded, ToolError
+from edge.runs.tables import Table
 from edge.runs.tools.tool import Operation
 
 log = logging.getLogger(__name__)
@@ -21,24 +22,8 @@ log = logging.getLogger(__name__)
 _KEY = 200  # characters
 
 
-class Table(Protocol):
-    """What is needed of a table of TinyDB's; every change is durable on return. Any thread."""
-
-    def __iter__(self) -> Iterator[Any]: ...
-
-    def get(self, *, doc_id: int) -> Any: ...
-
-    def insert(self, document: Mapping[str, Any]) -> int: ...
-
-    def update(self, fields: Mapping[str, Any], *, doc_ids: Iterable[int]) -> list[int]: ...
-
-    def remove(self, *, doc_ids: Iterable[int]) -> list[int]: ...
-
-
 class Kv:
     """Nobody else changes the table, so where each key is stands in memory from the first use on. Any thread."""
-
-    safe_by_default = True
 
     def __init__(self, name: str, settings: KvTool, table: Callable[[str], Table]) -> None:
         self._name = name
@@ -64,12 +49,10 @@ class Kv:
             most = show_size(self._settings.value)
             raise LimitExceeded(f"{self._name}: the value of {key!r} has {size} bytes as JSON, {most} are allowed")
         with self._index(seconds) as ids:
-            if key in ids:
-                self._table().update({"value": value}, doc_ids=[ids[key]])
-                return
-            if len(ids) >= self._settings.entries:
+            if key not in ids and len(ids) >= self._settings.entries:
                 raise LimitExceeded(f"{self._name}: it holds {len(ids)} keys, and no more are allowed; delete some")
-            ids[key] = self._table().insert({"key": key, "value": value})
+            old = [ids[key]] if key in ids else []
+            [ids[key]] = self._table().exchange(old, [{"key": key, "value": value}])
 
     def delete(self, key: str, *, seconds: float) -> bool:
         """Whether it was there."""
@@ -77,7 +60,7 @@ class Kv:
         with self._index(seconds) as ids:
             if key not in ids:
                 return False
-            self._table().remove(doc_ids=[ids[key]])
+            self._table().exchange([ids[key]], [])
             del ids[key]
             return True
 

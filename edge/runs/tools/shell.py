@@ -29,8 +29,6 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 class Shell:
     """`now` is monotonic seconds. Any thread."""
 
-    safe_by_default = False
-
     def __init__(self, name: str, settings: ShellTool, now: Callable[[], float]) -> None:
         self._name = name
         self._settings = settings

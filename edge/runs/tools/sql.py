@@ -64,7 +64,6 @@ class Sql:
         self._name = name
         self._settings = settings
         self._now = now
-        self.safe_by_default = not settings.write
 
     @property
     def operations(self) -> Mapping[str, Operation]:

@@ -59,8 +59,3 @@ class GrantedTool:
         if operation.startswith("_"):
             raise AttributeError(operation)
         return partial(self.call, operation)
-
-
-def granted(tool: Tool, tools: list[str], denied: list[str]) -> bool:
-    """Whether a task with these lists has it: a denial wins, `"*"` gives what is safe by default."""
-    return tool.name not in denied and (tool.name in tools or ("*" in tools and tool.safe_by_default))

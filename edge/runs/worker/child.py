@@ -36,7 +36,7 @@ _CHUNK = 65536
 _REASON = 4000  # characters of why a file cannot be loaded
 
 
-class Line:
+class Channel:
     """The way to the host. It ends with EOFError when the host did."""
 
     def __init__(self, talk: socket.socket) -> None:
@@ -78,7 +78,7 @@ def live(talk: socket.socket) -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.register_at_fork(after_in_child=talk.close)  # a run that forks has one result: its own, not its child's
     try:
-        _serve(Line(talk))
+        _serve(Channel(talk))
     except EOFError:
         code = 0
     except SystemExit as ended:
@@ -90,27 +90,27 @@ def live(talk: socket.socket) -> None:
         os._exit(code & 0xFF)
 
 
-def _serve(line: Line) -> None:
-    order = orjson.loads(line.next()[1])
+def _serve(channel: Channel) -> None:
+    order = orjson.loads(channel.next()[1])
     settings, idle = TaskSettings.model_validate(order["settings"]), order["idle"]
     try:
         program = import_program(order["name"], settings, Path(order["folder"]))
     except TaskLoadError as error:
-        line.send(Kind.REFUSED, str(error)[:_REASON].encode(errors="replace"))
+        channel.send(Kind.REFUSED, str(error)[:_REASON].encode(errors="replace"))
         return
-    line.send(Kind.READY, orjson.dumps({"file": program.file, "raw": program.raw}))
+    channel.send(Kind.READY, orjson.dumps({"file": program.file, "raw": program.raw}))
     wall = Wall(settings.limits.memory)
     at_rest = _company()
     task = _inside(wall, order["name"], settings, program)
     while True:
-        if idle is not None and line.silent(idle):
-            line.send(Kind.LEFT)
+        if idle is not None and channel.silent(idle):
+            channel.send(Kind.LEFT)
             return
-        ending = _run(task, orjson.loads(line.next()[1]), line, wall)
+        ending = _run(task, orjson.loads(channel.next()[1]), channel, wall)
         last = wall.outgrown or any(now > before for now, before in zip(_company(), at_rest, strict=True))
         if last:
-            line.send(Kind.LAST)
-        line.send(*_said(ending))
+            channel.send(Kind.LAST)
+        channel.send(*_said(ending))
         if last:
             return
 
@@ -129,9 +129,9 @@ def _inside(wall: Wall, name: str, settings: TaskSettings, program: Program) -> 
     return Task(name, settings, Inline(), bounded, orjson.Fragment(b"{}"))
 
 
-def _run(task: Task, given: Mapping[str, Any], line: Line, wall: Wall) -> Ending:
+def _run(task: Task, given: Mapping[str, Any], channel: Channel, wall: Wall) -> Ending:
     event = _event(given["event"])
-    ctx = Remote(event, task.settings.config, given, line.ask, SystemClock())
+    ctx = Remote(event, task.settings.config, given, channel.ask, SystemClock())
     wall.put()
     try:
         return task.engine.run(Run(given["id"], task, event, b""), ctx)

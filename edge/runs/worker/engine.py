@@ -19,12 +19,12 @@ from edge.runs.bridge import Bridge
 from edge.runs.calls import DIRECT, Calls
 from edge.runs.engine import Program
 from edge.runs.inline import raised
-from edge.runs.run import Cause, Ending, Run, too_late
+from edge.runs.run import Cause, Ending, Run, failed, too_late
 from edge.runs.worker.forks import Forks
 from edge.runs.worker.frames import Garbled
 from edge.runs.worker.pool import Pool
 from edge.runs.worker.process import Died, Late, Process
-from edge.runs.worker.visit import Visit, failed, given
+from edge.runs.worker.session import Session, given
 from edge.telemetry import Histogram
 
 log = logging.getLogger(__name__)
@@ -77,13 +77,13 @@ class Worker:
         except Late:
             return too_late(run)
         except Died as died:
-            return failed(run, "WorkerCrashed", str(died), Cause.TRANSIENT)
+            return failed("WorkerCrashed", str(died), run.task.program.file, Cause.TRANSIENT)
         except Exception as error:  # noqa: BLE001 - whatever kept it from starting is how it ended
             return raised(error, run.task.program.file)
         return ending
 
     def close(self) -> None:
-        """End the nursery and every process."""
+        """End the fork server and every process."""
         for pool in self._pools:
             pool.close()
         self._pools.clear()
@@ -106,7 +106,7 @@ class Worker:
         fit = False  # to be used again
         try:
             if not run.cancelled:
-                ending = Visit(process, run, Bridge(ctx, self._calls), until).lead(start)
+                ending = Session(process, run, Bridge(ctx, self._calls), until).run(start)
                 fit = not process.last and ending is not None
                 return ending
         except Garbled as garbled:

@@ -1,4 +1,4 @@
-"""The host's side of the nursery: start it, ask it for children, start another when it was killed."""
+"""The host's side of the fork server: start it, ask it for children, start another when it was killed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from edge.runs.worker.process import Process
 _ASKING = 10.0  # seconds in which it must take a request, or its first order
 _LEAVING = 10.0  # seconds it may take to kill and reap what lives
 
-# The nursery finds what this process finds, in the same order: not what lies in the working directory.
-_START = "import sys; sys.path[:] = sys.argv[2:]; from edge.runs.worker.nursery import main; main(int(sys.argv[1]))"
+# The fork server finds what this process finds, in the same order: not what lies in the working directory.
+_START = "import sys; sys.path[:] = sys.argv[2:]; from edge.runs.worker.forkserver import main; main(int(sys.argv[1]))"
 
 
 class Forks:
     """Any thread."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start the nursery. Raises `TaskLoadError` where this system is too old, or has no process left."""
+        """Start the fork server. Raises `TaskLoadError` where this system is too old, or has no process left."""
         _check_system()
         self._clock = clock
         self._lock = threading.Lock()
         try:
-            self._control, self._nursery = _start()
+            self._control, self._server = _start()
         except OSError as error:
             raise TaskLoadError(f"engine worker cannot start a process here: {error}") from error
 
@@ -53,17 +53,17 @@ class Forks:
         return process
 
     def close(self) -> None:
-        """End the nursery and every child. Idempotent."""
+        """End the fork server and every child. Idempotent."""
         with self._lock:
-            _end(self._control, self._nursery)
+            _end(self._control, self._server)
 
     def _ask(self, descriptors: list[int]) -> None:
         with self._lock:
             try:
                 socket.send_fds(self._control, [b"?"], descriptors)
             except (BrokenPipeError, ConnectionResetError):
-                _end(self._control, self._nursery)
-                self._control, self._nursery = _start()
+                _end(self._control, self._server)
+                self._control, self._server = _start()
                 socket.send_fds(self._control, [b"?"], descriptors)
 
 
@@ -71,7 +71,7 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     control.settimeout(_ASKING)
     try:
-        nursery = subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(theirs.fileno()), *sys.path],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -83,16 +83,16 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
         raise
     finally:
         theirs.close()
-    return control, nursery
+    return control, server
 
 
-def _end(control: socket.socket, nursery: subprocess.Popen[bytes]) -> None:
+def _end(control: socket.socket, server: subprocess.Popen[bytes]) -> None:
     control.close()
     try:
-        nursery.wait(_LEAVING)
+        server.wait(_LEAVING)
     except subprocess.TimeoutExpired:
-        nursery.kill()
-        nursery.wait()
+        server.kill()
+        server.wait()
 
 
 def _check_system() -> None:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from enum import IntEnum
 
 BORN = b"born"
-"""The nursery's first word about a child, with its pidfd; its last is the exit code."""
+"""The fork server's first word about a child, with its pidfd; its last is the exit code."""
 
 CALL_ROOM = 1_100_000  # bytes of a call: the bridge judges more exactly, and this is only read to be refused
+SHORT_ROOM = 65536  # bytes of a frame that says something in a few words, a failure too
 _HEAD = struct.Struct("!BI")
 
 

@@ -15,13 +15,12 @@ import orjson
 
 from edge.clock import Clock
 from edge.errors import TaskLoadError
-from edge.runs.worker.frames import Garbled, Kind
+from edge.runs.worker.frames import SHORT_ROOM, Garbled, Kind
 from edge.runs.worker.process import Died, Late, Process
 
 log = logging.getLogger(__name__)
 
 LOADING = 60.0  # seconds that a task's file may take to load: numpy from a slow card
-_SHORT = 65536  # bytes of a frame that says something in a few words
 
 Fork = Callable[[bool], Process]
 """A new process for the task; whether it stays. Raises OSError, `Late` and `Died`."""
@@ -137,7 +136,7 @@ def _until_ready(process: Process, until: float) -> dict[str, Any]:
     """Raises `Late`, `Died`, `TaskLoadError`."""
     process.born(until)
     try:
-        kind, body = process.next(lambda kind: _SHORT, until)
+        kind, body = process.next(lambda kind: SHORT_ROOM, until)
         if kind is Kind.REFUSED:
             raise TaskLoadError(body.decode(errors="replace"))
         facts: dict[str, Any] = orjson.loads(body)

@@ -1,6 +1,6 @@
 """The host's hold on one child: every wait has an end, and a kill cannot hit a stranger.
 
-A child has four descriptors here: its frames, its output, its life (the nursery's word that it was born, and how it
+A child has four descriptors here: its frames, its output, its life (the fork server's word that it was born, and how it
 ended), and its pidfd, by which it is killed: a number may be somebody else's by then, this cannot.
 """
 
@@ -20,8 +20,8 @@ from edge.runs.worker.frames import BORN, Frames, Kind, frame
 _CHUNK = 65536
 _PRINTS = 4000  # bytes of what a run prints that the log keeps
 _TAIL = 300  # bytes in which a library that gives up says why
-_WORD = 200  # bytes of the nursery's
-_LAST_WORD = 1.0  # seconds in which the nursery says how a child ended
+_WORD = 200  # bytes of the fork server's
+_LAST_WORD = 1.0  # seconds in which the fork server says how a child ended
 _LOOK = 3600.0  # seconds of one wait at most: the system counts milliseconds in 31 bits
 _LEAST = 0.02  # of them, even where the run's time is over
 
@@ -113,14 +113,14 @@ class Process:
     # -- its birth and its end ---------------------------------------------------------------------------------------
 
     def born(self, until: float) -> None:
-        """Wait for the nursery's word that it lives. Raises `Late` and `Died`."""
+        """Wait for the fork server's word that it lives. Raises `Late` and `Died`."""
         if self._pidfd >= 0:
             return
         if not _readable(self._life, max(0.0, until - self._clock.monotonic())):
             raise Late
         word, received, _, _ = socket.recv_fds(self._life, _WORD, 1, socket.MSG_CMSG_CLOEXEC)
         if word != BORN or not received:
-            raise Died(f"the system gave it no process: {word.decode()}" if word else _NURSERY_GONE)
+            raise Died(f"the system gave it no process: {word.decode()}" if word else _SERVER_GONE)
         with self._lock:
             self._pidfd = received[0]
 
@@ -146,7 +146,7 @@ class Process:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
-        """Kill it and give everything back; the nursery reaps it. One that was not born leaves when it finds nobody."""
+        """Kill it and give everything back; the fork server reaps it. One not yet born leaves when it finds nobody."""
         with self._lock:
             self._kill()
             pidfd, self._pidfd = self._pidfd, -1
@@ -157,7 +157,7 @@ class Process:
         os.close(self._output)
 
     def _last_word(self) -> str:
-        """What the nursery says of its end."""
+        """What the fork server says of its end."""
         left = self._until - self._clock.monotonic()
         if self._pidfd >= 0 and not _readable(self._life, min(_LAST_WORD, max(_LEAST, left))):
             return "its process closed the connection to the runtime"
@@ -166,7 +166,7 @@ class Process:
         except ConnectionResetError:
             word = b""
         if not word:
-            return _NURSERY_GONE
+            return _SERVER_GONE
         self._drain()
         return _ended(int(word), self._tail.decode(errors="replace"))
 
@@ -191,7 +191,7 @@ class Process:
                 self._poll.unregister(self._output)
 
 
-_NURSERY_GONE = "the process that workers are forked from was killed, and they with it"
+_SERVER_GONE = "the process that workers are forked from was killed, and they with it"
 
 
 def _ended(code: int, printed: str) -> str:

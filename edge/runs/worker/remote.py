@@ -52,7 +52,7 @@ class Remote:
             kind, said = self._ask(body)
         answer = orjson.loads(said)
         if kind is Kind.ERROR:
-            raise _error(answer)
+            raise _load_error(answer)
         return answer
 
     @property
@@ -175,14 +175,14 @@ class RemoteScratch:
         self._ctx.call("scratch.put", key, value)
 
 
-def described(error: Exception) -> bytes:
+def dump_error(error: Exception) -> bytes:
     """An error for the other side: its classes, nearest first, and its arguments where they are JSON."""
     plain = all(type(argument) in (str, int, float, bool, type(None)) for argument in error.args)
     classes = [(kind.__module__, kind.__qualname__) for kind in type(error).__mro__ if issubclass(kind, Exception)]
     return orjson.dumps({"classes": classes, "arguments": error.args if plain and error.args else [str(error)]})
 
 
-def _error(answer: Mapping[str, Any]) -> Exception:
+def _load_error(answer: Mapping[str, Any]) -> Exception:
     """The error itself, of the nearest class that this process knows: it imports nothing for one."""
     known = (getattr(sys.modules.get(module), name, None) for module, name in answer["classes"])
     kind = next(found for found in known if isinstance(found, type) and issubclass(found, Exception))

@@ -166,7 +166,7 @@ def test_a_new_version_runs_marked_as_a_trial_and_becomes_the_version_when_it_is
     tried(gateway, *[GOOD] * 20)
     leave = gateway.apps.begin("look")
     assert leave is not None
-    assert leave.mark == {"name": "look", "version": 2, "trial": True}
+    assert gateway.apps.running("look").mark == {"name": "look", "version": 2, "trial": True}
     gateway.apps.finished(leave, GOOD)
     gateway.run(*[GOOD] * 8)
     assert gateway.apps.get("look").state is State.TRIAL
@@ -175,7 +175,8 @@ def test_a_new_version_runs_marked_as_a_trial_and_becomes_the_version_when_it_is
     assert (app.version, app.state, app.previous) == (2, State.ACTIVE, 1)
     leave = gateway.apps.begin("look")
     assert leave is not None
-    assert leave.mark == {"name": "look", "version": 2}
+    gateway.apps.finished(leave, GOOD)
+    assert gateway.apps.running("look").mark == {"name": "look", "version": 2}
     assert actions(gateway)[-1] == "adopt 2 runtime"
 
 

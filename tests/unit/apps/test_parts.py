@@ -21,7 +21,7 @@ from edge.context import Context
 from edge.model import Event, EventKind
 from edge.runs.engine import Program
 from edge.runs.inline import Inline
-from edge.runs.load import checked
+from edge.runs.results import checked
 from edge.runs.run import Ending, Run
 from edge.runs.sandbox.engine import Sandbox
 from edge.testing.clock import VirtualClock

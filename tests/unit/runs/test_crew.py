@@ -75,6 +75,14 @@ class Running:
     def outcomes(self, status: Status) -> int:
         return sum(outcome.status is status for outcome in self.bench.journal.outcomes)
 
+    def stop(self) -> None:
+        self.module["GO"].set()
+        self.crew.stop()
+        self.bench.inbox.wake()
+        for thread in self.threads:
+            thread.join(30)
+            assert not thread.is_alive(), thread.name
+
 
 @pytest.fixture
 def running(workbench) -> Iterator[Callable[..., Running]]:
@@ -87,12 +95,7 @@ def running(workbench) -> Iterator[Callable[..., Running]]:
 
     yield make
     for running in made:
-        running.module["GO"].set()
-        running.crew.stop()
-        running.bench.inbox.wake()
-        for thread in running.threads:
-            thread.join(30)
-            assert not thread.is_alive(), thread.name
+        running.stop()
 
 
 def test_a_slow_run_is_promised_and_acknowledged_while_it_goes_on(running):
@@ -159,7 +162,7 @@ def test_when_every_slot_is_stuck_events_are_still_promised_and_acknowledged(run
     for count in range(1, 5):
         edge.bench.send({"wait": True})
         edge.until(lambda count=count: edge.outcomes(Status.TIMEOUT) == count)
-    assert not edge.bench.pipeline._beside.free
+    assert not edge.bench.pipeline._background.free
 
     letter = edge.bench.send({})
     edge.until(lambda: letter.settled == 1)

@@ -327,3 +327,33 @@ def test_on_crash_fail_ends_what_was_promised_instead_of_running_it_again(workbe
     assert (outcome.id, outcome.status) == (promise.id, Status.FAILURE)
     assert outcome.error["type"] == "Interrupted"
     assert "tasks.count.on_crash is fail" in outcome.error["message"]
+
+
+def test_on_crash_fail_counts_and_names_the_limits_that_hold(workbench):
+    bench = workbench(COUNT, count={**GRANT, "on_crash": "fail", "limits": {"time": "7s"}})
+    crashed(bench)
+
+    [outcome] = bench.journal.outcomes
+    assert (outcome.attempts, outcome.data["limits"]) == (0, {"time": "7s"})
+    assert bench.telemetry.counts("edge_runs_total")[("status", "failure"), ("task", "count")] == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_not_run_again_after_a_crash_keeps_its_correlation_id(workbench, there):
+    bench = workbench(COUNT, count={**GRANT, "on_crash": "fail"})
+    crashed(bench, there=there, correlation_id="first-event")
+
+    [outcome] = bench.journal.outcomes
+    assert outcome.status is (Status.FAILURE if there else Status.CANCELLED)
+    assert outcome.data["correlation_id"] == "first-event"
+
+
+def crashed(bench, *, there: bool = True, **event: str) -> None:
+    """A run was promised, and the power went before it began; whether its task is `there` afterwards."""
+    bench.send({"n": 1}, **event)
+    bench.pump()
+    [promise] = bench.journal.records
+    bench.journal.left = [Stored(1, promise)]
+    if not there:
+        bench.tasks.clear()
+    bench.build().recover()

@@ -236,12 +236,7 @@ def running(workbench) -> Iterator[Callable[..., Running]]:
 
     yield make
     for running in made:
-        running.module["GO"].set()
-        running.crew.stop()
-        running.bench.inbox.wake()
-        for thread in running.threads:
-            thread.join(30)
-            assert not thread.is_alive(), thread.name
+        running.stop()
 
 
 @pytest.mark.parametrize("how", ["hang", "swallow"])

@@ -198,7 +198,7 @@ def test_many_short_lived_entries_leave_nothing_behind_in_memory(bench: Bench) -
     for count in range(200):
         memory.append(count, ttl=HOUR)
 
-    assert len(memory._shelf._due) <= 10
+    assert len(memory._entries._due) <= 10
 
 
 def test_of_removed_tasks_the_memories_used_last_stay(bench: Bench) -> None:

@@ -164,7 +164,7 @@ def below(pid: int) -> dict[int, str]:
 def children(worker: Worker) -> set[int]:
     """The processes of its tasks."""
     assert worker._forks is not None
-    return set(below(worker._forks._nursery.pid))
+    return set(below(worker._forks._server.pid))
 
 
 def alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""One nursery for each file of tests; the processes of a test end with it."""
+"""One fork server for each file of tests; the processes of a test end with it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Make = Callable[..., Bench]
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Worker]:
+def server() -> Iterator[Worker]:
     engine = Worker()
     yield engine
     engine.close()
 
 
 @pytest.fixture
-def worker(nursery: Worker) -> Iterator[Worker]:
-    yield nursery
-    for pool in nursery._pools:
+def worker(server: Worker) -> Iterator[Worker]:
+    yield server
+    for pool in server._pools:
         pool.close()
-    nursery._pools.clear()
-    assert nursery._forks is None or eventually(lambda: not children(nursery))
+    server._pools.clear()
+    assert server._forks is None or eventually(lambda: not children(server))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from edge.runs.run import Cause
 from edge.runs.worker import pool
 from edge.runs.worker.engine import Worker
 from edge.runs.worker.frames import Kind
-from edge.runs.worker.visit import Visit
+from edge.runs.worker.session import Session
 from edge.telemetry import Histogram
 from tests.unit.runs.worker.bench import HEAD, Bench, alive, children, eventually, text
 from tests.unit.runs.worker.conftest import Make
@@ -391,7 +391,7 @@ def test_a_run_that_met_a_process_on_its_way_out_has_not_begun(make: Make) -> No
     bench = make("return {}")
     run = bench.made()
 
-    assert Visit(Leaving(), run, Bridge(RunContext(run, bench.around)), 0.0).lead(b"{}") is None  # type: ignore[arg-type]
+    assert Session(Leaving(), run, Bridge(RunContext(run, bench.around)), 0.0).run(b"{}") is None  # type: ignore[arg-type]
 
 
 def test_memory_is_taken_from_workers_first_and_crashes_leave_no_core_file(make: Make) -> None:

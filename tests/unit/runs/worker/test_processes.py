@@ -16,8 +16,8 @@ import pytest
 from edge.clock import SystemClock
 from edge.model import Status
 from edge.runs.worker.engine import Worker
+from edge.runs.worker.forkserver import ForkServer
 from edge.runs.worker.frames import Kind, frame
-from edge.runs.worker.nursery import Nursery
 from edge.runs.worker.process import Died, Late, Process
 from tests.unit.runs.worker.bench import Bench, alive, below, children, eventually, text
 
@@ -59,7 +59,7 @@ def test_nothing_outlives_a_runtime_that_is_killed(what: str, tmp_path: Path) ->
         assert host.stdout.readline() == b"loaded\n"
         assert what == "idle" or eventually(began.exists)
         processes = below(host.pid)
-        assert len(processes) == 2  # the nursery and the child
+        assert len(processes) == 2  # the fork server and the child
     finally:
         host.kill()
         host.communicate()
@@ -68,7 +68,7 @@ def test_nothing_outlives_a_runtime_that_is_killed(what: str, tmp_path: Path) ->
 
 
 class Ends(NamedTuple):
-    """A process as the host holds it, and what the child and the nursery have of it."""
+    """A process as the host holds it, and what the child and the fork server have of it."""
 
     process: Process
     talk: socket.socket
@@ -124,7 +124,7 @@ def test_a_system_that_gives_no_process_is_said_so(ends: Ends, monkeypatch: pyte
     socket.send_fds(control, [b"?"], [ends.talk.fileno(), ends.life.fileno(), ends.output])
     os.close(ends.output)
 
-    assert Nursery(theirs)._bear() is None
+    assert ForkServer(theirs)._fork() is None
 
     with pytest.raises(Died, match="Resource temporarily unavailable"):
         ends.process.born(SystemClock().monotonic() + 10.0)
@@ -147,7 +147,7 @@ def test_a_signal_to_all_processes_of_a_service_ends_no_run(worker: Worker, tmp_
     """As systemd and a terminal send it: when runs end is the runtime's to say."""
     bench = Bench(worker, text("import os\nfor n in (2, 15): os.kill(os.getpid(), n)\nreturn {}"), tmp_path, {})
     assert worker._forks is not None
-    for pid in (worker._forks._nursery.pid, *children(worker)):
+    for pid in (worker._forks._server.pid, *children(worker)):
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGINT)
 
@@ -162,13 +162,13 @@ def test_programs_that_a_task_starts_hear_signals_as_ever(worker: Worker, tmp_pa
     assert Bench(worker, text(body), tmp_path, {}).run()[0].result == b'{"code":-15}'
 
 
-@pytest.mark.parametrize("victim", ["nursery", "child"])
+@pytest.mark.parametrize("victim", ["fork server", "child"])
 def test_a_process_that_was_killed_between_runs_is_replaced(victim: str, worker: Worker, tmp_path: Path) -> None:
     bench = Bench(worker, text("return {}"), tmp_path, {})
     assert worker._forks is not None
     [child] = children(worker)
 
-    os.kill(worker._forks._nursery.pid if victim == "nursery" else child, signal.SIGKILL)
+    os.kill(worker._forks._server.pid if victim == "fork server" else child, signal.SIGKILL)
 
     assert eventually(lambda: not alive(child))
     assert eventually(lambda: bench.run()[0].status is Status.SUCCESS)

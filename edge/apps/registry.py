@@ -1,6 +1,6 @@
 """Every app's record, with what follows from it: what runs, what is held back, what the audit says.
 
-One thread at a time; only what runs is asked by others meanwhile, of the roster.
+One thread at a time; only `active` is asked by others meanwhile.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge.apps.admission import Admission
+from edge.apps.app_clock import AppClock
 from edge.apps.audit import UNKNOWN, Audit
-from edge.apps.fate import Change
-from edge.apps.lived import Lived
+from edge.apps.lifecycle import Change
 from edge.apps.parcel import Parcel
 from edge.apps.records import Action, Entry, Record
 from edge.apps.refusal import NoSuchApp, Refused
-from edge.apps.running import Roster
+from edge.apps.running import ActiveApps
 from edge.apps.store import Store, Tables
 from edge.apps.views import App
 from edge.clock import Clock
@@ -24,7 +24,7 @@ from edge.telemetry import Telemetry
 _EVERY = 600.0  # seconds between two writings of what decides nothing soon
 
 
-class Shelf:
+class Registry:
     """`changed` holds the names of which something changed, until somebody takes them."""
 
     def __init__(self, admission: Admission, tables: Tables, clock: Clock, telemetry: Telemetry) -> None:
@@ -34,9 +34,9 @@ class Shelf:
         self._audit = Audit(tables, clock, self._store.entries())
         self._held: dict[str, str] = {}
         self.changed: list[str] = []
-        self.lived = Lived(clock, self._store.mark)
-        self._written = self.lived.now()
-        self.roster = Roster(telemetry, self.lived.now)
+        self.app_clock = AppClock(clock, self._store.mark)
+        self._written = self.app_clock.now()
+        self.active = ActiveApps(telemetry, self.app_clock.now)
         for record in self._store.records.values():
             self._serve(record)
         telemetry.gauge("edge_apps_installed", lambda: len(self.there()))
@@ -69,14 +69,14 @@ class Shelf:
 
     def view(self, record: Record) -> App:
         """With what has been counted since it was written."""
-        for number, tally in self.roster.uncounted(record.name).items():
+        for number, tally in self.active.uncounted(record.name).items():
             record = record.counted(number, tally)
         try:
             description = self._admission.manifest(self.parcel(record)).description
         except (Refused, NoSuchApp):
             description = ""
         held = self._held.get(record.name, "")
-        return App.of(record, held=held, lived=self.lived.now(), description=description)
+        return App.of(record, held=held, lived=self.app_clock.now(), description=description)
 
     def newest(self, limit: int, name: str | None) -> Sequence[Entry]:
         """The audit."""
@@ -92,7 +92,7 @@ class Shelf:
         """Make a change: it has happened, wholly, when its record is durable. Raises `JournalError`."""
         record, action, version, message = change
         if record.serving is not None:
-            self._store.put_mark(self.lived.mark())  # by what it will be compared with after a restart
+            self._store.put_mark(self.app_clock.mark())  # by what it will be compared with after a restart
         entry = self._audit.entry(action, record.name, by, version=version, message=message, reason=reason)
         try:
             self._store.put(replace(record, entry=entry))
@@ -117,7 +117,7 @@ class Shelf:
 
     def collect(self, name: str, *, due: bool) -> None:
         """Take what ended into the record; written at once where it may soon decide something."""
-        fresh, record = self.roster.uncounted(name), self.records[name]
+        fresh, record = self.active.uncounted(name), self.records[name]
         version = record.serving
         soon = version is None or record.trial is not None or (version.most is not None and not record.persistent)
         if fresh and (due or soon):
@@ -126,18 +126,18 @@ class Shelf:
                 counted = counted.counted(number, tally)
             if counted != record:
                 self._store.put(counted)
-            self.roster.collected(counted, fresh)
+            self.active.collected(counted, fresh)
 
     @property
     def due(self) -> bool:
         """Whether it is time to write down what decides nothing soon."""
-        return self.lived.now() - self._written >= _EVERY
+        return self.app_clock.now() - self._written >= _EVERY
 
     def write_mark(self) -> None:
         """Write down how long apps have lived."""
         if self.there():
-            self._store.put_mark(self.lived.mark())
-        self._written = self.lived.now()
+            self._store.put_mark(self.app_clock.mark())
+        self._written = self.app_clock.now()
 
     def is_held(self, name: str) -> bool:
         """Whether it does not run although it is installed."""
@@ -156,4 +156,4 @@ class Shelf:
                 self._held[record.name] = f"{refused.reason}: {refused}"
             except NoSuchApp as lost:
                 self._held[record.name] = str(lost)
-        self.roster.put(record, running)
+        self.active.put(record, running)

@@ -17,7 +17,7 @@ from edge.runs.run import Ending, Run, cancelled, too_late
 from edge.runs.surroundings import Surroundings
 
 
-class Beside:
+class Background:
     """Shares the lock of `promised`. `wake` lets the leader look again."""
 
     def __init__(

@@ -11,16 +11,15 @@ from edge.context import Context
 from edge.model import Status
 from edge.runs.bridge import Bridge
 from edge.runs.run import Cause, Ending, Run, returned
-from edge.runs.worker.frames import CALL_ROOM, Garbled, Kind
+from edge.runs.text import MESSAGE
+from edge.runs.worker.frames import CALL_ROOM, SHORT_ROOM, Garbled, Kind
 from edge.runs.worker.process import Process
-from edge.runs.worker.remote import described
+from edge.runs.worker.remote import dump_error
 
-_SHORT = 65536  # bytes of a failure, whose message has 2000 characters
-_MESSAGE = 2000
 _ENDED = (Status.FAILURE, Status.TIMEOUT, Status.CANCELLED)
 
 
-class Visit:
+class Session:
     """Belongs to the thread that runs it."""
 
     def __init__(self, process: Process, run: Run, bridge: Bridge, until: float) -> None:
@@ -29,7 +28,7 @@ class Visit:
         self._bridge = bridge
         self._until = until
 
-    def lead(self, start: bytes) -> Ending | None:
+    def run(self, start: bytes) -> Ending | None:
         """Until its end; None where the process had left before it began. Raises `Late`, `Died`, `Garbled`."""
         process, until = self._process, self._until
         process.send(Kind.RUN, start, until)
@@ -48,7 +47,7 @@ class Visit:
                     return None
 
     def _room(self, kind: Kind) -> int:
-        rooms = {Kind.CALL: CALL_ROOM, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: _SHORT}
+        rooms = {Kind.CALL: CALL_ROOM, Kind.RESULT: self._run.task.settings.limits.output, Kind.FAILED: SHORT_ROOM}
         if kind in (Kind.LAST, Kind.LEFT):
             return 0
         if kind not in rooms:
@@ -66,7 +65,7 @@ class Visit:
         try:
             return Kind.REPLY, self._bridge.call(method, text).encode()
         except Exception as error:  # noqa: BLE001 - it is the task's to catch
-            return Kind.ERROR, described(error)
+            return Kind.ERROR, dump_error(error)
 
 
 def given(run: Run, ctx: Context) -> bytes:
@@ -87,16 +86,10 @@ def given(run: Run, ctx: Context) -> bytes:
     )
 
 
-def failed(run: Run, type: str, message: str, cause: Cause) -> Ending:
-    """A failure that is not the task's own."""
-    error = {"type": type, "message": message[:_MESSAGE], "where": run.task.program.file}
-    return Ending(Status.FAILURE, error=error, cause=cause)
-
-
 def _failure(body: bytes) -> Ending:
     try:
         data: dict[str, Any] = orjson.loads(body)
-        error = {key: str(data["error"][key])[:_MESSAGE] for key in ("type", "message", "where")}
+        error = {key: str(data["error"][key])[:MESSAGE] for key in ("type", "message", "where")}
         status, cause = Status(data["status"]), Cause(data["cause"])
     except (ValueError, KeyError, TypeError) as wrong:
         raise Garbled(f"a failure that says nothing: {wrong}") from None

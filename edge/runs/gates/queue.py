@@ -13,7 +13,7 @@ from edge.runs.run import Run
 _RANKS = {"high": 0, "normal": 1, "low": 2}
 
 
-class Line:
+class RunQueue:
     """Any thread."""
 
     __slots__ = ("_lock", "runs")

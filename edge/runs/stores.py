@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _SANDBOX = "pydantic-monty"
 
 
-class Kept:
+class Stores:
     """Made once, over an open journal with these `settings`. What the disk refuses is done later."""
 
     def __init__(self, journal: Tables, clock: Clock, files: Files, settings: JournalSection) -> None:

@@ -24,7 +24,7 @@ class _Entry(NamedTuple):
     size: int
 
 
-class Shelf:
+class Entries:
     """Guarded by `lock`. Ages are seconds that the runtime ran, over all boots."""
 
     def __init__(self, table: Table) -> None:

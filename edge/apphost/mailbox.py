@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 ROOM = 8  # vetting one takes a fraction of a second: who sends more at once is not installing apps
 
 
-class Inlet:
+class Mailbox:
     """`put` is the link's thread's, the rest that of the part that vets."""
 
     def __init__(self, telemetry: Telemetry) -> None:

@@ -33,8 +33,8 @@ _FDS = 3
 _STREAMS = (1, 2)  # standard output and error
 
 
-class Nursery:
-    """Bears a child for each request: three descriptors, its frames' socket, its life socket, and its output's pipe."""
+class ForkServer:
+    """Forks a child for each request: three descriptors, its frames' socket, its life socket, and its output's pipe."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -44,24 +44,24 @@ class Nursery:
         self._poll.register(control, select.POLLIN)
 
     def serve(self) -> socket.socket:
-        """Bear and bury until the control socket ends, and then exit. Returns in each child: its frames' socket."""
+        """Fork and reap until the control socket ends, and then exit. Returns in each child: its frames' socket."""
         while True:
             for ready, _ in self._poll.poll():
                 if ready != self._control.fileno():
-                    self._bury(ready)
-                elif (talk := self._bear()) is not None:
+                    self._reap(ready)
+                elif (talk := self._fork()) is not None:
                     return talk
 
-    def _bear(self) -> socket.socket | None:
+    def _fork(self) -> socket.socket | None:
         _, received, _, _ = socket.recv_fds(self._control, 1, _FDS, socket.MSG_CMSG_CLOEXEC)
         if len(received) != _FDS:
             self._leave()
         talk, life, output = socket.socket(fileno=received[0]), socket.socket(fileno=received[1]), received[2]
-        nursery = os.getpid()
+        server = os.getpid()
         try:
             pid = os.fork()
             if pid == 0:
-                self._part(nursery, life, output)
+                self._become_child(server, life, output)
                 return talk
             pidfd = os.pidfd_open(pid)  # only this process reaps it, so the pid is still its own
         except OSError as error:
@@ -76,10 +76,10 @@ class Nursery:
         os.close(output)
         return None
 
-    def _part(self, nursery: int, life: socket.socket, output: int) -> None:
-        """In the child: keep nothing of the nursery's but what it is for."""
+    def _become_child(self, server: int, life: socket.socket, output: int) -> None:
+        """In the child: keep nothing of the fork server's but what it is for."""
         self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != nursery:  # it ended before the kernel was told
+        if os.getppid() != server:  # it ended before the kernel was told
             os._exit(1)
         os.setpgid(0, 0)
         self._control.close()
@@ -93,7 +93,7 @@ class Nursery:
         with suppress(OSError):  # not where /proc is read-only
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
 
-    def _bury(self, pidfd: int) -> None:
+    def _reap(self, pidfd: int) -> None:
         pid, life = self._alive.pop(pidfd)
         self._poll.unregister(pidfd)
         _kill_group(pid)  # before it is reaped: until then nobody else has its number
@@ -141,4 +141,4 @@ def main(control: int) -> None:
     faulthandler.enable()
     gc.collect()
     gc.freeze()  # children share these pages as long as nobody writes to them
-    live(Nursery(socket.socket(fileno=control)).serve())
+    live(ForkServer(socket.socket(fileno=control)).serve())

@@ -20,7 +20,7 @@ class Mark:
     seen: float | None = None
 
 
-class Lived:
+class AppClock:
     """Any thread reads; one calls `catch_up`."""
 
     def __init__(self, clock: Clock, mark: Mark) -> None:
