@@ -99,6 +99,7 @@ class AppHost:
                     self._sandbox,
                     clock=host.clock,
                     telemetry=host.telemetry,
+                    forget=self._empty,
                     tools={name: tool.safe_by_default for name, tool in host.around.tools.items()},
                     readings=host.around.readings,
                     changed=self._changed,
@@ -236,7 +237,10 @@ class AppHost:
         try:
             self.apps.get(name)
         except NoSuchApp:
-            self._host.kept.memories.forget(name)
+            self._empty(name)
+
+    def _empty(self, name: str) -> None:
+        self._host.kept.memories.forget(name)
 
     def _load(self, running: Running) -> Task | None:
         engine = self._sandbox

@@ -525,10 +525,12 @@ def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edg
     assert missed == edge.runtime.apphost.apps.get("watch").goal_missed == len(edge.outcomes) > 0
 
 
-def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
+def test_what_an_app_remembered_goes_with_it_and_its_life_begins_with_nothing(edge, monkeypatch):
     forgotten: list[str] = []
     monkeypatch.setattr(edge.runtime.kept.memories, "forget", forgotten.append)
     send(edge, signed())
+    assert forgotten == ["watch"]
+    forgotten.clear()
     send(edge, signed(version=2))
     edge.runtime.apphost.desk.rollback("watch")
     edge.advance("10s")
