@@ -34,6 +34,8 @@ from edge.model import Status
 from edge.telemetry import Telemetry
 
 _OWNER = 100  # characters
+_AGAIN = 60.0  # seconds
+_WRONG = 100  # manifests whose sources are known to be wrong
 
 
 class Apps:
@@ -63,6 +65,7 @@ class Apps:
         self._changed = changed
         self._forget = forget
         self._changing = threading.RLock()
+        self._wrong: dict[bytes, tuple[float, Reason, str]] = {}
         self._shelf = Shelf(self._admission, tables, clock, telemetry)
 
     # -- what may be asked ----------------------------------------------------------------------------------------
@@ -226,7 +229,8 @@ class Apps:
             admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._shelf.records)
             waits = admission.must_wait(manifest)
             record = self._shelf.records.get(name, Record(name=name))
-            note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
+            app = admission.allowed(manifest, parcel, trial=record.current is not None)
+            note = admission.prove(app) if asked == LOCAL else self._prove_once(app, parcel)
             self._keep(manifest, parcel)
         except Refused as refused:
             return self._refuse(Refused(refused.reason, str(refused), refused.by or by), name, version, asked)
@@ -234,6 +238,21 @@ class Apps:
             record = replace(record, keys=() if by == LOCAL else (by,))
         new = self._version(manifest, by)
         return self._wait(record, new) if waits else self._start(record, new, note)
+
+    def _prove_once(self, app: Running, parcel: Parcel) -> str:
+        """Proving takes seconds, and a signed message that failed is anybody's to send again: for `_AGAIN` seconds it
+        has the same answer."""
+        now = self._clock.monotonic()
+        self._wrong = {key: wrong for key, wrong in self._wrong.items() if now - wrong[0] < _AGAIN}
+        if parcel.manifest in self._wrong:
+            _, reason, message = self._wrong[parcel.manifest]
+            raise Refused(reason, message)
+        try:
+            return self._admission.prove(app)
+        except Refused as refused:
+            if len(self._wrong) < _WRONG:
+                self._wrong[parcel.manifest] = self._clock.monotonic(), refused.reason, str(refused)
+            raise
 
     def _keep(self, manifest: Manifest, parcel: Parcel) -> None:
         try:

@@ -2,7 +2,8 @@
 
 What came from outside and was refused cannot push out what was done: such refusals have `REFUSED` places of their own.
 The same one is written at most once a minute, with a count, also where it is signed: whoever caught a signed message
-can send it again and again. Of an unproven sender any two for one reason are the same: the name is anybody's to make up.
+can send it again and again. Of an unproven sender any two for one reason are the same: the name is anybody's to make
+up.
 """
 
 from __future__ import annotations
