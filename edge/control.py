@@ -121,11 +121,18 @@ class ControlServer:
         if _may_command(client):
             answer = self._reply(line)
         else:
-            answer = _no("only root, the runtime's user and its group may control it", "denied")
+            answer = _encoded(_no("only root, the runtime's user and its group may control it", "denied"))
         client.settimeout(PATIENCE)
-        client.sendall(orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+        client.sendall(answer)
 
-    def _reply(self, line: bytes) -> dict[str, Any]:
+    def _reply(self, line: bytes) -> bytes:
+        try:
+            return _encoded(self._said(line))
+        except Exception as error:  # what a verb gives may be no JSON: deeper than it goes, or half a character
+            log.exception("control socket: the answer cannot be written down")
+            return _encoded(_no(f"the answer cannot be written down: {type(error).__name__}", "fault"))
+
+    def _said(self, line: bytes) -> dict[str, Any]:
         try:
             request = orjson.loads(line)
             name, args, journal = request["verb"], request["args"], request["journal"]
@@ -144,6 +151,10 @@ class ControlServer:
         except Exception as error:  # one bad call must not end the thread that answers
             log.exception("control socket: %s failed", name)
             return _no(f"{name} failed: {type(error).__name__}: {error}", "fault")
+
+
+def _encoded(answer: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS) + b"\n"
 
 
 def ask(path: Path, verb: str, args: Mapping[str, Any], *, journal: str, timeout: float) -> Any:

@@ -99,6 +99,7 @@ class AppHost:
                     self._sandbox,
                     clock=host.clock,
                     telemetry=host.telemetry,
+                    forget=self._empty,
                     tools={name: tool.safe_by_default for name, tool in host.around.tools.items()},
                     readings=host.around.readings,
                     changed=self._changed,
@@ -196,14 +197,15 @@ class AppHost:
             log.exception("app %s could not be judged", name, extra={"action": "app_refused", "app": name})
             self.apps.refuse(name, Reason.SOURCE, f"it could not be judged ({type(error).__name__}); the log says more")
             return
-        log.log(
-            logging.INFO if verdict.accepted else logging.WARNING,
-            "app %s %s: %s",
-            name,
-            verdict.state.value if verdict.state else "refused",
-            verdict.message or f"version {verdict.version}",
-            extra={"action": "app_installed" if verdict.accepted else "app_refused", "app": name},
-        )
+        if verdict.accepted:
+            state, text = verdict.state, verdict.message or f"version {verdict.version}"
+            log.info("app %s %s: %s", name, state, text, extra={"action": "app_installed", "app": name})
+            return
+        count = self._host.telemetry.counter("edge_apps_rejected_total", reason=str(verdict.reason)).value
+        if not count & (count - 1):  # the 1st, 2nd, 4th, 8th ...: a flood of messages is not a flood of lines
+            text = "app %s refused (%s, %d so far): %s"
+            extra = {"action": "app_refused", "app": name}
+            log.warning(text, name, verdict.reason, count, verdict.message, extra=extra)
 
     def _done(self, name: str, payload: bytes) -> bool:
         ceiling = self._host.config.on_the_fly
@@ -236,7 +238,10 @@ class AppHost:
         try:
             self.apps.get(name)
         except NoSuchApp:
-            self._host.stores.memories.forget(name)
+            self._empty(name)
+
+    def _empty(self, name: str) -> None:
+        self._host.stores.memories.forget(name)
 
     def _load(self, running: Running) -> Task | None:
         engine = self._sandbox

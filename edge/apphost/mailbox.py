@@ -27,7 +27,10 @@ class Mailbox:
             arrival.settle()
         elif len(self._waiting) >= ROOM:
             self._busy.add()
-            log.warning("app %s was not looked at: %d others wait", name, ROOM, extra={"action": "app_busy"})
+            count = self._busy.value
+            if not count & (count - 1):  # the 1st, 2nd, 4th, 8th ...: a flood of messages is not a flood of lines
+                text = "app %s was not looked at: %d others wait (%d so far)"
+                log.warning(text, name, ROOM, count, extra={"action": "app_busy"})
             arrival.settle()
         else:
             self._waiting.append((name, arrival))

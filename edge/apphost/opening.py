@@ -26,12 +26,14 @@ def open_apps(
     *,
     clock: Clock,
     telemetry: Telemetry,
+    forget: Callable[[str], None],
     tools: Mapping[str, bool] | None = None,
     readings: Readings = lambda device: {},
     changed: Callable[[str], None] = lambda name: None,
 ) -> Apps:
     """`tools`: which there are, and whether each is safe by default; `readings` are devices' last values, for dry runs;
-    `changed` is told the name of an app after every change. Raises JournalError."""
+    `changed` is told the name of an app after every change, and `forget` makes the memory of that name empty before an
+    app's life begins. Raises JournalError."""
     sources = frozenset(config.mqtt.subscribe) if config.mqtt is not None else frozenset()
     return Apps(
         edge_id=config.edge.id,
@@ -52,6 +54,7 @@ def open_apps(
         clock=clock,
         telemetry=telemetry,
         changed=changed,
+        forget=forget,
     )
 
 

@@ -124,9 +124,9 @@ class Admission:
     def check_place(self, manifest: Manifest, by: str, records: Mapping[str, Record]) -> None:
         """Against what is installed. Raises `Refused`."""
         record = records.get(manifest.name)
-        if record is None and len(records) >= MOST_NAMES:
+        if record is None and by != LOCAL and len(records) >= MOST_NAMES:
             message = f"{MOST_NAMES} names are remembered with their versions, and no further one can be"
-            raise Refused(Reason.NO_ROOM, f"{message}; use a name that was used before")
+            raise Refused(Reason.NO_ROOM, f"{message}; use a name that was used before, or install it on the device")
         if record is not None:
             if record.state is not None and by not in (LOCAL, *record.keys):
                 message = f"{manifest.name} belongs to {', '.join(record.keys) or 'this device'}"

@@ -34,6 +34,8 @@ from edge.model import Status
 from edge.telemetry import Telemetry
 
 _OWNER = 100  # characters
+_AGAIN = 60.0  # seconds
+_WRONG = 100  # manifests whose sources are known to be wrong
 
 
 class Apps:
@@ -50,16 +52,20 @@ class Apps:
         clock: Clock,
         telemetry: Telemetry,
         changed: Callable[[str], None] = lambda name: None,
+        forget: Callable[[str], None] = lambda name: None,
     ) -> None:
         """Opens what is stored and judges it by today's edge.yaml; `changed` is told of nothing by that.
 
-        `changed` is told the name of an app after a change, without a lock held. Raises `JournalError`.
+        `changed` is told the name of an app after a change, without a lock held; `forget` of one whose life begins,
+        before it does: what another task or app of that name left behind is not its own. Raises `JournalError`.
         """
         self._admission = Admission(edge_id=edge_id, ceiling=ceiling, known=known, proving=proving, clock=clock)
         self._clock = clock
         self._telemetry = telemetry
         self._changed = changed
+        self._forget = forget
         self._changing = threading.RLock()
+        self._wrong: dict[bytes, tuple[float, Reason, str]] = {}
         self._registry = Registry(self._admission, tables, clock, telemetry)
 
     # -- what may be asked ----------------------------------------------------------------------------------------
@@ -132,7 +138,7 @@ class Apps:
     def refuse(self, name: str, reason: Reason, message: str) -> Verdict:
         """A message that is not read at all. Raises `JournalError`."""
         with self._change():
-            return self._refuse(Refused(reason, message), name, None)
+            return self._refuse(Refused(reason, message), name, None, UNKNOWN)
 
     def remove(self, name: str, by: str = LOCAL) -> Entry:
         """Take it away; its highest version stays known. Raises `NoSuchApp`."""
@@ -217,19 +223,36 @@ class Apps:
             manifest, by = admission.read(parcel)
             version = manifest.version
             if name and manifest.name != name:
-                raise Refused(Reason.NAME, f"the topic names {name[:64]!r}, the manifest {manifest.name!r}")
+                message = f"the topic names {name[:64]!r}, the manifest {manifest.name!r}"
+                raise Refused(Reason.NAME, message, UNKNOWN)  # a topic is not signed
             name = manifest.name
             admission.check_place(manifest, LOCAL if asked == LOCAL else by, self._registry.records)
             waits = admission.must_wait(manifest)
             record = self._registry.records.get(name, Record(name=name))
-            note = admission.prove(admission.allowed(manifest, parcel, trial=record.current is not None))
+            app = admission.allowed(manifest, parcel, trial=record.current is not None)
+            note = admission.prove(app) if asked == LOCAL else self._prove_once(app, parcel)
             self._keep(manifest, parcel)
         except Refused as refused:
-            return self._refuse(Refused(refused.reason, str(refused), refused.by or by), name, version)
+            return self._refuse(Refused(refused.reason, str(refused), refused.by or by), name, version, asked)
         if record.state is None:
             record = replace(record, keys=() if by == LOCAL else (by,))
         new = self._version(manifest, by)
         return self._wait(record, new) if waits else self._start(record, new, note)
+
+    def _prove_once(self, app: Running, parcel: Parcel) -> str:
+        """Proving takes seconds, and a signed message that failed is anybody's to send again: for `_AGAIN` seconds it
+        has the same answer."""
+        now = self._clock.monotonic()
+        self._wrong = {key: wrong for key, wrong in self._wrong.items() if now - wrong[0] < _AGAIN}
+        if parcel.manifest in self._wrong:
+            _, reason, message = self._wrong[parcel.manifest]
+            raise Refused(reason, message)
+        try:
+            return self._admission.prove(app)
+        except Refused as refused:
+            if len(self._wrong) < _WRONG:
+                self._wrong[parcel.manifest] = self._clock.monotonic(), refused.reason, str(refused)
+            raise
 
     def _keep(self, manifest: Manifest, parcel: Parcel) -> None:
         try:
@@ -254,13 +277,15 @@ class Apps:
         return Verdict(accepted=True, name=record.name, version=new.number, state=State.WAITING, message=message)
 
     def _start(self, record: Record, new: Version, note: str) -> Verdict:
+        if record.serving is None:
+            self._forget(record.name)
         installed = record.installed(new)
         self._registry.put(Change(installed, Action.INSTALL, new.number, note), new.by)
         self._telemetry.counter("edge_apps_created_total").add()
         return Verdict(accepted=True, name=record.name, version=new.number, state=installed.state, message=note)
 
-    def _refuse(self, refused: Refused, name: str, version: int | None) -> Verdict:
-        self._registry.refuse(refused, name, version)
+    def _refuse(self, refused: Refused, name: str, version: int | None, asked: str) -> Verdict:
+        self._registry.refuse(refused, name, version, remote=asked != LOCAL)
         return Verdict(accepted=False, name=name, version=version, reason=refused.reason, message=str(refused))
 
     # -- what time and runs bring ---------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Who did what, when, and what came of it: the last `MOST` entries, durable, without secrets.
 
-What nobody signed cannot push out what somebody did: refusals of unproven senders have `UNPROVEN` places of their own,
-and of one reason at most one a minute is written, with a count: the name is anybody's to make up.
+What came from outside and was refused cannot push out what was done: such refusals have `REFUSED` places of their own.
+The same one is written at most once a minute, with a count, also where it is signed: whoever caught a signed message
+can send it again and again. Of an unproven sender any two for one reason are the same: the name is anybody's to make
+up.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from edge.apps.records import Action, Entry
+from edge.apps.records import LOCAL, Action, Entry
 from edge.apps.store import Tables
 from edge.clock import Clock, iso
 
 MOST = 1000
-UNPROVEN = 100
+REFUSED = 100
 UNKNOWN = "unknown"
 _MESSAGE = 500  # characters
 _QUIET = 60.0  # seconds
+_KINDS = 1000  # of refusals that are remembered to be written already
 
 
 class Audit:
@@ -29,7 +32,7 @@ class Audit:
         self._rows = tables.table("app_audit")
         self._clock = clock
         self._entries: dict[int, Entry] = {row.doc_id: Entry.of(row) for row in self._rows.all()}
-        self._quiet: dict[str, tuple[float, int]] = {}
+        self._quiet: dict[tuple[str, str, str], tuple[float, int]] = {}
         written = {entry.number for entry in self._entries.values()}
         oldest = min(written, default=0)
         self._last = max(written, default=0)
@@ -54,16 +57,20 @@ class Audit:
             self._rows.update(entry.data(), doc_ids=[victim])
             self._entries[victim] = entry
 
-    def refused(self, entry: Entry) -> None:
-        """Write down a refusal; one of an unproven sender is only counted where the same was just written."""
-        if entry.by != UNKNOWN:
+    def refused(self, entry: Entry, *, remote: bool) -> None:
+        """Write down a refusal; one of a message is only counted where the same was just written."""
+        if not remote:
             self.add(entry)
             return
-        kind, now = entry.reason or "", self._clock.monotonic()
+        what = "" if entry.by == UNKNOWN else f"{entry.name} {entry.version}"
+        kind, now = (entry.by, entry.reason or "", what), self._clock.monotonic()
         since, left_out = self._quiet.get(kind, (-_QUIET, 0))
         if now - since < _QUIET:
             self._quiet[kind] = since, left_out + 1
             return
+        self._quiet.pop(kind, None)  # the one written longest ago stands first
+        if len(self._quiet) >= _KINDS:
+            del self._quiet[next(iter(self._quiet))]
         self._quiet[kind] = now, 0
         self.add(replace(entry, count=1 + left_out))
 
@@ -74,10 +81,14 @@ class Audit:
 
     def _victim(self, entry: Entry) -> int | None:
         """Whose place it takes; None while there is room."""
-        unproven = [doc_id for doc_id, one in self._entries.items() if one.by == UNKNOWN]
-        if len(unproven) >= UNPROVEN and (entry.by == UNKNOWN or len(self._entries) >= MOST):
-            return min(unproven, key=self._number)
+        refused = [doc_id for doc_id, one in self._entries.items() if _from_outside(one)]
+        if len(refused) >= REFUSED and (_from_outside(entry) or len(self._entries) >= MOST):
+            return min(refused, key=self._number)
         return min(self._entries, key=self._number) if len(self._entries) >= MOST else None
 
     def _number(self, doc_id: int) -> int:
         return self._entries[doc_id].number
+
+
+def _from_outside(entry: Entry) -> bool:
+    return entry.action is Action.REFUSE and entry.by != LOCAL

@@ -17,6 +17,9 @@ from edge.config.on_the_fly import OnTheFly
 from edge.config.tasks import Grant, Limits, MemorySection, TaskSettings, When
 from edge.config.topics import filter_problem, includes
 
+_SOONEST = 1.0  # seconds between two runs by a schedule; each start that is refused is written down too
+_QUEUE = 100  # starts of one app that may wait, so that all apps together leave room for the gateway's own tasks
+
 _S = TypeVar("_S", Limits, MemorySection)
 
 
@@ -27,6 +30,8 @@ def settings_within(manifest: Manifest, ceiling: OnTheFly, safe: Mapping[str, bo
     return TaskSettings(
         when=manifest.when,
         engine="sandbox",
+        priority="low",  # the gateway's own tasks go first
+        queue=_QUEUE,
         config=manifest.config,
         memory=_memory(manifest.memory, ceiling.memory),
         grant=_grant(manifest.grant, ceiling.grant, safe),
@@ -44,6 +49,8 @@ def _check_when(when: When, ceiling: OnTheFly) -> None:
     if when.source is None:
         if not ceiling.schedules:
             raise Refused(Reason.SCHEDULES, "apps may not run by `every` or `cron` here (on_the_fly.schedules)")
+        if when.every is not None and when.every < _SOONEST:
+            raise Refused(Reason.SCHEDULES, f"every: {_shown(when, 'every')} is too often; an app's is at least 1s")
     elif when.source not in ceiling.sources:
         raise Refused(Reason.SOURCES, f"apps may not listen to {when.source[:64]!r} here (on_the_fly.sources)")
 

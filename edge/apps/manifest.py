@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, NoReturn
@@ -23,6 +24,7 @@ from edge.config.units import LongerThanZero
 
 FORMAT = 1
 LARGEST = 64_000  # bytes
+_DEEPEST = 32  # levels
 
 
 def _moment(text: str) -> str:
@@ -87,7 +89,8 @@ class Manifest(Section):
         if len(data) > LARGEST:
             raise Refused(Reason.TOO_LARGE, f"the manifest has {len(data)} bytes; at most {LARGEST} are taken")
         try:
-            fields = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+            fields = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
+            _check_depth(fields)
             orjson.dumps(fields)  # what cannot be written again (half a surrogate pair, 2**70) is not JSON to us
         except (ValueError, TypeError, RecursionError) as error:
             raise Refused(Reason.NOT_JSON, f"the manifest is not JSON in UTF-8: {str(error)[:200]}") from None
@@ -108,6 +111,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number in JSON")
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _no_number(text)
+
+
+def _check_depth(fields: Any, depth: int = 0) -> None:
+    """What is deep here is deeper wherever it is shown, and JSON has an end there."""
+    if depth > _DEEPEST:
+        raise ValueError(f"it is more than {_DEEPEST} levels deep")
+    for inner in fields.values() if isinstance(fields, dict) else fields if isinstance(fields, list) else ():
+        _check_depth(inner, depth + 1)
 
 
 def _explain(error: ValidationError) -> str:

@@ -106,14 +106,13 @@ class Registry:
             self._telemetry.counter("edge_apps_rejected_total", reason=reason).add()
         return entry
 
-    def refuse(self, refused: Refused, name: str, version: int | None) -> None:
-        """Count and write down a refusal, which changed nothing."""
+    def refuse(self, refused: Refused, name: str, version: int | None, *, remote: bool) -> None:
+        """Count and write down a refusal, which changed nothing; `remote`: of a message."""
         reason = refused.reason.value
         self._telemetry.counter("edge_apps_rejected_total", reason=reason).add()
         by = refused.by or UNKNOWN
-        self._audit.refused(
-            self._audit.entry(Action.REFUSE, name[:64], by, version=version, reason=reason, message=str(refused))
-        )
+        said = {"version": version, "reason": reason, "message": str(refused)}
+        self._audit.refused(self._audit.entry(Action.REFUSE, name[:64], by, **said), remote=remote)
 
     def collect(self, name: str, *, due: bool) -> None:
         """Take what ended into the record; written at once where it may soon decide something."""

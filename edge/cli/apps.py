@@ -184,12 +184,15 @@ def _alone(gateway: Gateway) -> Iterator[AppDesk]:
     from edge.apphost import open_apps
     from edge.cli.mending import own_journal
     from edge.clock import SystemClock
+    from edge.runs.memory import Memories
     from edge.runs.sandbox.engine import Sandbox
     from edge.telemetry import Telemetry
 
     sandbox = Sandbox()
     with own_journal(gateway) as journal:
-        apps = open_apps(gateway.config, journal, sandbox, clock=SystemClock(), telemetry=Telemetry())
+        clock = SystemClock()
+        memories = Memories(journal, clock, gateway.config.journal.tables)
+        apps = open_apps(gateway.config, journal, sandbox, clock=clock, telemetry=Telemetry(), forget=memories.forget)
         try:
             yield AppDesk(gateway.config.edge.id, lambda: apps)
             apps.close()

@@ -68,7 +68,7 @@ def spends(settings: TaskSettings) -> list[str]:
         *([] if settings.engine == "inline" else [f"{show_size(limits.memory)} of memory"]),
         calls,
         f"{count(limits.steps, 'use')} of ctx",
-        count(limits.publishes, "message"),
+        f"{count(limits.publishes, 'message')} of {show_size(limits.publish_bytes)} together",
         f"{show_size(limits.output)} of result",
         f"{count(limits.notes, 'note')} of {show_size(limits.note_bytes)} together",
     ]

@@ -15,7 +15,7 @@ Scalar = bool | int | float | str
 CHECKED: Mapping[str, tuple[str, ...] | None] = {
     "result": None,
     "event": ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id"),
-    "usage": ("steps", "calls", "publishes", "notes", "note_bytes", "output", "tools", "cold_ms"),
+    "usage": ("steps", "calls", "publishes", "publish_bytes", "notes", "note_bytes", "output", "tools", "cold_ms"),
 }
 """What the expression of a `check:` may name, with the fields of each where they are known."""
 
@@ -79,6 +79,9 @@ class Limits(Section):
         default=16_000_000, description="heap of one run in `sandbox` and `worker`; `inline` cannot limit it"
     )
     publishes: Annotated[int, Field(ge=0)] = Field(default=100, description="messages one run may publish")
+    publish_bytes: Annotated[Size, Field(ge=0)] = Field(
+        default=1_000_000, description="size of all messages of one run, as JSON"
+    )
     output: Annotated[Size, Field(ge=1)] = Field(default=64_000, description="size of a result as JSON")
     notes: Annotated[int, Field(ge=0)] = Field(default=100, description="notes in one run")
     note_bytes: Annotated[Size, Field(ge=0)] = Field(default=16_000, description="size of all notes of one run")

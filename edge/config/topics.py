@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 MAX_TOPIC_BYTES = 65_535
 _SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 _MEANT = {"tcp": "mqtt", "http": "mqtt", "ws": "mqtt", "ssl": "mqtts", "tls": "mqtts", "https": "mqtts", "wss": "mqtts"}
+# For a topic with one of these a broker may end the connection (MQTT 5.0, 1.5.4), each time it comes.
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.%]+")
 
 
@@ -66,11 +68,24 @@ def topic_problem(text: str) -> str:
     return _common_problem(text)
 
 
+def unsendable(topic: str) -> str:
+    """Why no message can be sent on this topic; empty when one can."""
+    if "+" in topic or "#" in topic or not topic:
+        return "wildcards and empty topics are for subscribing"
+    return _unwritable(topic)
+
+
+def _unwritable(text: str) -> str:
+    if _UNSENDABLE.search(text) or len(text.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
+        return "a topic has no control characters and at most 65,535 bytes"
+    return ""
+
+
 def _common_problem(text: str) -> str:
     if not text:
         return "a topic cannot be empty"
-    if "\0" in text or len(text.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
-        return "a topic has no NUL and at most 65,535 bytes"
+    if problem := _unwritable(text):
+        return problem
     braces = re.search(r"\{[^}]*\}?|\}", text.replace("{id}", ""))
     if braces is not None:
         return f"{braces.group()[:40]} is not filled in by anybody; the only placeholder is {{id}}"

@@ -104,6 +104,8 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if found.sixtofour is not None or found.teredo is not None:
             return False
+        if found.is_site_local:  # as private as fc00::/7, which came after it
+            return False
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _TEXT = 256_000  # characters of arguments in one call
 _TOLD = 100  # refusals whose kind is remembered
+_MESSAGE = 2000  # characters of one
 _ANY: frozenset[type] = frozenset()
 _TEXTS, _INTEGER, _LIST, _DICT = frozenset({str}), frozenset({int}), frozenset({list}), frozenset({dict})
 _SECONDS: frozenset[type] = frozenset({int, float, type(None)})
@@ -125,6 +126,7 @@ class Bridge:
         self._pace[name] = since, made + 1
 
     def _tell(self, error: BaseException, message: str, kind: type[Exception]) -> Exception:
+        message = message[:_MESSAGE]
         if len(self.told) < _TOLD:
             self.told[message] = type(error)
         return kind(message)

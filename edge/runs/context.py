@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from edge.config.tasks import Limits
+from edge.config.topics import unsendable
 from edge.context import Memory
 from edge.errors import LimitExceeded, NotGranted, RunCancelled, RunTimeout
 from edge.model import MAX_HOPS, Record, RecordClass, RecordKind
@@ -80,29 +81,30 @@ class RunContext:
     def device(self, name: str) -> GrantedDevice:
         self._step("device")
         if name not in self._run.task.settings.grant.devices:
-            raise self._not_granted(f"device {name!r}", "grant.devices")
+            raise self._not_granted(f"device {name!r:.80}", "grant.devices")
         return GrantedDevice(self._around.devices[name], self._call)
 
     def tool(self, name: str) -> GrantedTool:
         self._step("tool")
         tool, grant = self._around.tools.get(name), self._run.task.settings.grant
         if tool is None or not grant.gives_tool(name, safe=tool.safe_by_default):
-            raise self._not_granted(f"tool {name!r}", "grant.tools")
+            raise self._not_granted(f"tool {name!r:.80}", "grant.tools")
         return GrantedTool(tool, lambda operation: self._tool_call(name, operation))
 
     def publish(self, topic: str, value: Any) -> None:
         self._step("publish")
         run = self._run
         if not any(self._around.matches(filter, topic) for filter in run.task.settings.grant.publish):
-            raise self._not_granted(f"publishing to {topic!r}", "grant.publish")
-        if "+" in topic or "#" in topic or not topic:
-            raise ValueError(f"{topic!r} is not a topic to publish on: wildcards and empty topics are for subscribing")
+            raise self._not_granted(f"publishing to {topic!r:.80}", "grant.publish")
+        problem = unsendable(topic)
+        if problem:
+            raise ValueError(f"{topic[:80]!r} is not a topic to publish on: {problem}")
         if run.event.hops >= MAX_HOPS:
             raise LimitExceeded(f"this event came through {run.event.hops} publishes, the limit is {MAX_HOPS}")
-        self._spend(limits.publish)
         body = {"payload": value, "correlation_id": self.correlation_id, "hops": run.event.hops + 1}
-        id, encoded = self._around.mint(), orjson.dumps(body)
-        run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, id, encoded, topic))
+        encoded = orjson.dumps(body)
+        self._spend(limits.publish, len(encoded))
+        run.publishes.append(Record(RecordKind.PUBLISH, RecordClass.PUBLISH, self._around.mint(), encoded, topic))
 
     def note(self, text: str, **fields: Any) -> None:
         self._step("note")

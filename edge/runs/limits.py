@@ -16,12 +16,13 @@ _NO_TOOLS: Mapping[str, int] = MappingProxyType({})
 
 
 class Usage(NamedTuple):
-    """What a run has spent. `tools` counts calls by the name of the tool, which stand in `calls` too; `note_bytes` and
-    `output` are bytes of JSON; `cold_ms` is what it waited for a process to start."""
+    """What a run has spent. `tools` counts calls by the name of the tool, which stand in `calls` too; `publish_bytes`,
+    `note_bytes` and `output` are bytes of JSON; `cold_ms` is what it waited for a process to start."""
 
     steps: int = 0
     calls: int = 0
     publishes: int = 0
+    publish_bytes: int = 0
     notes: int = 0
     note_bytes: int = 0
     output: int = 0
@@ -57,10 +58,11 @@ def tool_call(usage: Usage, limits: Limits, tool: str) -> Usage:
     return call(usage, limits)._replace(tools=MappingProxyType({**usage.tools, tool: spent + 1}))
 
 
-def publish(usage: Usage, limits: Limits) -> Usage:
-    """One more message. Raises `LimitExceeded`."""
+def publish(usage: Usage, limits: Limits, size: int) -> Usage:
+    """One more message of `size` bytes. Raises `LimitExceeded`."""
     _check("publishes", usage.publishes, 1, limits.publishes)
-    return usage._replace(publishes=usage.publishes + 1)
+    _check("publish_bytes", usage.publish_bytes, size, limits.publish_bytes)
+    return usage._replace(publishes=usage.publishes + 1, publish_bytes=usage.publish_bytes + size)
 
 
 def note(usage: Usage, limits: Limits, size: int) -> Usage:

@@ -335,6 +335,29 @@ def test_an_app_runs_by_schedule_until_it_is_removed(edge):
     assert len(results(edge)) == 5
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"every": None},
+        {"cron": None},
+        {"source": None},
+        {"source": None, "channel": "temperature"},
+        {"source": None, "equals": 3},
+        {"every": "999999999999999d"},
+        {"cron": "0 0 30 2 *"},
+        {"source": "workshop", "channel": None, "above": 9e307, "for": "999999999999999d"},
+    ],
+    ids=str,
+)
+def test_a_trigger_that_never_fires_is_refused_or_waits_and_the_gateway_goes_on(edge, when):
+    send(edge, signed(SOURCE, when=when))
+    edge.advance("10s")
+    assert audit(edge)[0][0] in ("install", "refuse")
+    send(edge, signed(version=2))
+    edge.advance("5s")
+    assert results(edge)[-1] == {"celsius": 21.5}
+
+
 def test_more_messages_than_can_be_vetted_are_refused_and_acknowledged(edge):
     for version in range(1, 21):
         edge.broker.publish("edge/bench/apps/watch/set", signed(version=version))
@@ -525,10 +548,12 @@ def test_a_result_that_is_not_what_the_manifest_wants_is_partial_and_counted(edg
     assert missed == edge.runtime.apphost.apps.get("watch").goal_missed == len(edge.outcomes) > 0
 
 
-def test_what_an_app_remembered_goes_with_it(edge, monkeypatch):
+def test_what_an_app_remembered_goes_with_it_and_its_life_begins_with_nothing(edge, monkeypatch):
     forgotten: list[str] = []
     monkeypatch.setattr(edge.runtime.stores.memories, "forget", forgotten.append)
     send(edge, signed())
+    assert forgotten == ["watch"]
+    forgotten.clear()
     send(edge, signed(version=2))
     edge.runtime.apphost.desk.rollback("watch")
     edge.advance("10s")

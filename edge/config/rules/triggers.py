@@ -36,7 +36,7 @@ def _given(when: When) -> list[str]:
     return [
         info.alias or key
         for key, info in When.model_fields.items()
-        if key in when.model_fields_set and getattr(when, key) is not False
+        if key in when.model_fields_set and getattr(when, key) is not None and (key != "each" or when.each)
     ]
 
 

@@ -23,6 +23,7 @@ _VALUE = 100_000  # bytes that one value may have; the time of some functions gr
 _ANSWER = 2_000_000  # bytes, about, that all values of an answer may have
 _PARAMS = 1000
 _STATEMENT = 20_000  # characters
+_HEAP = 32_000_000  # bytes that SQLite may hold in this process, all connections together
 _STEPS = 200  # instructions of SQLite's between two looks at the clock: some ten microseconds
 
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -145,6 +146,9 @@ def _fence(connection: sqlite3.Connection, denied: list[str], size: int | None) 
     else:  # SQLite takes the present size where that is more
         (page,) = connection.execute("PRAGMA page_size").fetchone()
         connection.execute(f"PRAGMA max_page_count = {max(1, size // page)}")
+    # What a statement sorts or holds back stays in memory, which has an end: a file in /var/tmp has none.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {_HEAP}")
     connection.execute("PRAGMA trusted_schema = OFF")
     for limit, most in _LIMITS.items():
         connection.setlimit(limit, most)

@@ -94,6 +94,7 @@ class Gateway:
         self.known = KNOWN
         self.proving = Proving()
         self.changed: list[str] = []
+        self.forgotten: list[str] = []
         self.table_size = 8_000_000
         self.start()
 
@@ -117,6 +118,7 @@ class Gateway:
             clock=self.clock,
             telemetry=self.telemetry,
             changed=self.changed.append,
+            forget=self.forgotten.append,
         )
 
     def stop(self) -> None:

@@ -15,6 +15,17 @@ def actions(gateway: Gateway) -> list[str]:
     return [f"{entry.action} {entry.version} {entry.by}" for entry in reversed(gateway.apps.audit())]
 
 
+def test_a_life_begins_with_an_empty_memory_and_a_new_version_is_no_new_life(gateway: Gateway) -> None:
+    gateway.apps.install(parcel(memory={}))
+    gateway.apps.install(parcel(memory={}, version=2))
+    gateway.apps.rollback("look")
+    gateway.restart()
+    assert gateway.forgotten == ["look"]
+    gateway.apps.remove("look")
+    gateway.apps.receive("look", pack(manifest(version=3, memory={}), SOURCE, "lab", OTHER_PRIVATE))
+    assert gateway.forgotten == ["look", "look"]
+
+
 # -- an end -----------------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +363,25 @@ def test_strangers_cannot_fill_the_audit_nor_wear_the_disk(gateway: Gateway) -> 
         gateway.clock.advance(60)
     assert len(gateway.apps.audit(5000)) == 101
     assert gateway.apps.audit(5000)[-1].action is Action.INSTALL
+
+
+def test_a_signed_message_that_somebody_caught_cannot_fill_the_audit_either(gateway: Gateway) -> None:
+    caught = pack(manifest(), SOURCE, "ops", PRIVATE)
+    assert gateway.apps.receive("look", caught).accepted
+    gateway.apps.install(parcel(name="other"))
+    for second in range(600):
+        gateway.apps.receive("look", caught)
+        gateway.apps.receive(f"n{second}", caught)  # nobody signed the topic
+        gateway.clock.advance(1)
+    refused = [entry for entry in gateway.apps.audit(5000) if entry.action is Action.REFUSE]
+    assert len(refused) == 20
+    assert {(entry.by, entry.reason) for entry in refused} == {("ops", "version"), ("unknown", "name")}
+    assert sum(entry.count for entry in refused) == 1082  # those of the last minute stand in the next one
+    for _ in range(200):
+        gateway.apps.receive("look", caught)
+        gateway.clock.advance(60)
+    assert [entry.name for entry in gateway.apps.audit(5000) if entry.action is Action.INSTALL] == ["other", "look"]
+    assert len(gateway.apps.audit(5000)) == 102
 
 
 def test_the_audit_of_one_app(gateway: Gateway) -> None:

@@ -164,6 +164,8 @@ devices:
         ({"cron": "61 * * * *"}, "no cron expression"),
         ({"cron": "1 * * * *", "timezone": "Mars/Base"}, "no time zone"),
         ({}, "nothing starts this task"),
+        ({"every": None}, "nothing starts this task"),
+        ({"source": None, "equals": 0}, "without a source"),
     ],
 )
 def test_a_trigger_is_judged_as_one_of_edge_yaml(tmp_path: Path, when: dict[str, Any], words: str) -> None:

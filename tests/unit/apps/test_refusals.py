@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from edge.apps import Action, Parcel, Proving, Reason, pack
+from edge.apps import Action, Parcel, Proving, Reason, admission, pack
 from edge.apps.manifest import Manifest
 from edge.config.on_the_fly import OnTheFly
+from edge.config.tasks import RunsSection
 from edge.model import Event, EventKind, Status
 from tests.unit.apps.conftest import CEILING, OTHER_PRIVATE, PRIVATE, SOURCE, Gateway, manifest, parcel, signed
 
@@ -51,6 +52,7 @@ SAID: list[tuple[dict[str, Any], Reason, str]] = [
     ({"name": "workshop"}, Reason.NAME, "workshop"),
     ({"name": "status"}, Reason.NAME, "status"),
     ({"when": {"source": "door"}}, Reason.SOURCES, "door"),
+    ({"when": {"every": "1ms"}}, Reason.SCHEDULES, "at least 1s"),
     ({"grant": {"devices": ["fan", "pump"]}}, Reason.GRANT, "pump"),
     ({"grant": {"publish": ["#"]}}, Reason.GRANT, "'#'"),
     ({"grant": {"publish": ["+/fan"]}}, Reason.GRANT, "+/fan"),
@@ -62,6 +64,7 @@ SAID: list[tuple[dict[str, Any], Reason, str]] = [
     ({"limits": {"steps": 10_001}}, Reason.LIMITS, "steps"),
     ({"limits": {"memory": "17MB"}}, Reason.LIMITS, "memory: 17MB asked for, at most 16MB"),
     ({"limits": {"publishes": 101}}, Reason.LIMITS, "publishes"),
+    ({"limits": {"publish_bytes": "2MB"}}, Reason.LIMITS, "publish_bytes"),
     ({"limits": {"output": "65KB"}}, Reason.LIMITS, "output"),
     ({"limits": {"notes": 101}}, Reason.LIMITS, "notes"),
     ({"limits": {"note_bytes": "17KB"}}, Reason.LIMITS, "note_bytes"),
@@ -92,6 +95,10 @@ def test_what_a_manifest_may_not_say(gateway: Gateway, fields: dict[str, Any], r
         b'{"a":{"b":1,"b":2}}',
         b'{"a":NaN}',
         b'{"a":Infinity}',
+        b'{"a":1e999}',
+        b'{"a":-1e999}',
+        b'{"a":' * 40 + b"1" + b"}" * 40,
+        b'{"a":' + b"[" * 40 + b"]" * 40 + b"}",
         b'{"a":"\\ud800"}',
         b'{"a":1' + b"0" * 5000 + b"}",
         b'{"a":"\xff"}',
@@ -156,6 +163,18 @@ def test_there_are_no_more_apps_than_allowed_and_a_new_version_is_no_further_one
     assert gateway.apps.install(parcel(name="d")).accepted
 
 
+def test_whoever_uses_up_the_names_does_so_for_keys_and_not_for_the_device(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MOST_NAMES", 3)
+    for name in ("a", "b", "c"):
+        gateway.apps.receive(name, pack(manifest(name=name), SOURCE, "ops", PRIVATE))
+        gateway.apps.remove(name)
+    verdict = gateway.apps.receive("d", pack(manifest(name="d"), SOURCE, "ops", PRIVATE))
+    assert (verdict.reason, "install it on the device" in verdict.message) == (Reason.NO_ROOM, True)
+    assert gateway.apps.install(parcel(name="d")).accepted
+
+
 def test_what_the_rules_of_edge_yaml_say_of_its_trigger(gateway: Gateway) -> None:
     gateway.known = replace(gateway.known, settings=lambda name, settings: f"{name}: no such channel")
     gateway.restart()
@@ -180,6 +199,22 @@ def test_a_dry_run_that_fails_and_one_that_says_nothing(gateway: Gateway) -> Non
     refused(gateway, parcel(), Reason.DRY_RUN, "KeyError: 'temperature' (look.py:6)")
     assert "could not be seen to its end" in gateway.apps.install(parcel()).message
     assert gateway.apps.install(parcel(version=2)).message == ""
+
+
+def test_a_signed_message_that_failed_is_not_proved_again_and_again(gateway: Gateway) -> None:
+    proved: list[str] = []
+    gateway.proving = Proving(types=lambda name, source: proved.append(name) or "line 6: wrong")  # type: ignore[func-returns-value]
+    gateway.restart()
+    message = pack(manifest(), SOURCE, "ops", PRIVATE)
+    said = set()
+    for _ in range(120):
+        said.add(str(gateway.apps.receive("look", message)))
+        gateway.clock.advance(1)
+    assert len(said) == 1
+    assert len(proved) == 2
+    gateway.apps.install(signed())
+    gateway.apps.install(signed())
+    assert len(proved) == 4  # who stands before the device knows what he does
 
 
 def test_without_an_event_in_the_journal_the_dry_run_is_left_out_and_said(gateway: Gateway) -> None:
@@ -407,6 +442,16 @@ def test_what_was_not_asked_for_takes_its_default_or_the_ceiling(gateway: Gatewa
     assert limits.tools == {"weather": 5}
     assert (grant.publish, grant.devices, grant.deny_tools) == (["plant/box/+"], [], ["shell"])
     assert running.settings.engine == "sandbox"
+
+
+def test_the_gateways_own_tasks_go_before_any_app_and_keep_their_room(gateway: Gateway) -> None:
+    gateway.apps.install(parcel())
+    gateway.apps.promote("look", "anna")
+    running = gateway.apps.running("look")
+    assert running is not None
+    assert running.settings.priority == "low"
+    most_apps, all_starts = 64, RunsSection().waiting
+    assert running.settings.queue * most_apps < all_starts / 2
 
 
 def test_every_number_of_limits_and_memory_has_a_ceiling() -> None:

@@ -154,7 +154,7 @@ def test_a_journal_that_another_process_has_is_refused_with_its_pid(edge, apps: 
 def test_a_running_gateway_is_asked_instead(edge, apps: Path, serving, tmp_path: Path):
     config, sandbox = load(apps / "edge.yaml", simulated=True), Sandbox()
     with open_journal(str(tmp_path / "other"), clock=SystemClock()) as journal:
-        core = open_apps(config, journal, sandbox, clock=SystemClock(), telemetry=Telemetry())
+        core = open_apps(config, journal, sandbox, clock=SystemClock(), telemetry=Telemetry(), forget=lambda name: None)
         followed: list[str] = []
         desk = AppDesk("bench", lambda: core, follow=followed.append)
         serving({f"apps_{verb}": getattr(desk, verb) for verb in AppDesk.VERBS})

@@ -155,7 +155,8 @@ TOOLS = Config.model_validate(
 def test_flow_and_limits_are_said_too() -> None:
     assert when(settings(cooldown="5m")) == "every 1m, then not for 5m"
     assert spends(settings(limits={"per_minute": 6, "per_hour": 1, "burst": 2})) == [
-        "a run: 10s, 1000 calls, 10000 uses of ctx, 100 messages, 64KB of result, 100 notes of 16KB together",
+        "a run: 10s, 1000 calls, 10000 uses of ctx, 100 messages of 1MB together, 64KB of result, "
+        "100 notes of 16KB together",
         "6 runs a minute, 1 run an hour; 2 of them back to back",
     ]
 

@@ -261,6 +261,19 @@ def test_the_socket_stands_in_systemds_folder_else_beside_the_journal(environ: d
     assert socket_path("/var/lib/edge/journal", environ) == Path(path)
 
 
+@pytest.mark.parametrize("depth", [10, 300])
+def test_an_answer_that_cannot_be_written_down_is_a_fault_and_costs_no_thread(serving: Serving, depth: int) -> None:
+    deep: Any = "half \ud800"
+    for _ in range(depth):
+        deep = [deep]
+    server = serving({"show": lambda: deep, "read": lambda: 1})
+
+    for _ in range(CLIENTS + 1):
+        with pytest.raises(Refused, match="the answer cannot be written down"):
+            call(server, "show")
+    assert call(server, "read") == 1
+
+
 def test_keys_that_are_no_text_survive_the_wire(serving: Serving) -> None:
     verbs: dict[str, Callable[..., Any]] = {"tasks": lambda: {1: "one"}}
 

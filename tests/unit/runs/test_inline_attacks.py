@@ -116,7 +116,7 @@ def test_what_was_spent_stands_in_the_outcome_of_a_run_that_failed_too(workbench
     body = "ctx.device('fan').on()\nctx.publish('plant/fan', 1)\nctx.note('ab')\nraise ValueError('after all that')"
     bench, outcome = attacked(workbench, body)
 
-    assert outcome.usage == {"calls": 1, "steps": 3, "publishes": 1, "notes": 1, "note_bytes": 13}
+    assert outcome.usage == {"calls": 1, "steps": 3, "publishes": 1, "publish_bytes": 44, "notes": 1, "note_bytes": 13}
     assert bench.fan.history == [True]
 
 
@@ -125,6 +125,7 @@ def test_what_was_spent_stands_in_the_outcome_of_a_run_that_failed_too(workbench
     [
         ("while True: ctx.note('x')", "notes: 100 spent, limits.notes is 100"),
         ("while True: ctx.publish('plant/fan', 1)", "publishes: 100 spent, limits.publishes is 100"),
+        ("while True: ctx.publish('plant/fan', 'x' * 100_000)", "limits.publish_bytes is 1000000"),
         ("while True: ctx.device('fan').on()", "calls: 1000 spent, limits.calls is 1000"),
         ("while True: ctx.partial('x')", "steps: 10000 spent, limits.steps is 10000"),
         ("ctx.note('x' * 5000)", "a note of over 1000 bytes"),
@@ -136,6 +137,17 @@ def test_floods_end_at_their_limit(workbench, body, limit):
 
     assert outcome.error["type"] == "LimitExceeded"
     assert limit in outcome.error["message"]
+
+
+@pytest.mark.parametrize(
+    "topic", ["plant/\0", "plant/\n", "plant/\x9f", "plant/\uffff", "plant/\udc80", "plant/" + "x" * 65_530]
+)
+def test_a_topic_for_which_a_broker_may_end_the_connection_is_not_published_on(workbench, topic):
+    _, outcome = attacked(workbench, f"ctx.publish({topic!r}, 1)", grant={"publish": [topic]})
+
+    assert outcome.error["type"] == "ValueError"
+    assert "control characters and at most 65,535 bytes" in outcome.error["message"]
+    assert len(outcome.error["message"]) < 300
 
 
 def test_half_a_character_in_a_reason_does_not_break_the_outcome(workbench):

@@ -66,6 +66,10 @@ FLOODS = [
            "    except BaseException:\n        pass", "*", ""),
     Attack("note flood", "while True: ctx.note('x')", "*", ""),
     Attack("publish flood", "while True: ctx.publish('out', 1)", "*", ""),
+    Attack("flood of large messages", "for i in range(100): ctx.publish('out', 'x' * 250_000)", "failure",
+           "limits.publish_bytes"),
+    Attack("topics without end that are refused", "while True:\n    try:\n        ctx.publish('x' * 250_000, 1)\n"
+           "    except Exception:\n        pass", "*", ""),
     Attack("giant note", "ctx.note('x' * 5000)", "failure", "a note of over"),
     Attack("giant argument", "ctx.publish('out', 'x' * 10**6)", "failure", "go through"),
     Attack("argument that holds itself", "x = [1]\nfor i in range(30): x = [x, x]\nctx.publish('out', x)",

@@ -299,7 +299,8 @@ def test_plain_http_must_be_allowed(bench, server):
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "::",
-     "fe80::1", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+     "fe80::1", "fe80::1%eth0", "fec0::1",
+     "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
      "2001:0:4136:e378:8000:63bf:80ff:fffe", "224.0.0.1", "ff02::1", "255.255.255.255", "240.0.0.1"],
 )  # fmt: skip
 def test_an_address_of_a_private_network_must_be_allowed(bench, server, address):

@@ -208,6 +208,19 @@ def test_an_answer_has_an_end(reading, statement, params, why):
         reading.query(statement, params)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        NUMBERS.format("randomblob(90000)") + " ORDER BY x",
+        "SELECT count(DISTINCT x) AS n FROM (" + NUMBERS.format("randomblob(90000)") + ")",
+        "SELECT json_group_array(x) AS n FROM (" + NUMBERS.format("hex(zeroblob(40000))") + ")",
+    ],
+)
+def test_what_a_statement_holds_back_has_an_end_and_is_never_a_file(reading, statement):
+    with pytest.raises(LimitExceeded, match="too much memory"):
+        reading.query(statement, [3000])  # 240 MB and more
+
+
 def test_as_many_rows_as_allowed_are_fine(reading):
     assert len(reading.query(NUMBERS.format("i"), [100])) == 100
 
