@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.desk import NotFired
 from edge.model import Status
 
 CONFIG = """
@@ -190,3 +191,19 @@ def test_what_on_crash_fail_forbids_to_repeat_ends_as_a_failure(gateway):
     edge.advance("10m")
     assert len(of(edge, "measure")) == 1
     assert edge.journal.stats()["unfinished"] == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("breaker: {timeouts: 0, failures: 50, of: 1}", "breaker_open: .*`edge tasks reset measure` lets it run"),
+        ("limits: {per_minute: 1}", "per_minute: as many as limits.per_minute allows started within the last minute"),
+    ],
+)
+def test_who_fires_a_task_that_may_not_run_reads_why(gateway, keys: str, why: str) -> None:
+    edge = gateway(keys)
+    edge.bus("i2c-1").detach(0x48)
+    assert edge.fire("measure").status == "failure"
+
+    with pytest.raises(NotFired, match=why):
+        edge.fire("measure")
