@@ -207,3 +207,17 @@ def test_who_fires_a_task_that_may_not_run_reads_why(gateway, keys: str, why: st
 
     with pytest.raises(NotFired, match=why):
         edge.fire("measure")
+
+
+def test_a_test_that_fires_a_task_with_retries_gets_the_outcome_after_the_last(gateway) -> None:
+    edge = gateway("retries: {transient: 5, backoff: 1m, longest: 10m}")
+    before = edge.clock.monotonic()
+    chip = edge.bus("i2c-1").detach(0x48)
+    outcome = edge.fire("measure")
+    assert (outcome.status, outcome.attempts) == ("failure", 6)
+    assert edge.clock.monotonic() - before > 60.0
+
+    edge.bus("i2c-1").attach(0x48, chip)
+    before = edge.clock.monotonic()
+    assert edge.fire("measure").attempts == 1
+    assert edge.clock.monotonic() == before
