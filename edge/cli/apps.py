@@ -146,7 +146,8 @@ def remove(words: list[str]) -> int:
 
 def promote(words: list[str]) -> int:
     """It stays in the sandbox, whoever promotes it."""
-    arguments = _named("promote", "Make an app stay: it has no more time or runs to live, and an owner.", "the app")
+    arguments = _named("promote", "Make an app stay: it has no more time or runs to live, and an owner.", "the app",
+                       example="apps promote watch --owner anna")  # fmt: skip
     arguments.add_argument("--owner", metavar="WHO", required=True, help="who answers for it")
     arguments.add_argument(
         "--keys", metavar="NAMES", help="who may send new versions, of on_the_fly.keys (default: who could before)"
@@ -175,8 +176,8 @@ def _changed(one: dict[str, Any], as_json: bool, what: str) -> int:
 # -- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _named(verb: str, summary: str, shape: str) -> Arguments:
-    arguments = Arguments(f"apps {verb}", summary, examples=(f"apps {verb} watch",))
+def _named(verb: str, summary: str, shape: str, example: str = "") -> Arguments:
+    arguments = Arguments(f"apps {verb}", summary, examples=(example or f"apps {verb} watch",))
     arguments.add_argument("name", metavar="NAME", help="name of an app, as `edge apps list` shows it")
     return arguments.with_config().with_json(shape)
 

@@ -135,7 +135,9 @@ def fire(words: list[str]) -> int:
         say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
         if "partial" in data:
             say(data["partial"])
-        say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")
+        tried = data.get("attempts", 1)
+        last = f" in the last of {tried} attempts" if tried > 1 else ""
+        say(f"{options.task} took {data['duration_ms']:g} ms{last}; `edge journal show {envelope['id']}`")
     return FINE if data["status"] in ("success", "partial") else DEGRADED
 
 

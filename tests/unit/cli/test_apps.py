@@ -279,3 +279,23 @@ def test_a_field_that_is_spelt_wrong_is_named_with_the_one_that_was_meant(
 
     assert said.code == 1
     assert sentence in " ".join(said.out.split())
+
+
+def test_of_an_app_that_was_refused_or_is_gone_it_is_said_what_became_of_it(edge, apps: Path):
+    assert edge("apps", "install", "watch.py", "--when", '{"source": "fan"}').code == 1
+    said = edge("apps", "show", "watch")
+    assert said.code == 1
+    assert "no app called 'watch' is installed" in said.err
+    assert "last: refuse by local at " in said.err
+    assert "apps may not listen to 'fan' here" in said.err
+
+    assert edge("apps", "install", "watch.py", "--when", WHEN).code == 0
+    assert edge("apps", "remove", "watch").code == 0
+    assert "last: remove by local at " in edge("apps", "show", "watch").err
+
+
+def test_the_example_of_each_verb_of_apps_is_one_that_works(edge, apps: Path):
+    assert edge("apps", "install", "watch.py", "--when", WHEN).code == 0
+    for verb in ("show", "promote", "remove"):
+        [example] = [line for line in edge("apps", verb, "--help").out.splitlines() if line.startswith("  edge apps")]
+        assert edge(*example.split()[1:]).code == 0, example
