@@ -266,8 +266,10 @@ class Runtime:
     def wait(self, timeout: float) -> bool:
         """Mind the house for `timeout` seconds; True as soon as something failed that only a restart mends."""
         self.calendar.watch_clock()
-        if self.pipeline.stuck >= self.config.runs.at_once:
-            self._fail(f"{self.pipeline.stuck} runs did not return: every slot is taken by a stuck thread")
+        stuck = self.pipeline.stuck
+        if len(stuck) >= self.config.runs.at_once:
+            tasks = ", ".join(sorted(set(stuck)))
+            self._fail(f"{len(stuck)} runs did not return: every slot is taken by a stuck thread (of {tasks})")
         with self._ended:
             return self._ended.wait_for(lambda: self._failed is not None, timeout)
 

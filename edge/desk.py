@@ -107,8 +107,8 @@ class Desk:
     # -- tasks ------------------------------------------------------------------------------------------------------
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Every task: what starts it, what it may do, how its runs ended, and `blocked`: why its breaker is not
-        closed."""
+        """Every task: what starts it, what it may do, how its runs ended, `blocked`: why its breaker is not closed, and
+        `app`: which version of an app it is."""
         counts: dict[str, dict[str, int]] = {}
         for labels, number in self._runtime.telemetry.counts("edge_runs_total").items():
             label = dict(labels)
@@ -122,6 +122,7 @@ class Desk:
                 "file": task.program.file,
                 "counts": counts.get(name, {}),
                 "blocked": blocked.get(name),
+                "app": None if task.life is None else dict(task.life.mark),
                 **shown(task.settings),
             }
             for name, task in self._runtime.roster.tasks.items()
@@ -130,7 +131,7 @@ class Desk:
     def reset(self, task: str) -> dict[str, Any]:
         """Close the task's breaker, if it is not closed, and let what waits for it run."""
         if self._runtime.roster.tasks[self._known(task)].settings.breaker is None:
-            raise EdgeError(f"{task} is never left alone: tasks.{task} has no breaker")
+            raise EdgeError(f"{task} is never left alone: it has no breaker")
         self._runtime.pipeline.reset(task)
         return {"task": task}
 

@@ -43,7 +43,8 @@ class Observer:
         """The task is about to be called."""
 
     def step(self, run: ObservedRun, use: str) -> None:
-        """The task used `ctx`: `use` is `device`, `publish`, `note`, `tool`, `memory`, `partial` or `checkpoint`."""
+        """The task used `ctx`: `use` is `device`, `publish`, `note`, `tool`, `partial`, `checkpoint`, `memory.append`,
+        `memory.read` or `memory.search`, and nothing else: `ctx.scratch` and what only looks is not told."""
 
     def tool_call(self, run: ObservedRun, tool: str, operation: str) -> None:
         """The task is about to use a tool that it has, within its limits."""

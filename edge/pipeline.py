@@ -30,6 +30,7 @@ from edge.runs.background import Background
 from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.gates.gate import Broken, Gate, Gates
+from edge.runs.gates.refusals import explained
 from edge.runs.load import Task
 from edge.runs.needs import Journal, Triggers
 from edge.runs.promised import Promised
@@ -159,10 +160,11 @@ class Pipeline:
     def _fire(self, fired: Fired) -> None:
         self._tally.received(fired.start.event.source)
         self._tally.matched()
-        runs = self._admission.admit((fired.start,), fired.start.event)
-        if not runs:
-            fired.answer(None, f"{fired.start.task} is at one of its limits; a rejected outcome will say which")
+        run = self._admission.admit_one(fired.start, fired.start.event)
+        if isinstance(run, str):
+            fired.answer(None, f"{run}: {explained(run, fired.start.task)}")
             return
+        runs = deque((run,))
         if not self._admission.fits(runs):
             fired.answer(None, "the journal is full and takes no more outcomes of its class until some are delivered")
             return
@@ -321,8 +323,8 @@ class Pipeline:
         return self._gates.broken()
 
     @property
-    def stuck(self) -> int:
-        """Threads that did not return although the time of their runs is over. Any thread."""
+    def stuck(self) -> tuple[str, ...]:
+        """The task of each thread that did not return although the time of its run is over. Any thread."""
         return self._background.stuck
 
     @property

@@ -56,7 +56,8 @@ def _core_parts(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
     faults = runtime.journal.stats()["degraded"]
     yield _part("journal", "journal", "degraded" if faults else "ok", began, "; ".join(faults))
     stuck = runtime.pipeline.stuck
-    error = f"{stuck} of {runtime.config.runs.at_once} slots are held by runs that do not return" if stuck else ""
+    slots, tasks = runtime.config.runs.at_once, ", ".join(sorted(set(stuck)))
+    error = f"{len(stuck)} of {slots} slots are held by runs that do not return, of {tasks}" if stuck else ""
     yield _part("dispatch", "dispatch", "degraded" if stuck else "ok", began, error)
     used = {task.settings.engine for task in runtime.roster.tasks.values()}
     for name, lacks in lacking(runtime.engines, used, runtime.calls).items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from edge.apps import App, Apps, Parcel, complete
+from edge.apps import App, Apps, Entry, NoSuchApp, Parcel, complete
 
 _ENTRIES = 20
 
@@ -53,12 +53,17 @@ class AppDesk:
         return [self._app(app) for app in self._apps().list()]
 
     def show(self, name: str) -> dict[str, Any]:
-        """One of them: what it asks for, what it has, how it does, and who did what to it."""
+        """One of them: what it asks for, what it has, how it does, and who did what to it. Raises NoSuchApp, with what
+        was done last to one that is gone or was refused."""
         apps = self._apps()
+        try:
+            app = apps.get(name)
+        except NoSuchApp as error:
+            raise NoSuchApp("; ".join([str(error), *map(_told, apps.audit(1, name))])) from None
         running = apps.running(name)
         shown = {"when", "grant", "limits", "memory", "config", "check"}
         return {
-            **self._app(apps.get(name)),
+            **self._app(app),
             "manifest": orjson.loads(apps.manifest(name)),
             "settings": None
             if running is None
@@ -88,3 +93,11 @@ class AppDesk:
 
     def _held(self, app: App) -> str:
         return app.held or self._broken.get(app.name, "")
+
+
+def _told(entry: Entry) -> str:
+    """What somebody did last."""
+    data = entry.data()
+    version = "" if data["version"] is None else f", version {data['version']}"
+    why = data["message"] or data["reason"]
+    return f"last: {data['action']} by {data['by']} at {data['time']}{version}{': ' + why if why else ''}"

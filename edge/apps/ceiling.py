@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from edge.apps.manifest import Manifest
 from edge.apps.refusal import Reason, Refused
 from edge.config.on_the_fly import OnTheFly
-from edge.config.tasks import Grant, Limits, MemorySection, TaskSettings, When
+from edge.config.tasks import MEMORY, Grant, Limits, MemorySection, TaskSettings, When
 from edge.config.topics import filter_problem, includes
 
 _SOONEST = 1.0  # seconds between two runs by a schedule; each start that is refused is written down too
@@ -89,8 +89,10 @@ def _limits(asked: Limits, most: Limits) -> Limits:
         for tool, count in asked.tools.items()
         if count > most.tools.get(tool, count)
     ]
+    usual = MEMORY["sandbox"]
     cut = _cut(asked, most, Reason.LIMITS, "on_the_fly.limits", over)
-    return cut.model_copy(update={"tools": {**most.tools, **asked.tools}})
+    memory = cut.memory if asked.memory else min(usual, most.memory or usual)
+    return cut.model_copy(update={"memory": memory, "tools": {**most.tools, **asked.tools}})
 
 
 def _memory(asked: MemorySection | None, most: MemorySection | None) -> MemorySection | None:

@@ -19,6 +19,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from edge.apps.refusal import Reason, Refused
 from edge.apps.shape import annotation
 from edge.config.base import Name, Section
+from edge.config.report import did_you_mean
+from edge.config.schema import keys, model_at
 from edge.config.tasks import Grant, Limits, MemorySection, When
 from edge.config.units import LongerThanZero
 
@@ -127,8 +129,17 @@ def _check_depth(fields: Any, depth: int = 0) -> None:
 
 def _explain(error: ValidationError) -> str:
     mistakes = error.errors(include_url=False, include_input=False)
-    parts = [f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in mistakes[:5]]
+    parts = [_explain_one(tuple(one["loc"]), one["type"], one["msg"]) for one in mistakes[:5]]
     return "; ".join(parts) + (f"; and {len(mistakes) - 5} more" if len(mistakes) > 5 else "")
+
+
+def _explain_one(way: tuple[str | int, ...], kind: str, message: str) -> str:
+    where = ".".join(map(str, way))
+    if kind != "extra_forbidden":
+        return f"{where}: {message}"
+    inside = model_at(way[:-1], Manifest)
+    hint = did_you_mean(way[-1], keys(inside) if inside is not None else ())
+    return f"{where[:80]} is no field{hint and ', ' + hint}"
 
 
 def digest(source: bytes) -> str:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
+
 from edge.apphost.desk import AppDesk
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, MISTAKE
 from edge.cli.gateway import Gateway
 from edge.cli.output import columns, count, note, paint, paint_state, say, say_json
 from edge.cli.programs import read_program
-from edge.cli.rights import Tools, may, spends
+from edge.cli.rights import Tools, goal, may, spends
 from edge.cli.sentences import when
 from edge.config.tasks import TaskSettings
 from edge.config.units import show_duration
@@ -84,9 +86,13 @@ def show(words: list[str]) -> int:
     """Least privilege made visible, and who did what to it."""
     options = _named("show", "One app: what starts it, all it may touch, how it does, and who did what to it.",
                      "{name, version, state, ..., manifest, settings, source, audit}").parse_args(words)  # fmt: skip
-    gateway = Gateway(options.config)
-    one = _ask(gateway, "show", name=options.name)
-    if options.json:
+    return tell(Gateway(options.config), options.name, as_json=options.json)
+
+
+def tell(gateway: Gateway, name: str, *, as_json: bool) -> int:
+    """The page of one app."""
+    one = _ask(gateway, "show", name=name)
+    if as_json:
         say_json(one)
         return DEGRADED if one["held"] else FINE
     say(columns(_page(one, gateway.config.tools)))
@@ -97,6 +103,11 @@ def show(words: list[str]) -> int:
     ]
     say(columns(rows, ("time", "by", "what", "version", "")))
     return DEGRADED if one["held"] else FINE
+
+
+def installed(gateway: Gateway) -> list[str]:
+    """The names of all apps; without `on_the_fly:` there is nothing to look for."""
+    return [] if gateway.config.on_the_fly is None else [one["name"] for one in _ask(gateway, "list")]
 
 
 def _page(one: dict[str, Any], tools: Tools) -> list[tuple[str, str]]:
@@ -114,7 +125,9 @@ def _page(one: dict[str, Any], tools: Tools) -> list[tuple[str, str]]:
             ("runs", when(settings)),
             *(("may", line) for line in may(settings, tools)),
             ("may not", "anything else"),
+            *(("given", f"{key} = {orjson.dumps(value).decode()}") for key, value in settings.config.items()),
             *(("limits", line) for line in spends(settings)),
+            *([] if settings.check is None else [("good if", goal(settings.check))]),
         ]
     return [*rows, ("so far", _runs(one)), ("left", _left(one) or "no end")]
 
@@ -133,7 +146,8 @@ def remove(words: list[str]) -> int:
 
 def promote(words: list[str]) -> int:
     """It stays in the sandbox, whoever promotes it."""
-    arguments = _named("promote", "Make an app stay: it has no more time or runs to live, and an owner.", "the app")
+    arguments = _named("promote", "Make an app stay: it has no more time or runs to live, and an owner.", "the app",
+                       example="apps promote watch --owner anna")  # fmt: skip
     arguments.add_argument("--owner", metavar="WHO", required=True, help="who answers for it")
     arguments.add_argument(
         "--keys", metavar="NAMES", help="who may send new versions, of on_the_fly.keys (default: who could before)"
@@ -162,8 +176,8 @@ def _changed(one: dict[str, Any], as_json: bool, what: str) -> int:
 # -- shared ----------------------------------------------------------------------------------------------------------
 
 
-def _named(verb: str, summary: str, shape: str) -> Arguments:
-    arguments = Arguments(f"apps {verb}", summary, examples=(f"apps {verb} watch",))
+def _named(verb: str, summary: str, shape: str, example: str = "") -> Arguments:
+    arguments = Arguments(f"apps {verb}", summary, examples=(example or f"apps {verb} watch",))
     arguments.add_argument("name", metavar="NAME", help="name of an app, as `edge apps list` shows it")
     return arguments.with_config().with_json(shape)
 

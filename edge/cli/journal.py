@@ -180,8 +180,14 @@ def _chosen(reader: JournalReader, task: str | None, status: str | None) -> Iter
 
 def _row(envelope: dict[str, Any]) -> tuple[str, ...]:
     data = envelope["data"]
-    what = data["error"]["message"].splitlines()[0] if data["error"] else orjson.dumps(data["result"]).decode()
+    what = _first_line(data["error"]) if data["error"] else orjson.dumps(data["result"]).decode()
     return envelope["time"], envelope["id"], data["task"], _painted(data["status"]), _shortened(what)
+
+
+def _first_line(error: dict[str, Any]) -> str:
+    """The type too: all that a KeyError says is the key, and some say nothing."""
+    said = next((line.strip() for line in error["message"].splitlines() if line.strip()), "")
+    return f"{error['type']}: {said}" if said else str(error["type"])
 
 
 def _painted(status: str) -> str:

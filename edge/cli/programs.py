@@ -31,8 +31,10 @@ def read_program(name: str, arguments: Arguments, options: Namespace) -> dict[st
     if manifest is None and "when" not in given:
         names = " or ".join(f"{source.stem}{suffix}" for suffix in _MANIFESTS)
         raise Stop(f"{source} has no manifest {names} beside it; write one, or say with --when what starts it")
-    life = {**fields.get("life", {}), **given.pop("life", {})}
-    fields = {"name": source.stem, **fields, **given, **({"life": life} if life else {})}
+    life, flags = fields.get("life"), given.pop("life", {})
+    if flags:
+        fields["life"] = {**life, **flags} if isinstance(life, dict) else flags
+    fields = {"name": source.stem, **fields, **given}
     return {"manifest": fields, "source": read_source(source)}
 
 

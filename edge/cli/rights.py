@@ -65,7 +65,7 @@ def spends(settings: TaskSettings) -> list[str]:
         calls += f" (of these {', '.join(f'{number} to {name}' for name, number in limits.tools.items())})"
     parts = [
         show_duration(limits.time),
-        *([] if settings.engine == "inline" else [f"{show_size(limits.memory)} of memory"]),
+        *([] if limits.memory is None else [f"{show_size(limits.memory)} of memory"]),
         calls,
         f"{count(limits.steps, 'use')} of ctx",
         f"{count(limits.publishes, 'message')} of {show_size(limits.publish_bytes)} together",

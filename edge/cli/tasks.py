@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from edge.cli.apps import installed, tell
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
@@ -23,7 +24,7 @@ def tasks(words: list[str]) -> int:
     options = (
         Arguments("tasks", "Micro-apps: what starts them and how their runs ended.", examples=("tasks", "tasks --json"))
         .with_config()
-        .with_json("a list of {name, run, engine, when, grant, limits, mode, counts, blocked}")
+        .with_json("a list of {name, run, engine, when, grant, limits, mode, counts, blocked, app}")
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -34,15 +35,10 @@ def tasks(words: list[str]) -> int:
         say(f"no tasks in {gateway.file}")
     else:
         settings = gateway.config.tasks
-        rows = [
-            (
-                one["name"],
-                f"runs {when(settings.get(one['name']) or _installed(one))}",
-                _so_far(one),
-            )
-            for one in found
-        ]
+        rows = [(one["name"], _trigger(one, settings.get(one["name"])), _so_far(one)) for one in found]
         say(columns(rows, ("task", "trigger", "runs")))
+    if gateway.config.on_the_fly is not None and not any("counts" in one for one in found):
+        note("installed apps are here while the gateway runs, and always in `edge apps list`")
     return FINE
 
 
@@ -51,14 +47,16 @@ def show(words: list[str]) -> int:
     arguments = Arguments(
         "tasks show", "One micro-app: trigger, limits, and all it may touch.", examples=("tasks show overheat",)
     )
-    arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml")
+    arguments.add_argument("name", metavar="NAME", help="name of a task in edge.yaml, or of an app")
     options = (
         arguments.with_config()
-        .with_json("{name, run, when, every setting of the task, tools, counts}")
+        .with_json("{name, run, when, every setting of the task, tools, counts}; of an app as `edge apps show`")
         .parse_args(words)
     )
     gateway = Gateway(options.config)
-    settings = _settings(gateway, options.name)
+    if _is_app(gateway, options.name):
+        return tell(gateway, options.name, as_json=options.json)
+    settings = gateway.config.tasks[options.name]
     found = next((one for one in _tasks(gateway) if one["name"] == options.name), None)
     tools = gateway.config.tools
     if options.json:
@@ -109,7 +107,7 @@ def fire(words: list[str]) -> int:
         "Run one micro-app now, past its trigger, with an event made by hand. Its limits and grants hold.",
         examples=("fire overheat --event '{\"temperature\": 31.5}'", "fire nightly --json"),
     )
-    arguments.add_argument("task", metavar="TASK", help="name of a task in edge.yaml")
+    arguments.add_argument("task", metavar="TASK", help="name of a task in edge.yaml, or of an app")
     arguments.add_argument(
         "--event", metavar="JSON", default="{}", help="the event's values, a JSON object (default: {})"
     )
@@ -137,7 +135,9 @@ def fire(words: list[str]) -> int:
         say(f"{paint(data['status'], 'green' if good else 'red')}  {text}")
         if "partial" in data:
             say(data["partial"])
-        say(f"{options.task} took {data['duration_ms']:g} ms; `edge journal show {envelope['id']}`")
+        tried = data.get("attempts", 1)
+        last = f" in the last of {tried} attempts" if tried > 1 else ""
+        say(f"{options.task} took {data['duration_ms']:g} ms{last}; `edge journal show {envelope['id']}`")
     return FINE if data["status"] in ("success", "partial") else DEGRADED
 
 
@@ -156,7 +156,7 @@ def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: fl
     from edge.app import build
     from edge.outside import Outside
 
-    _settings(gateway, task)
+    _is_app(gateway, task)
     note(f"no runtime runs for {gateway.file}: starting one for this run, with the hardware and links it configures")
     runtime = build(gateway.full, Outside.real())
     try:
@@ -166,17 +166,25 @@ def _fire_alone(gateway: Gateway, task: str, values: dict[str, Any], timeout: fl
         runtime.stop()
 
 
-def _settings(gateway: Gateway, name: str) -> TaskSettings:
-    known = gateway.config.tasks
-    if name not in known:
-        hint = did_you_mean(name, known, f"there are {listed(known)}")
-        raise Stop(f"{gateway.file}: no task called {name!r}; {hint}")
-    return known[name]
+def _is_app(gateway: Gateway, name: str) -> bool:
+    """Whether it is an installed app and no task of edge.yaml. Raises Stop when it is neither."""
+    tasks = gateway.config.tasks
+    if name in tasks:
+        return False
+    apps = installed(gateway)
+    if name not in apps:
+        known = [*tasks, *apps]
+        raise Stop(
+            f"{gateway.file}: no task called {name!r}; {did_you_mean(name, known, f'there are {listed(known)}')}"
+        )
+    return True
 
 
-def _installed(one: dict[str, Any]) -> TaskSettings:
-    """Of an app, which no edge.yaml names."""
-    return TaskSettings.model_validate({"when": one["when"], "engine": "sandbox"})
+def _trigger(one: dict[str, Any], settings: TaskSettings | None) -> str:
+    """`settings`: those of edge.yaml, which names no app."""
+    app = one.get("app")
+    text = f"runs {when(settings or TaskSettings.model_validate({'when': one['when']}))}"
+    return f"{text}; app, version {app['version']}{', trial' if app.get('trial') else ''}" if app else text
 
 
 def _tasks(gateway: Gateway) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edge.config.base import Name, Section
 from edge.config.tasks import Grant, Limits, MemorySection
@@ -26,7 +26,9 @@ class OnTheFly(Section):
     schedules: bool = Field(default=False, description="whether apps may run by `every` and `cron`")
     grant: Grant = Field(default=Grant(), description="the most that an app may ask for")
     limits: Limits = Field(
-        default=Limits.model_construct(time=1.0), description="the most that an app may ask to spend"
+        default=Limits.model_construct(time=1.0),
+        validate_default=True,
+        description="the most that an app may ask to spend",
     )
     memory: MemorySection | None = Field(
         default=None, description="the most that an app may ask to remember; default: nothing"
@@ -38,3 +40,8 @@ class OnTheFly(Section):
         default={}, description="who may install over MQTT: name -> ed25519 public key in base64"
     )
     remote: bool = Field(default=False, description="whether `edge/<id>/apps/<name>/set` is listened to")
+
+    @field_validator("limits", mode="after")
+    @classmethod
+    def _of_the_sandbox(cls, limits: Limits) -> Limits:
+        return limits.usual_in("sandbox")

@@ -116,14 +116,14 @@ def _get(data: Any, steps: Steps) -> Any:
     return data
 
 
-def model_at(steps: Steps) -> type[BaseModel] | None:
-    """The model whose keys may stand at this place; None where there is none."""
-    place = _place(steps)
+def model_at(steps: Steps, whole: type[BaseModel] = Config) -> type[BaseModel] | None:
+    """The model whose keys may stand at this place of the whole; None where there is none."""
+    place = _place(steps, whole)
     return place if isinstance(place, type) and issubclass(place, BaseModel) else None
 
 
-def _place(steps: Steps) -> Any:
-    place: Any = Config
+def _place(steps: Steps, whole: type[BaseModel] = Config) -> Any:
+    place: Any = whole
     for step in steps:
         place = _inside(place, step)
     return place

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from edge.config.base import RunPath, Section, Topic
 from edge.config.units import Duration, LongerThanZero, Size
 
 Scalar = bool | int | float | str
+Engine = Literal["inline", "sandbox", "worker"]
+
+MEMORY: Mapping[Engine, int] = {"sandbox": 16_000_000, "worker": 128_000_000}
+"""What `limits.memory` is where nobody wrote it, in bytes. A worker's counts address space, of which a big library
+takes a lot at once: numpy 32 MB for each thread with its first product of matrices. `inline` cannot limit it."""
+
+MOST_IN_SANDBOX = 128_000_000
+"""Bytes: the most that `limits.memory` may be there; what its processes are walled in with leaves room for no more."""
 
 CHECKED: Mapping[str, tuple[str, ...] | None] = {
     "result": None,
@@ -75,8 +83,9 @@ class Limits(Section):
         default={}, description="calls to one tool in one run, by its name; all count against `calls` too"
     )
     steps: Annotated[int, Field(ge=0)] = Field(default=10_000, description="uses of `ctx` of any kind in one run")
-    memory: Annotated[Size, Field(ge=1_000_000, le=4_000_000_000)] = Field(
-        default=16_000_000, description="heap of one run in `sandbox` and `worker`; `inline` cannot limit it"
+    memory: Annotated[Size, Field(ge=1_000_000, le=4_000_000_000)] | None = Field(
+        default=None,
+        description="what one run may allocate; default: 16MB in `sandbox`, 128MB in `worker`; none in `inline`",
     )
     publishes: Annotated[int, Field(ge=0)] = Field(default=100, description="messages one run may publish")
     publish_bytes: Annotated[Size, Field(ge=0)] = Field(
@@ -94,6 +103,12 @@ class Limits(Section):
     burst: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="how many of these may come back to back; further ones spread; default: all of them"
     )
+
+    def usual_in(self, engine: Engine) -> Limits:
+        """The same with the engine's own `memory` where none was written; it does not count as written then."""
+        if self.memory is not None or engine not in MEMORY:
+            return self
+        return self.model_construct(self.model_fields_set, **{**dict(self), "memory": MEMORY[engine]})
 
 
 class Retries(Section):
@@ -146,7 +161,7 @@ class TaskSettings(Section):
     run: RunPath | None = Field(
         default=None, description="`./tasks/FILE.py:FUNCTION`; default: the packaged task of this name"
     )
-    engine: Literal["inline", "sandbox", "worker"] = Field(
+    engine: Engine = Field(
         default="inline",
         description="`inline`: in this process, for your own code; `sandbox`: walled off, hard limits; `worker`: a "
         "process of its own, for your own code that needs numpy and the like",
@@ -155,7 +170,7 @@ class TaskSettings(Section):
     readings: list[str] = Field(default=[], description="devices whose last values every run finds in `ctx.readings`")
     memory: MemorySection | None = Field(default=None, description="what it may remember; default: nothing")
     grant: Grant = Field(default=Grant(), description="what it may touch")
-    limits: Limits = Field(default=Limits(), description="what it may spend")
+    limits: Limits = Field(default=Limits(), validate_default=True, description="what it may spend")
     cooldown: Duration | None = Field(default=None, description="after a start, this long without another")
     mode: Literal["queued", "single", "restart", "parallel"] = Field(
         default="queued",
@@ -184,6 +199,18 @@ class TaskSettings(Section):
     klass: Literal["telemetry", "alarm"] = Field(
         default="telemetry", alias="class", description="what its outcomes are worth when space runs out"
     )
+
+    @field_validator("limits", mode="after")
+    @classmethod
+    def _of_its_engine(cls, limits: Limits, info: ValidationInfo) -> Limits:
+        return limits.usual_in(info.data.get("engine", "inline"))
+
+    @property
+    def heap(self) -> int:
+        """Bytes that one run may allocate. Raises ValueError for an engine that cannot limit them."""
+        if self.limits.memory is None:
+            raise ValueError(f"{self.engine} cannot limit memory")
+        return self.limits.memory
 
 
 _SHOWN = {

@@ -41,20 +41,25 @@ class Admission:
 
     def admit(self, starts: Sequence[Start], event: Event) -> deque[Run]:
         """The runs that the limits of their tasks let begin; the others are refused."""
-        runs: deque[Run] = deque()
         event_json = orjson.dumps(event.data())
-        now, crowded = self._clock.monotonic(), self._gates.crowded
-        for start in starts:
-            gate = self._gates[start.task]
-            id = self._mint()
-            reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(now, crowded=crowded)
-            if reason is None and not gate.task.begins(id):
-                reason = "app_over"
-            if reason is not None:
-                self._refusals.add(start.task, reason, event)
-            else:
-                runs.append(Run(id, gate.task, event, event_json))
-        return runs
+        tried = [self._one(start, event, event_json) for start in starts]
+        return deque(run for run in tried if not isinstance(run, str))
+
+    def admit_one(self, start: Start, event: Event) -> Run | str:
+        """The run, or in one word why it was refused."""
+        return self._one(start, event, orjson.dumps(event.data()))
+
+    def _one(self, start: Start, event: Event, event_json: bytes) -> Run | str:
+        gate = self._gates[start.task]
+        id = self._mint()
+        crowded = self._gates.crowded
+        reason = "too_many_hops" if event.hops > MAX_HOPS else gate.admit(self._clock.monotonic(), crowded=crowded)
+        if reason is None and not gate.task.begins(id):
+            reason = "app_over"
+        if reason is None:
+            return Run(id, gate.task, event, event_json)
+        self._refusals.add(start.task, reason, event)
+        return reason
 
     def fits(self, runs: Iterable[Run]) -> bool:
         """Whether the journal takes the frame that these runs will make: it has the worth of the dearest."""

@@ -43,10 +43,10 @@ class Background:
         return len(self._going_on) + len(self._leaving) < self._places
 
     @property
-    def stuck(self) -> int:
-        """Threads that did not return although the time of their runs is over. Any thread."""
+    def stuck(self) -> tuple[str, ...]:
+        """The task of each thread that did not return although the time of its run is over. Any thread."""
         now = self._clock.monotonic()
-        return sum(run.deadline < now for run in tuple(self._leaving))
+        return tuple(sorted(run.task.name for run in tuple(self._leaving) if run.deadline < now))
 
     def enter(self, run: Run) -> None:
         """It left the lead; under the lock."""

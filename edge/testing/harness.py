@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,11 @@ from edge.runs.tools.build import Bodies
 from edge.testing.broker import FakeBroker, FakeUpstream
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
-from edge.testing.tools import Answers, SimulatedBodies
+from edge.testing.tools import SimulatedBodies, ToolAnswers
 
 _JOURNAL = "/journal"
 _QUIET = 3  # rounds without a change until nothing more will: an answer may take a round to be sent and one to arrive
+_PATIENCE = 3600.0  # seconds of the virtual clock for one run with its retries
 _RECONNECT = 1.0  # seconds between two looks while a link is down
 
 
@@ -72,7 +73,7 @@ class Harness:
         self.files = MemoryFiles()
         self.broker = FakeBroker(self.clock)
         self.upstreams: dict[str, FakeUpstream] = {}
-        self.tools: dict[str, Answers] = {}
+        self.tools = ToolAnswers()
         self._seed = seed
         self._random = random.Random(seed)
         self._crashes = 0
@@ -126,15 +127,7 @@ class Harness:
     def advance(self, duration: str) -> None:
         """Let that much time pass, and everything that it makes due happen, in order. After `crash` only time passes.
         Raises ValueError for what is no duration such as "500ms" or "2h"."""
-        end = self.clock.monotonic() + parse_duration(duration)
-        due = self.pump()
-        while (now := self.clock.monotonic()) + due < end:
-            self.clock.advance(due)
-            self.world.refresh()
-            due = self.pump()
-        self.clock.advance(end - now)
-        self.world.refresh()
-        self.pump()
+        self._pass(parse_duration(duration))
 
     def message(self, topic: str, payload: Any, **fields: Any) -> None:
         """Somebody publishes on the `mqtt:` broker; what is not text or bytes goes as JSON. As with any broker nobody
@@ -144,10 +137,10 @@ class Harness:
         self.pump()
 
     def fire(self, task: str, values: Mapping[str, Any] | None = None) -> Outcome:
-        """Run a task now, past its trigger, and return its outcome. Raises `UnknownTask`, and AssertionError between
-        `crash` and `restart`."""
+        """Run a task now, past its trigger, and return its outcome; where it is tried again, the time passes that this
+        takes, at most an hour. Raises `UnknownTask`, `NotFired`, and AssertionError between `crash` and `restart`."""
         assert self._running, "the gateway is down: restart() it first"
-        return Outcome.from_envelope(self.runtime.desk.fire(task, dict(values or {})))
+        return Outcome.from_envelope(self.runtime.desk.fire(task, dict(values or {}), timeout=_PATIENCE))
 
     def crash(self, *, power: bool = True) -> None:
         """The power goes: whatever was not durable may be gone. With `power=False` only the process is killed, and
@@ -221,8 +214,9 @@ class Harness:
         for name in self.config.upstream:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
         runtime = build(self.config, self._outside())
-        runtime.let_run = lambda answered, timeout: self._let_run()  # type: ignore[method-assign]
+        runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]
         handles = runtime.instruments.handles
+        self.tools.known = self.config.tools
         self.world.known = {f"{name}.{channel}" for name, handle in handles.items() for channel in handle.channels}
         runtime.prepare()
         self.runtime = runtime
@@ -232,8 +226,14 @@ class Harness:
         self.pump()
         return runtime
 
-    def _let_run(self) -> None:
-        self.pump()
+    def _pass(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, with everything that becomes due, until it is enough."""
+        end = self.clock.monotonic() + seconds
+        due = self.pump()
+        while not enough() and (now := self.clock.monotonic()) < end:
+            self.clock.advance(min(due, end - now))
+            self.world.refresh()
+            due = self.pump()
 
     def _outside(self) -> Outside:
         return Outside(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.desk import NotFired
 from edge.model import Status
 
 CONFIG = """
@@ -190,3 +191,33 @@ def test_what_on_crash_fail_forbids_to_repeat_ends_as_a_failure(gateway):
     edge.advance("10m")
     assert len(of(edge, "measure")) == 1
     assert edge.journal.stats()["unfinished"] == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("breaker: {timeouts: 0, failures: 50, of: 1}", "breaker_open: .*`edge tasks reset measure` lets it run"),
+        ("limits: {per_minute: 1}", "per_minute: as many as limits.per_minute allows started within the last minute"),
+    ],
+)
+def test_who_fires_a_task_that_may_not_run_reads_why(gateway, keys: str, why: str) -> None:
+    edge = gateway(keys)
+    edge.bus("i2c-1").detach(0x48)
+    assert edge.fire("measure").status == "failure"
+
+    with pytest.raises(NotFired, match=why):
+        edge.fire("measure")
+
+
+def test_a_test_that_fires_a_task_with_retries_gets_the_outcome_after_the_last(gateway) -> None:
+    edge = gateway("retries: {transient: 5, backoff: 1m, longest: 10m}")
+    before = edge.clock.monotonic()
+    chip = edge.bus("i2c-1").detach(0x48)
+    outcome = edge.fire("measure")
+    assert (outcome.status, outcome.attempts) == ("failure", 6)
+    assert edge.clock.monotonic() - before > 60.0
+
+    edge.bus("i2c-1").attach(0x48, chip)
+    before = edge.clock.monotonic()
+    assert edge.fire("measure").attempts == 1
+    assert edge.clock.monotonic() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -153,3 +154,19 @@ def test_tools_are_given_back_at_the_end(gateway):
     edge.close()
 
     assert closed == ["system"]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "says"),
+    [
+        ("wether", "get", "did you mean 'weather'?"),
+        ("weather", "gett", "weather has no operation 'gett'; did you mean 'get'?"),
+        ("weather", "post", "weather has no operation 'post'"),
+        ("system", "get", "there are run"),
+        ("state", "get", "state is of kind kv and does in a test what it does on a gateway"),
+    ],
+)
+def test_an_answer_that_no_task_could_get_does_not_pass_in_silence(gateway, name: str, operation: str, says: str):
+    edge = gateway(count="grant: {tools: [state]}")
+    with pytest.raises(KeyError, match=re.escape(says)):
+        edge.tools[name] = {operation: lambda *asked: None}

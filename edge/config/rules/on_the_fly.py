@@ -8,6 +8,8 @@ from edge.config.keys import parse_key
 from edge.config.on_the_fly import OnTheFly
 from edge.config.report import Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey
+from edge.config.tasks import MOST_IN_SANDBOX
+from edge.config.units import show_size
 
 _SENDERS = ("local", "runtime", "unknown")
 
@@ -24,6 +26,9 @@ def check_on_the_fly(survey: Survey) -> None:
         _check_key(name, text, survey)
     if settings.remote:
         _check_remote(settings, survey)
+    steps: Steps = ("on_the_fly", "limits", "memory")
+    if (settings.limits.memory or 0) > MOST_IN_SANDBOX and not survey.report.spoiled(steps):
+        survey.report.at(steps, f"a run in the sandbox has at most {show_size(MOST_IN_SANDBOX)}", "write less")
 
 
 def _check_sources(settings: OnTheFly, survey: Survey) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.survey import Survey, names_of
+from edge.config.tasks import MOST_IN_SANDBOX
 from edge.config.units import show_size
 from edge.errors import Problem
 
-_SANDBOX_MEMORY = 128_000_000  # what its processes are walled in with leaves room for no more
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -47,8 +47,8 @@ def _check_memory(survey: Survey, name: str) -> None:
     if engine == "inline":
         message = "inline cannot limit memory: the task runs in this process"
         report.at(steps, message, "write `engine: sandbox`, or delete this key")
-    elif engine == "sandbox" and survey.config.tasks[name].limits.memory > _SANDBOX_MEMORY:
-        message = f"a run in the sandbox has at most {show_size(_SANDBOX_MEMORY)}"
+    elif engine == "sandbox" and survey.config.tasks[name].heap > MOST_IN_SANDBOX:
+        message = f"a run in the sandbox has at most {show_size(MOST_IN_SANDBOX)}"
         report.at(steps, message, "write less, or `engine: worker` if this is your own code")
 
 

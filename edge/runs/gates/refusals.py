@@ -12,6 +12,24 @@ from edge.model import Event
 
 _MINUTE = 60.0
 
+_MEANT = {
+    "too_many_hops": "its event came through too many publishes of tasks",
+    "breaker_open": "it keeps failing and is left alone; `edge status` says why, `edge tasks reset {task}` lets it run",
+    "per_minute": "as many as limits.per_minute allows started within the last minute",
+    "per_hour": "as many as limits.per_hour allows started within the last hour",
+    "burst": "as many as limits.burst allows came back to back; a little later it may run again",
+    "busy": "a run of it goes on, and mode is single",
+    "queue_full": "as many as queue allows wait already",
+    "quota": "as many as runs.waiting allows wait already, of all tasks",
+    "app_over": "the app has had all its runs or its time is over; `edge apps list` shows what is left",
+    "removed": "it was removed",
+}
+
+
+def explained(reason: str, task: str) -> str:
+    """What that word means for a person."""
+    return _MEANT.get(reason, reason).format(task=task)
+
 
 @dataclass(slots=True)
 class _Refused:

@@ -131,12 +131,12 @@ class Sandbox:
             raise RuntimeError("a task of the sandbox was not loaded by it")
         limits = settings.limits
         trips = limits.calls * 2 + limits.publishes + limits.notes + _TRIPS
-        bounds = Bounds(max(ctx.remaining(), _SHORTEST), limits.memory, trips)
+        bounds = Bounds(max(ctx.remaining(), _SHORTEST), settings.heap, trips)
         waited = partial(self._waited, run)
         snapshots = self._snapshots() if settings.on_crash == "resume" else None
         if snapshots is None:
             return pool.run(source.text, _inputs(run, ctx, source), bridge, bounds, waited)
-        keeper = Keeper(run, bridge, snapshots, fingerprint(source.text, limits.memory), pool.version)
+        keeper = Keeper(run, bridge, snapshots, fingerprint(source.text, settings.heap), pool.version)
         kept = keeper.resumed() if run.recovered and run.attempt == 1 else None
         start = Start(source.text, {} if kept else _inputs(run, ctx, source), *(kept or ()))
         return pool.step(start, keeper, bounds, waited)

@@ -99,7 +99,7 @@ def _serve(channel: Channel) -> None:
         channel.send(Kind.REFUSED, str(error)[:_REASON].encode(errors="replace"))
         return
     channel.send(Kind.READY, orjson.dumps({"file": program.file, "raw": program.raw}))
-    wall = Wall(settings.limits.memory)
+    wall = Wall(settings.heap)
     at_rest = _company()
     task = _inside(wall, order["name"], settings, program)
     while True:

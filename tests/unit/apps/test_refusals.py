@@ -472,6 +472,15 @@ def test_every_number_of_limits_and_memory_has_a_ceiling() -> None:
                 settings_within(asked.model_copy(update={section: greedy}), ceiling, {})
 
 
+@pytest.mark.parametrize(("most", "given"), [("8MB", 8_000_000), ("64MB", 16_000_000), (None, 16_000_000)])
+def test_memory_that_was_not_asked_for_is_that_of_the_sandbox_or_less(most: str | None, given: int) -> None:
+    from edge.apps.ceiling import settings_within
+
+    ceiling = OnTheFly.model_validate({**CEILING, "limits": {"memory": most} if most else {}})
+
+    assert settings_within(Manifest.parse(manifest(limits={}), "box"), ceiling, {}).heap == given
+
+
 def test_a_name_that_edge_yaml_takes_later_holds_the_app_back(gateway: Gateway) -> None:
     gateway.apps.install(parcel())
     gateway.known = replace(gateway.known, tasks=frozenset({"look"}))

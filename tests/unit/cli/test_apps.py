@@ -227,3 +227,75 @@ def test_a_file_that_is_no_key_signs_nothing(edge, apps: Path, content: str):
     said = edge("apps", "pack", "watch.yaml", "--key", "factory.key")
     assert (said.code, said.out) == (1, "")
     assert "is no private key" in said.err
+
+
+def test_an_app_is_found_by_the_verbs_of_tasks_too(edge, apps: Path):
+    assert edge("apps", "install", "watch.py", "--when", WHEN).code == 0
+
+    assert "from     local" in edge("tasks", "show", "watch").out
+    assert json.loads(edge("tasks", "show", "watch", "--json").out)["provenance"] == "local"
+    assert "did you mean 'watch'?" in edge("tasks", "show", "wach").err
+    assert "edge apps list" in edge("tasks").err
+    assert edge("fire", "watch", "--event", '{"temperature": 3}').out.startswith('success  {"temperature":3}\n')
+    assert "did you mean 'watch'?" in edge("fire", "wach").err
+
+
+def test_the_tasks_of_a_running_gateway_say_which_are_apps(edge, apps: Path, serving):
+    mark = {"name": "watch", "version": 3, "trial": True}
+    one = {"name": "watch", "run": "watch", "when": {"source": "room"}, "counts": {"success": 2}, "app": mark}
+    serving({"tasks": lambda: [one]})
+
+    assert "runs on every event of room; app, version 3, trial  2 success" in edge("tasks").out
+
+
+def test_the_page_of_an_app_says_what_it_was_given_and_when_a_result_is_good(edge, apps: Path):
+    (apps / "watch.yaml").write_text(MANIFEST + "check: result.temperature < 80\nconfig: {most: 70}\n")
+    assert edge("apps", "install", "watch.yaml").code == 0
+
+    said = edge("apps", "show", "watch").out
+    assert "good if  result.temperature < 80\n" in said
+    assert "given    most = 70\n" in said
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [
+        ("whn: {source: room}\n", "whn is no field, did you mean 'when'?"),
+        ("when: {sauce: room}\n", "when.sauce is no field, did you mean 'source'?"),
+        ("when: {source: room}\ngrant: {device: [fan]}\n", "grant.device is no field, did you mean 'devices'?"),
+        ("when: {source: room}\nlimits: {tme: 1s}\n", "limits.tme is no field, did you mean 'time'?"),
+        ("when: {source: room}\nlife: {til: 1h}\n", "life.til is no field, did you mean 'ttl'?"),
+        ("when: {source: room}\nlife: 3\n", "life: "),
+        ("when: {source: room}\nmemory: {entrys: 3}\n", "memory.entrys is no field, did you mean 'entries'?"),
+        ("when: {source: room}\nzebra: 3\n", "zebra is no field"),
+    ],
+)
+def test_a_field_that_is_spelt_wrong_is_named_with_the_one_that_was_meant(
+    edge, apps: Path, manifest: str, sentence: str
+):
+    (apps / "watch.yaml").write_text(manifest)
+
+    said = edge("apps", "install", "watch.py")
+
+    assert said.code == 1
+    assert sentence in " ".join(said.out.split())
+
+
+def test_of_an_app_that_was_refused_or_is_gone_it_is_said_what_became_of_it(edge, apps: Path):
+    assert edge("apps", "install", "watch.py", "--when", '{"source": "fan"}').code == 1
+    said = edge("apps", "show", "watch")
+    assert said.code == 1
+    assert "no app called 'watch' is installed" in said.err
+    assert "last: refuse by local at " in said.err
+    assert "apps may not listen to 'fan' here" in said.err
+
+    assert edge("apps", "install", "watch.py", "--when", WHEN).code == 0
+    assert edge("apps", "remove", "watch").code == 0
+    assert "last: remove by local at " in edge("apps", "show", "watch").err
+
+
+def test_the_example_of_each_verb_of_apps_is_one_that_works(edge, apps: Path):
+    assert edge("apps", "install", "watch.py", "--when", WHEN).code == 0
+    for verb in ("show", "promote", "remove"):
+        [example] = [line for line in edge("apps", verb, "--help").out.splitlines() if line.startswith("  edge apps")]
+        assert edge(*example.split()[1:]).code == 0, example

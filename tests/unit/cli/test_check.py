@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.rights import course, may, spends
+from edge.cli.rights import course, data, may, spends
 from edge.cli.sentences import when
 from edge.config.models import Config
-from edge.config.tasks import TaskSettings, When
+from edge.config.tasks import TaskSettings, When, shown
 from tests.unit.cli.conftest import STARTER, Edge
 
 
@@ -167,6 +167,14 @@ def test_what_a_run_may_spend_names_each_tool_and_the_memory_of_an_engine_that_h
     [line] = spends(settings(engine="sandbox", limits=limits))
 
     assert line.startswith("a run: 1s, 8MB of memory, 20 calls (of these 2 to weather), ")
+
+
+@pytest.mark.parametrize(("engine", "memory"), [("inline", None), ("sandbox", "16MB"), ("worker", "128MB")])
+def test_memory_that_nobody_wrote_is_that_of_the_engine(engine: str, memory: str | None) -> None:
+    one = settings(engine=engine)
+
+    assert (f", {memory} of memory, " in spends(one)[0]) is (memory is not None)
+    assert shown(one)["limits"].get("memory") == data(one, {})["limits"].get("memory") == memory
 
 
 def test_what_a_task_may_is_all_that_it_may() -> None:

@@ -99,7 +99,8 @@ def test_a_fired_task_answers_with_its_outcome(serving: Serving, edge: Edge) -> 
 
     serving({"fire": fire})
     said = edge("fire", "overheat", "--event", '{"temperature": 31.5}', "--timeout", "2s")
-    data |= {"status": "timeout", "error": {"type": "RunTimeout", "message": "took longer than 2s"}}
+    assert "overheat took 0.4 ms; " in said.out
+    data |= {"attempts": 3, "status": "timeout", "error": {"type": "RunTimeout", "message": "took longer than 2s"}}
     failed = edge("fire", "overheat")
 
     assert got == [("overheat", {"temperature": 31.5}, 2.0), ("overheat", {}, 30.0)]
@@ -107,6 +108,7 @@ def test_a_fired_task_answers_with_its_outcome(serving: Serving, edge: Edge) -> 
     assert "edge journal show bench:01" in said.out
     assert (said.code, failed.code) == (0, 3)
     assert failed.out.startswith("timeout  RunTimeout: took longer than 2s\n")
+    assert "overheat took 0.4 ms in the last of 3 attempts; " in failed.out
 
 
 def test_a_task_that_is_left_alone_is_shown_and_reset(serving: Serving, edge: Edge) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from edge.cli.journal import missing
@@ -66,6 +67,26 @@ def test_outcomes_are_listed_oldest_first(edge: Edge) -> None:
     ]
     assert "too hot" in said.out
     assert "really" not in said.out  # one line an outcome
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("too hot\nreally", "ValueError: too hot"),
+        ("\n\nIMPORTANT\nread this", "ValueError: IMPORTANT"),
+        ("", "ValueError"),
+        (" \n", "ValueError"),
+    ],
+)
+def test_a_failure_is_listed_with_its_type_and_the_first_line_that_says_something(
+    edge: Edge, journal: Journal, message: str, shown: str
+) -> None:
+    body = orjson.loads(outcome(1, "failure").body)
+    body["data"]["error"]["message"] = message
+    journal.append([Record(RecordKind.OUTCOME, RecordClass.TELEMETRY, "bench:02", orjson.dumps(body))])
+    journal.commit()
+
+    assert edge("journal", "list").out.splitlines()[-1].endswith(f"failure  {shown}")
 
 
 @pytest.mark.usefixtures("journal")

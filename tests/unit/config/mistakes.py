@@ -452,6 +452,8 @@ ON_THE_FLY = [
             "no device or source called 'ovn'", "did you mean 'oven'"),
     Mistake("device of apps", HEAD + PARTS + "on_the_fly: {grant: {devices: [fna]}} # <-\n",
             "on_the_fly.grant.devices", "no device called 'fna'", "did you mean 'fan'"),
+    Mistake("memory of apps", HEAD + "on_the_fly: {limits: {memory: 1GB}} # <-\n", "on_the_fly.limits.memory",
+            "at most 128MB", "write less"),
     Mistake("topic of apps", HEAD + MQTT + "on_the_fly: {grant: {publish: ['a/#/b']}} # <-\n",
             "on_the_fly.grant.publish", "the last level", "such as"),
     Mistake("word as a key of apps", HEAD + "on_the_fly: {keys: {ops: my-dog}} # <-\n", "on_the_fly.keys.ops",

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from edge import ObservedRun, Observer
 from edge.config.tasks import TaskSettings
 from edge.errors import LimitExceeded, NotGranted, RunTimeout
 from edge.journal import Journal, open_journal
@@ -17,6 +18,7 @@ from edge.runs.context import RunContext
 from edge.runs.inline import Inline
 from edge.runs.load import load_task
 from edge.runs.memory import Memories
+from edge.runs.observers import Observers
 from edge.runs.run import Run
 from edge.runs.surroundings import Surroundings
 from edge.testing.clock import VirtualClock
@@ -27,6 +29,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock = folder, VirtualClock()
         self.journal: Journal = open_journal("/journal", clock=self.clock, files=MemoryFiles())
+        self.observers = Observers((), self.clock.monotonic)
         self.memories, self.checkpoints = Memories(self.journal, self.clock, 64), Checkpoints(self.journal)
         (folder / "app.py").write_text("from edge import task\n@task\ndef job(event, ctx): ...\n")
         self.journal.append([Record(RecordKind.ACCEPTED, RecordClass.TELEMETRY, "id", b"{}")])
@@ -44,6 +47,7 @@ class Bench:
             matches=lambda *_: False,
             memories=self.memories,
             checkpoints=self.checkpoints,
+            observers=self.observers,
         )
         return RunContext(run, around)
 
@@ -98,3 +102,27 @@ def test_what_it_resumes_from_is_what_was_there_when_the_run_began(bench: Bench)
     assert bench.context(on_crash="resume", recovered=True).resumed == {"page": 2}
     assert bench.context(on_crash="rerun", recovered=True).resumed is None
     assert bench.context(on_crash="resume").resumed is None
+
+
+def test_an_observer_reads_in_its_documentation_what_a_use_of_the_memory_is_called(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Steps(Observer):
+        def step(self, run: ObservedRun, use: str) -> None:
+            heard.append(use)
+
+    bench = Bench(tmp_path)
+    bench.observers = Observers((Steps(),), bench.clock.monotonic)
+    ctx = bench.context(memory={})
+    ctx.memory.append(1)
+    ctx.memory.read()
+    ctx.memory.search("1")
+    ctx.partial("half")
+    ctx.note("one")
+    ctx.checkpoint(1)
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "tasks.md").read_text(encoding="utf-8")
+
+    assert heard == ["memory.append", "memory.read", "memory.search", "partial", "note", "checkpoint"]
+    for use in heard:
+        assert f"`{use}`" in str(Observer.step.__doc__)
+        assert f"`{use}`" in next(line for line in guide.splitlines() if line.startswith("| `step(run, use)`"))

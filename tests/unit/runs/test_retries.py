@@ -262,7 +262,7 @@ def test_a_stuck_attempt_cannot_act_any_more(workbench):
     thread, globals_ = beside(bench)
     bench.clock.advance(10)
     bench.pipeline.watch()
-    assert bench.pipeline.stuck == 1
+    assert len(bench.pipeline.stuck) == 1
     bench.clock.advance(2)
     again = threading.Thread(target=bench.settle, daemon=True)
     again.start()
