@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import orjson
 
+from edge.cli.output import harmless
 from edge.clock import iso
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -42,7 +43,8 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         name = record.name.removeprefix("edge.")
-        text = f"{iso(record.created)} {record.levelname.lower():<7} {name}: {record.getMessage()}"
+        message = harmless(record.getMessage()).replace("\n", "\n  ")  # what looks like a line of ours is one
+        text = f"{iso(record.created)} {record.levelname.lower():<7} {name}: {message}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text

@@ -13,6 +13,16 @@ import orjson
 Colour = Literal["red", "yellow", "green", "dim", "bold"]
 _COLOURED = re.compile("\033\\[[0-9]+m")
 _CODES = {"red": "31", "yellow": "33", "green": "32", "dim": "2", "bold": "1"}
+# Apps, devices and messages write what a person reads here: nothing of it may move the cursor, name the window or turn
+# the text around (Unicode's bidirectional controls). Our own colours pass.
+_DRIVING = re.compile(
+    f"(?!\033\\[(?:0|{'|'.join(_CODES.values())})m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def harmless(text: str) -> str:
+    """Without what a terminal would obey."""
+    return _DRIVING.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def paint(text: str, colour: Colour) -> str:
@@ -31,7 +41,7 @@ def paint_state(state: str) -> str:
 
 def columns(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Rows under each other, every column as wide as its widest cell; cells may be painted."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
     if header:
         cells.insert(0, [paint(cell.upper(), "dim") for cell in header])
     widths = [max(_visible(row[at]) for row in cells if at < len(row)) for at in range(max(map(len, cells), default=0))]
@@ -47,12 +57,12 @@ def _visible(cell: str) -> int:
 
 def say(text: str = "") -> None:
     """To stdout."""
-    print(text)
+    print(harmless(text))
 
 
 def note(text: str) -> None:
     """To stderr: what a person should know and a program should not read."""
-    print(f"edge: {text}", file=sys.stderr)
+    print(f"edge: {harmless(text)}", file=sys.stderr)
 
 
 def say_json(value: Any, *, line: bool = False) -> None:

@@ -75,6 +75,7 @@ class Bridge:
         self._calls = calls
         self._held: dict[tuple[str, str], Any] = {}
         self._pace: dict[str, tuple[float, int]] = {}
+        self._failed = 0
 
     def fetch(self, kind: str, name: str) -> Any:
         """A device or tool, asked for anew. Raises `NotGranted`."""
@@ -113,7 +114,10 @@ class Bridge:
             raise plain(str(error)[:1000]) from None
         except Exception as error:  # noqa: BLE001 - what a device or the system says may name files and addresses
             name = str(arguments[0])  # it was read, or the error were a TypeError
-            log.warning("%s for a task outside: %s", name, error, extra={"action": "run_call_failed"})
+            self._failed += 1
+            if not self._failed & (self._failed - 1):  # the 1st, 2nd, 4th, 8th ...: who loops fills no log
+                text = "%s for a task outside: %s (%d so far in this run)"
+                log.warning(text, name, error, self._failed, extra={"action": "run_call_failed"})
             kind = OSError if isinstance(error, OSError) else RuntimeError
             raise self._tell(error, f"{name} failed: {type(error).__name__}", kind) from None
 

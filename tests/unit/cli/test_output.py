@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from edge.cli.logs import JsonLines, Lines, set_up
-from edge.cli.output import columns, count, paint, plain, quantity
+from edge.cli.output import columns, count, note, paint, plain, quantity, say
 
 
 class Terminal(io.StringIO):
@@ -27,6 +27,24 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("NO_COLOR", "1")
     assert paint("ok", "green") == "ok"
+
+
+@pytest.mark.parametrize("act", ["\033[2J", "\033]0;name\007", "\r", "\b", "\x9b2J", "\033[8m", "\u202e", "\x7f"])
+def test_what_others_wrote_does_not_drive_the_terminal(act: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"\033[32mok\033[0m {act}\tfine\n")
+    note(act)
+    said = capsys.readouterr()
+    assert act not in said.out + said.err
+    assert said.out.startswith("\033[32mok\033[0m ")
+    assert said.out.endswith("\tfine\n\n")
+    assert act not in Lines().format(logging.makeLogRecord({"name": "edge.x", "msg": act}))
+
+
+def test_what_others_wrote_makes_no_lines_of_its_own() -> None:
+    forged = "fine\n2026-11-21T09:00:00.000Z info    apps: app x removed"
+    assert len(columns([("what", forged), ("may not", "anything else")]).splitlines()) == 2
+    line = Lines().format(logging.makeLogRecord({"name": "edge.x", "msg": forged}))
+    assert line.splitlines()[1].startswith("  2026")
 
 
 def test_colours_do_not_disturb_columns(monkeypatch: pytest.MonkeyPatch) -> None:

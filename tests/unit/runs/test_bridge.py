@@ -173,3 +173,19 @@ def test_what_may_block_or_act_says_so() -> None:
     assert blocks == {"device.set", "device.read", "tool.call", "checkpoint", "memory.append", "memory.read",
                       "memory.search"}  # fmt: skip
     assert acts == {"device.set", "tool.call", "publish", "checkpoint", "memory.append"}
+
+
+def test_a_call_that_fails_all_the_time_fills_neither_the_log_nor_the_memory(
+    ctx: Ctx, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge, ctx.raises = Bridge(ctx), OSError("/dev/i2c-1: gone")
+    for _ in range(1000):
+        with pytest.raises(OSError, match="note failed"):
+            bridge("note", '["x", {}]')
+    assert len(caplog.records) == 10
+
+    ctx.raises = NotGranted("x" * 1_000_000)
+    with pytest.raises(PermissionError) as refused:
+        bridge("note", '["x", {}]')
+    assert len(str(refused.value)) == 2000
+    assert bridge.told[str(refused.value)] is NotGranted

@@ -65,7 +65,7 @@ def test_the_run_ends_at_its_limit_and_the_call_is_counted(bench: Bench, calls: 
 
 
 def test_after_a_few_no_further_call_is_made_and_it_is_said(bench: Bench, calls: Calls) -> None:
-    for _ in range(MOST):
+    while calls.stuck < MOST:  # on a busy machine a run may be over before it calls
         bench.run(source("ctx.device('lamp').read()\nreturn {}"), time=0.05)
 
     ending, _ = bench.run(source("ctx.device('lamp').read()\nreturn {}"))
