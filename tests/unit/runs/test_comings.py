@@ -183,7 +183,7 @@ def test_firing_a_removed_task_is_answered(workbench):
 
     [(body, why)] = answers
     assert body is None
-    assert "rejected outcome" in why
+    assert "removed" in why
 
 
 def test_an_errand_goes_before_the_events_that_wait(workbench):
