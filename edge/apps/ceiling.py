@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from edge.apps.manifest import Manifest
 from edge.apps.refusal import Reason, Refused
 from edge.config.on_the_fly import OnTheFly
-from edge.config.tasks import MEMORY, Grant, Limits, MemorySection, TaskSettings, When
+from edge.config.tasks import MEMORY, Breaker, Grant, Limits, MemorySection, TaskSettings, When
 from edge.config.topics import filter_problem, includes
 
 _SOONEST = 1.0  # seconds between two runs by a schedule; each start that is refused is written down too
@@ -32,6 +32,7 @@ def settings_within(manifest: Manifest, ceiling: OnTheFly, safe: Mapping[str, bo
         engine="sandbox",
         priority="low",  # the gateway's own tasks go first
         queue=_QUEUE,
+        breaker=Breaker(),  # nobody stands by to see that it keeps failing
         config=manifest.config,
         memory=_memory(manifest.memory, ceiling.memory),
         grant=_grant(manifest.grant, ceiling.grant, safe),
