@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,8 +63,16 @@ class Judged:
             if isinstance(said, str):
                 return legible(said, _MESSAGE) or f"{self._name} says no"
             return f"{self._name} returned {type(said).__name__}, which is neither true nor false"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the function is as foreign as the task
+        except BaseException as error:  # the function is as foreign as the task
+            if for_a_test(error):
+                raise
             return f"{self._name} raised {type(error).__name__}: {described(error)}"[:_MESSAGE]
+
+
+def for_a_test(error: BaseException) -> bool:
+    """Whether somebody stops a test, and not the code of a task or observer: that never runs in the main thread
+    otherwise. Anything else that foreign code raises ends that code only, asyncio's CancelledError too."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def described(error: BaseException) -> str:

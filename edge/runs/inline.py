@@ -6,7 +6,6 @@ and leaves locks held), so a run that does not return keeps its thread, and what
 
 from __future__ import annotations
 
-import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from edge.context import Context
 from edge.errors import RunCancelled, RunTimeout
 from edge.model import Status
 from edge.runs.engine import Program
-from edge.runs.goal import described
+from edge.runs.goal import described, for_a_test
 from edge.runs.load import import_program
 from edge.runs.run import Ending, Run, cause_of, returned
 
@@ -40,8 +39,8 @@ class Inline:
             result = program.entry(run.event, ctx)
             encoded = program.check(result)
         except BaseException as error:  # a failure of the task is a value: its outcome
-            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                raise  # somebody stops a test: tasks of a runtime never run in this thread
+            if for_a_test(error):
+                raise
             return raised(error, program.file)
         return returned(run, encoded)
 
