@@ -217,7 +217,8 @@ class Runtime:
         """Outputs into their safe state, sources on, threads running. Comes back at once; never fails on a missing
         part: that is `degraded`."""
         self.prepare()
-        self.calls.open(self._threads.spawn)
+        for calls in (self.calls, self.around.observers.calls):
+            calls.open(self._threads.spawn)
         self._threads.spawn("journal", self._write_journal)
         self.crew.start()
         for part in self.parts:
@@ -303,12 +304,13 @@ class Runtime:
             if self.clock.monotonic() > deadline - grace / 2:
                 self.pipeline.cancel(grace_over=False)
             pause.wait(_STEP)
+        self.crew.stop()
         with suppress(JournalError):  # closing tries once more, and says it
             self.pipeline.cancel(grace_over=True)
             self.journal.commit()
         self._stopping = True
-        self.crew.stop()
-        for wake in (self.inbox.wake, self.calls.close, *(part.wake for part in self.parts)):
+        closing = (self.calls.close, self.around.observers.calls.close)
+        for wake in (self.inbox.wake, *closing, *(part.wake for part in self.parts)):
             wake()
         self._threads.join(2.0)
         self._stopped = True

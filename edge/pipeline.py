@@ -16,6 +16,7 @@ Invariants
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -31,13 +32,17 @@ from edge.runs.context import RunContext
 from edge.runs.crew import HandedOver
 from edge.runs.gates.gate import Broken, Gate, Gates
 from edge.runs.gates.refusals import explained
+from edge.runs.inline import raised
 from edge.runs.load import Task
 from edge.runs.needs import Journal, Triggers
 from edge.runs.promised import Promised
 from edge.runs.run import Dispatch, Ending, Run, too_late
 from edge.runs.seal import Seal
 from edge.runs.surroundings import Surroundings
+from edge.runs.text import for_a_test
 from edge.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 0.05  # seconds a run may keep the lead: longer than nearly all runs, shorter than anyone notices
 
@@ -79,6 +84,7 @@ class Pipeline:
         self._awaiting: deque[tuple[int, Incoming | None, list[Run]]] = deque()  # appended, not yet durable
         self._errands: deque[Callable[[], None]] = deque()
         self._release_lock = threading.Lock()
+        self._handing_over = threading.Lock()  # a run that left the lead ends after its promise is in the journal
         self._leading: tuple[Run, Dispatch | None] | None = None
         self.promote: Callable[[], None] = lambda: None
         """Called by the watchdog when the lead must move to another thread."""
@@ -166,6 +172,7 @@ class Pipeline:
             return
         runs = deque((run,))
         if not self._admission.fits(runs):
+            self._admission.give_up(runs)
             fired.answer(None, "the journal is full and takes no more outcomes of its class until some are delivered")
             return
         self._seal.answers[runs[0].id] = fired.answer
@@ -176,9 +183,7 @@ class Pipeline:
         while runs:
             run = runs.popleft()
             gate = self._gates[run.task.name]
-            if gate.pending and run.task.settings.mode == "restart":
-                for older in tuple(gate.pending.values()):
-                    dispatch.records += self._background.replace(older)
+            self._displace(gate, run, dispatch)
             if run.task.direct and self._background.free and gate.idle and self._lets(gate, run):
                 ending = self._execute(run, dispatch)
                 dispatch.records.append(self._seal.seal(run, ending))
@@ -188,6 +193,12 @@ class Pipeline:
             else:
                 self._promise(run, dispatch)
         self._append(dispatch)
+
+    def _displace(self, gate: Gate, run: Run, dispatch: Dispatch) -> None:
+        """What a newer run takes the place of ends in that run's frame."""
+        if gate.pending and run.task.settings.mode == "restart":
+            for older in tuple(gate.pending):
+                dispatch.records += self._background.replace(gate, older)
 
     def _lets(self, gate: Gate, run: Run) -> bool:
         if gate.breaker is None:
@@ -213,7 +224,13 @@ class Pipeline:
         self._leading = (run, dispatch)
         self.watching()
         self._observers.started(run)
-        ending = run.task.engine.run(run, RunContext(run, self._around))
+        try:
+            ending = run.task.engine.run(run, RunContext(run, self._around))
+        except BaseException as error:  # a fault of an engine, or a panic of its library: the lead must go on
+            if for_a_test(error):
+                raise
+            log.exception("a run of %s fell out of its engine", run.task.name, extra={"action": "engine_failed"})
+            ending = raised(error, run.task.program.file)
         if self._clock.monotonic() > run.deadline:
             ending = too_late(run)
         if run.detach():
@@ -221,6 +238,8 @@ class Pipeline:
             run.end()
             self._observers.ended(run, ending)
             return ending
+        with self._handing_over:  # its promise comes before its outcome
+            pass
         self._background.finish(run, ending)
         raise HandedOver
 
@@ -248,7 +267,7 @@ class Pipeline:
     def add(self, task: Task) -> None:
         """Events may start `task`, which takes the place of what had its name."""
         with self._lock:
-            self._gates.add(task)
+            self._promised.reset(self._gates.add(task))
 
     def remove(self, name: str, why: str) -> None:
         """No run of that task begins any more: what was promised ends for that reason. What runs is told to end."""
@@ -286,17 +305,19 @@ class Pipeline:
         return leading is not None or bool(self._background)
 
     def _hand_over(self, run: Run, dispatch: Dispatch | None) -> None:
-        with self._lock:
-            if not run.detach():
-                return  # it ended in time after all
-            self._background.enter(run)
+        with self._handing_over:
+            with self._lock:
+                if not run.detach():
+                    return  # it ended in time after all
+                self._background.enter(run)
+                if dispatch is not None:
+                    dispatch.records.append(self._promised.promise(run))
+            # Until `promote` nobody leads: the dispatch is this thread's to complete.
             if dispatch is not None:
-                dispatch.records.append(self._promised.promise(run))
-        # Until `promote` nobody leads: the dispatch is this thread's to complete.
-        if dispatch is not None:
-            for rest in dispatch.runs:
-                self._promise(rest, dispatch)
-            self._append(dispatch)
+                for rest in dispatch.runs:
+                    self._displace(self._gates[rest.task.name], rest, dispatch)
+                    self._promise(rest, dispatch)
+                self._append(dispatch)
         self._leading = None
         self.promote()
 
@@ -307,9 +328,13 @@ class Pipeline:
         return self._promised.recover(self._journal.unfinished(), self._edge_id)
 
     def cancel(self, *, grace_over: bool) -> None:
-        """Tell runs beside the lead to end; with `grace_over` write `cancelled` for those that did not."""
-        self._background.cancel(grace_over=grace_over)
+        """Tell runs beside the lead to end; with `grace_over` that which leads too, and write `cancelled` for those
+        that did not. Any thread."""
+        with self._handing_over:
+            self._background.cancel(grace_over=grace_over)
         if grace_over:
+            if (leading := self._leading) is not None:
+                leading[0].cancel()
             self._record_refusals(all=True)
 
     def reset(self, task: str) -> None:

@@ -24,7 +24,7 @@ class Threads:
         def guarded() -> None:
             try:
                 body()
-            except Exception as error:  # recorded for the supervisor
+            except BaseException as error:  # recorded for the supervisor
                 log.exception("thread %s ended", name, extra={"action": "thread_failed"})
                 self._failed(f"thread {name} ended: {type(error).__name__}: {error}")
             finally:

@@ -26,8 +26,8 @@ _CLASSES = (RecordClass.TELEMETRY, RecordClass.ALARM)
 
 
 class Admission:
-    """Belongs to the leading thread. `takes`: whether the journal has room for outcomes of a class; `mint` gives
-    ids."""
+    """Belongs to the leading thread, `refused` to any. `takes`: whether the journal has room for outcomes of a class;
+    `mint` gives ids."""
 
     def __init__(
         self, gates: Gates, *, takes: Callable[[RecordClass], bool], clock: Clock, mint: Callable[[], str]
@@ -73,8 +73,14 @@ class Admission:
             return
         for run in runs:
             self._refusals.add(run.task.name, _JOURNAL_FULL, run.event)
+        self.give_up(runs)
         if incoming is not None:
             incoming.settle()
+
+    def give_up(self, runs: Iterable[Run]) -> None:
+        """They might begin, and do not: an app whose runs are counted has them back."""
+        for run in runs:
+            run.task.ended(run.id, Status.REJECTED)
 
     def freed(self) -> tuple[Incoming, deque[Run]] | None:
         """The oldest that was held, if there is room for it now."""

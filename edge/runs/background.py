@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.model import Record
-from edge.runs.gates.gate import Gates
+from edge.runs.gates.gate import Gate, Gates
 from edge.runs.promised import Promised
 from edge.runs.run import Ending, Run, cancelled, too_late
 from edge.runs.surroundings import Surroundings
@@ -81,16 +81,17 @@ class Background:
         self._observers.ended(run, ending, stuck=True)
         self._wake()
 
-    def replace(self, run: Run) -> list[Record]:
+    def replace(self, gate: Gate, id: str) -> list[Record]:
         """End a promised run, whether it goes on here or has not begun, because a newer one takes its place: its
         outcome, for the newer one's frame; nothing where it ended by itself. By the leader."""
-        ending = cancelled(run, "replaced by a newer run")
         with self._lock:
-            if not run.end():
+            run = gate.pending.get(id)  # the latest attempt: one may have ended since, and another be due
+            if run is None or not run.end():
                 return []
             if begun := run in self._going_on:
                 self._leave(run)
                 self._leaving.add(run)
+            ending = cancelled(run, "replaced by a newer run")
             outcome = self._promised.withdraw(run, ending)
         run.cancel()
         if begun:

@@ -13,7 +13,7 @@ from edge.errors import ExpressionError
 from edge.expression import Expression
 from edge.model import Event
 from edge.runs.limits import Usage
-from edge.runs.text import described, legible
+from edge.runs.text import described, for_a_test, legible
 
 _MESSAGE = 1000
 
@@ -63,5 +63,7 @@ class Judged:
             if isinstance(said, str):
                 return legible(said, _MESSAGE) or f"{self._name} says no"
             return f"{self._name} returned {type(said).__name__}, which is neither true nor false"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the function is as foreign as the task
+        except BaseException as error:  # the function is as foreign as the task
+            if for_a_test(error):
+                raise
             return f"{self._name} raised {type(error).__name__}: {described(error)}"[:_MESSAGE]

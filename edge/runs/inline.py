@@ -6,7 +6,6 @@ and leaves locks held), so a run that does not return keeps its thread, and what
 
 from __future__ import annotations
 
-import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from edge.model import Status
 from edge.runs.engine import Program
 from edge.runs.load import import_program
 from edge.runs.run import Ending, Run, cause_of, returned
-from edge.runs.text import described
+from edge.runs.text import described, for_a_test
 
 _STATUS: dict[type[BaseException], Status] = {RunTimeout: Status.TIMEOUT, RunCancelled: Status.CANCELLED}
 
@@ -40,8 +39,8 @@ class Inline:
             result = program.entry(run.event, ctx)
             encoded = program.check(result)
         except BaseException as error:  # a failure of the task is a value: its outcome
-            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                raise  # somebody stops a test: tasks of a runtime never run in this thread
+            if for_a_test(error):
+                raise
             return raised(error, program.file)
         return returned(run, encoded)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -12,10 +13,14 @@ from typing import Any, Literal
 from edge.errors import TaskLoadError
 from edge.model import Status
 from edge.observer import ObservedEnd, ObservedRun, Observer
+from edge.runs.calls import DIRECT, CallLate, Calls
 from edge.runs.load import own
 from edge.runs.run import Ending, Run
+from edge.runs.text import for_a_test
 
 log = logging.getLogger(__name__)
+
+LONGEST = 1.0  # seconds that a hook may take: whoever leads or watches waits for it
 
 _KILLED: dict[Status, Literal["timeout", "cancelled"]] = {
     Status.TIMEOUT: "timeout",
@@ -24,11 +29,14 @@ _KILLED: dict[Status, Literal["timeout", "cancelled"]] = {
 
 
 class Observers:
-    """Any thread. Never raises: what an observer raises is logged with its trace, and that one is left out from then
-    on."""
+    """Any thread. Never raises, and never waits long: an observer that raises, or takes longer than `LONGEST`, is left
+    out from then on, and the log says why."""
 
-    def __init__(self, observers: Sequence[Observer] = (), now: Callable[[], float] = lambda: 0.0) -> None:
-        """`now` is monotonic seconds."""
+    def __init__(
+        self, observers: Sequence[Observer] = (), now: Callable[[], float] = lambda: 0.0, calls: Calls = DIRECT
+    ) -> None:
+        """`now` is monotonic seconds; `calls` are theirs alone: who hangs here takes nobody else's place."""
+        self.calls = calls
         self._observers = tuple(observers)
         self._now = now
         self._lock = threading.Lock()
@@ -64,9 +72,12 @@ class Observers:
 
     def _tell(self, hook: str, run: Run, *arguments: Any) -> None:
         for observer in self._observers:
+            call = partial(getattr(observer, hook), _seen(run), *arguments)
             try:
-                getattr(observer, hook)(_seen(run), *arguments)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a spectator must not harm the run
+                self.calls.make(call, LONGEST)
+            except BaseException as error:  # a spectator must not harm the run
+                if for_a_test(error):
+                    raise
                 self._drop(observer, hook, error)
 
     def _drop(self, observer: Observer, hook: str, error: BaseException) -> None:
@@ -75,9 +86,12 @@ class Observers:
             if len(rest) == len(self._observers):
                 return  # another thread was first
             self._observers = rest
-        name, kind = type(observer).__name__, type(error).__name__
-        message = "observer %s raised %s in %s and is told nothing more"
-        log.error(message, name, kind, hook, exc_info=error, extra={"action": "observer_removed"})
+        name, extra = type(observer).__name__, {"action": "observer_removed"}
+        if isinstance(error, CallLate):
+            log.error("observer %s hangs in %s (%s) and is told nothing more", name, hook, error, extra=extra)
+        else:
+            message = "observer %s raised %s in %s and is told nothing more"
+            log.error(message, name, type(error).__name__, hook, exc_info=error, extra=extra)
 
 
 def _seen(run: Run) -> ObservedRun:
@@ -88,7 +102,7 @@ def _seen(run: Run) -> ObservedRun:
 
 def load_observers(places: Sequence[str], now: Callable[[], float]) -> Observers:
     """The observers at `FILE.py:CLASS`. Raises `TaskLoadError`."""
-    return Observers([_load(place) for place in places], now)
+    return Observers([_load(place) for place in places], now, Calls())
 
 
 def _load(place: str) -> Observer:

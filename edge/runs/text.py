@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 MESSAGE = 2000  # characters of an error that an outcome keeps
 
 
@@ -16,3 +18,9 @@ def described(error: BaseException) -> str:
 def legible(text: str, length: int) -> str:
     """The beginning of a text, without what no JSON can hold: half a character."""
     return text[:length].encode("utf-8", "replace").decode()
+
+
+def for_a_test(error: BaseException) -> bool:
+    """Whether somebody stops a test, and not the code of a task or observer: that never runs in the main thread
+    otherwise. Anything else that foreign code raises ends that code only, asyncio's CancelledError too."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()

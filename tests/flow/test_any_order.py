@@ -16,12 +16,15 @@ from pathlib import Path
 import pytest
 
 from edge.journal import JournalError
+from edge.pipeline import Pipeline
+from edge.runs.crew import HandedOver
 from edge.testing.files import PowerCut
 from edge.testing.harness import Harness
 from tests.laws import balanced, lawful
 
 CONFIG = Path(__file__).parent / "plant" / "edge.yaml"
 MOVES = 60
+DEEP = 3  # slow runs inside each other
 
 
 class Play:
@@ -34,6 +37,9 @@ class Play:
         self.same = 0  # messages that are all equal
         self.power = self.dice.random() < 0.5  # crashes are power cuts; else the process is killed
         self.moves: list[str] = []
+        self.led: list[Pipeline] = []
+        self.depth = 0
+        self._let_the_lead_move()
         self._moves: dict[Callable[[], object], int] = {
             self.parts_take_turns: 14,
             self.somebody_counts: 4,
@@ -55,6 +61,57 @@ class Play:
         move()
         assert balanced(self.edge.journal.stats())
         assert lawful(self.edge.runtime.tally.data())
+        self.recount()
+        self._let_the_lead_move()
+
+    def recount(self) -> None:
+        """What the gates have counted is what there is."""
+        pipeline = self.edge.runtime.pipeline
+        gates, beside = pipeline._gates, pipeline._background
+        going_on = Counter(run.task.name for run in beside._going_on)
+        assert {name: gate.running for name, gate in gates.items() if gate.running} == going_on
+        assert gates.promised == sum(len(gate.pending) for gate in gates.values())
+        for gate in gates.values():
+            pending = set(gate.pending.values())
+            assert gate.retrying | {run for *_, run in gate.waiting.runs} <= pending
+            assert not any(run.over for run in pending)
+
+    # -- runs that leave the lead -------------------------------------------------------------------------------------
+
+    def _let_the_lead_move(self) -> None:
+        """As the crew does: whose lead was taken away unwinds, and another leads."""
+        pipeline = self.edge.runtime.pipeline
+        slow = self.edge.runtime.roster.tasks["slow"].program.entry
+        slow.__globals__["MEANWHILE"][0] = self.meanwhile
+        if pipeline in self.led:
+            return
+        self.led = [pipeline]
+        step = pipeline.step
+
+        def lead() -> bool:
+            try:
+                return step()
+            except HandedOver:
+                return True
+
+        pipeline.step = lead  # type: ignore[method-assign]
+        pipeline.promote = lambda: None
+
+    def meanwhile(self) -> None:
+        """In the middle of a run: the lead moves on, and the world goes on, in the end past the run's time."""
+        if self.edge.runtime.pipeline not in self.led or self.depth == DEEP or self.dice.random() < 0.3:
+            return
+        if self.edge.files.cut_at is not None:
+            return  # a task would catch the power cut, which ends everything else
+        self.depth += 1
+        try:
+            self.edge.clock.advance(0.1)
+            self.edge.runtime.pipeline.watch()
+            for _ in range(self.dice.randint(0, 3)):
+                self.dice.choice([self.parts_take_turns, self.time_passes])()
+                self.edge.runtime.pipeline.watch()
+        finally:
+            self.depth -= 1
 
     # -- the world ----------------------------------------------------------------------------------------------------
 
@@ -145,6 +202,8 @@ class Play:
         for broker in (edge.broker, edge.upstream):
             broker.online, broker.hung = True, False
         edge.advance("20m")
+        self.recount()
+        assert edge.runtime.pipeline._gates.promised == 0
         outcomes, stats = edge.outcomes, edge.journal.stats()
         edge.close()
 
@@ -154,7 +213,10 @@ class Play:
             results = [outcome.result for outcome in outcomes if outcome.task == task]
             if self.power:  # of what was being written it may keep the later and lose the earlier, which comes again
                 results.sort()
-            assert results == list(range(self.counted)), f"{task}: each once, in order"
+            assert results == list(range(self.counted)), f"{task}: each once, in order, not {results}"
+        for task in ("newest", "slow", "remembers", "once"):
+            ends = [outcome for outcome in outcomes if outcome.task == task]
+            assert len(ends) == self.counted, f"{task}: an outcome for each"
         assert Counter(outcome.task for outcome in outcomes)["same"] == self.same
         echoed = {int(message.payload) for message in edge.broker.messages if message.topic == "plant/echoed"}
         assert echoed == set(range(self.counted))
@@ -173,12 +235,12 @@ def play(seed: int, moves: int = MOVES) -> None:
 
 @pytest.mark.parametrize("block", range(4))
 def test_every_message_has_one_outcome_id_in_order_whatever_happens(block: int) -> None:
-    for seed in range(block * 50, block * 50 + 50):
+    for seed in range(block * 20, block * 20 + 20):
         play(seed)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_it_holds_for_hundreds_of_longer_histories() -> None:
-    for seed in range(1_000, 1_600):
+    for seed in range(1_000, 1_300):
         play(seed, 2 * MOVES)

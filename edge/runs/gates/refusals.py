@@ -5,6 +5,7 @@ A rejection is an outcome, but a flood of them must not become a flood of outcom
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from edge.clock import Clock
@@ -40,26 +41,31 @@ class _Refused:
 
 @dataclass(slots=True)
 class Refusals:
-    """Counts what was refused, by task and reason, and gives each back once when its minute is over."""
+    """Counts what was refused, by task and reason, and gives each back once when its minute is over. Any thread: who
+    stops the runtime takes the rest while the lead may still go on."""
 
     clock: Clock
     _open: dict[tuple[str, str], _Refused] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, task: str, reason: str, event: Event) -> None:
-        refused = self._open.get((task, reason))
-        if refused is None:
-            refused = self._open[task, reason] = _Refused(event, self.clock.monotonic() + _MINUTE)
-        refused.count += 1
+        with self._lock:
+            refused = self._open.get((task, reason))
+            if refused is None:
+                refused = self._open[task, reason] = _Refused(event, self.clock.monotonic() + _MINUTE)
+            refused.count += 1
 
     @property
     def deadline(self) -> float | None:
         if not self._open:
             return None
-        return min(refused.until for refused in self._open.values())
+        with self._lock:
+            return min((refused.until for refused in self._open.values()), default=None)
 
     def due(self, *, all: bool = False) -> list[tuple[str, str, Event, int]]:
         """(task, reason, first event, count) of every minute that is over; of every one at shutdown."""
         now = self.clock.monotonic()
-        over = [key for key, refused in self._open.items() if all or refused.until <= now]
-        taken = [(key, self._open.pop(key)) for key in over]
+        with self._lock:
+            over = [key for key, refused in self._open.items() if all or refused.until <= now]
+            taken = [(key, self._open.pop(key)) for key in over]
         return [(task, reason, refused.event, refused.count) for (task, reason), refused in taken]

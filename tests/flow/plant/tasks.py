@@ -29,5 +29,47 @@ def retried(event: Event, ctx: Context) -> int:
 
 
 @task
+def newest(event: Event, ctx: Context) -> int:
+    """Fails now and then; a newer start takes its place."""
+    if event.values["n"] % 3 == 0 and not ctx.scratch.get("tried"):
+        ctx.scratch.put("tried", True)
+        raise OSError("not yet")
+    return event.values["n"]
+
+
+@task
+def broken(event: Event, ctx: Context) -> int:
+    """Fails so often that its breaker opens."""
+    if event.values["n"] % 4:
+        raise ValueError("no")
+    return event.values["n"]
+
+
+MEANWHILE = [lambda: None]
+
+
+@task
+def slow(event: Event, ctx: Context) -> int:
+    """The world goes on while it runs, beside the lead."""
+    MEANWHILE[0]()
+    return event.values["n"]
+
+
+@task
+def remembers(event: Event, ctx: Context) -> int:
+    """Writes to the journal in the middle of a run."""
+    ctx.checkpoint(event.values["n"])
+    ctx.memory.append(event.values["n"])
+    return event.values["n"]
+
+
+@task
+def once(event: Event, ctx: Context) -> int:
+    """Is not run again after a crash."""
+    ctx.publish("plant/once", event.values["n"])
+    return event.values["n"]
+
+
+@task
 def same(event: Event, ctx: Context) -> int:
     return 1

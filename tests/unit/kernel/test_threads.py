@@ -37,6 +37,19 @@ def test_a_thread_that_fails_is_said_by_name_and_reason(caplog):
     assert "thread pump ended" in caplog.text
 
 
+def test_a_thread_that_ends_by_what_is_no_exception_is_said_too():
+    failures = []
+    threads = Threads(failures.append)
+
+    def gone() -> None:
+        raise SystemExit("a library thought so")
+
+    threads.spawn("pump", gone)
+
+    assert threads.join(30) == []
+    assert failures == ["thread pump ended: SystemExit: a library thought so"]
+
+
 def test_stuck_threads_are_waited_for_once_and_not_one_after_the_other(go):
     threads = Threads(lambda reason: None)
     for number in range(4):

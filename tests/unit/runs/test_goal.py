@@ -33,6 +33,9 @@ def odd(result, event):
 
 def broken(result, event):
     raise SystemExit("no\\ud800")
+
+def gone(result, event):
+    raise __import__("asyncio").CancelledError
 """
 
 
@@ -87,6 +90,7 @@ def test_what_the_task_said_of_itself_stays_beside_it(workbench):
         ("told", 0, "check: too hot by far"),
         ("odd", 0, "check: odd in app.py returned int, which is neither true nor false"),
         ("broken", 0, "check: broken in app.py raised SystemExit: no?"),
+        ("gone", 0, "check: gone in app.py raised CancelledError: "),
     ],
 )
 def test_a_function_of_the_owners_says_true_or_false_or_why_not(workbench, function, most, reason):
