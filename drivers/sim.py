@@ -84,6 +84,7 @@ class SimChip(ABC):
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self._converting: float | None = None
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -93,9 +94,23 @@ class SimChip(ABC):
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
 
-    def elapse(self, seconds: float) -> None:
-        """Somebody waited on this bus: conversions get on. Ignored by chips that are always ready."""
+    def convert(self, seconds: float) -> None:
+        """Begin a conversion, anew if one is running: `converted()` follows when the bus has waited so long."""
+        self._converting = seconds
+
+    def converted(self) -> None:
+        """What the chip does when a conversion is over: take the signals, show them, say so."""
         return
+
+    def elapse(self, seconds: float) -> None:
+        """Somebody waited on this bus: a conversion gets on. Means nothing to chips that are always ready."""
+        if self._converting is None:
+            return
+        self._converting -= seconds
+        # a wait made of several can fall short by a rounding error
+        if self._converting <= 1e-9:
+            self._converting = None
+            self.converted()
 
     def signal(self, channel: str) -> float:
         """What the chip would see of the world now."""
@@ -103,7 +118,12 @@ class SimChip(ABC):
 
 
 class RegisterChip(SimChip):
-    """256 registers of 8 bits behind a pointer that moves on by itself, the commonest kind."""
+    """256 registers of 8 bits behind a pointer that moves on by itself, the commonest kind.
+
+    writable   register -> the bits a driver can change; None: all of all
+    """
+
+    writable: ClassVar[Mapping[int, int] | None] = None
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
@@ -130,8 +150,9 @@ class RegisterChip(SimChip):
         return self.registers[register]
 
     def store(self, register: int, value: int) -> None:
-        """One register written by the driver; override for read-only bits and side effects."""
-        self.registers[register] = value
+        """One register written by the driver; override for side effects."""
+        mask = 0xFF if self.writable is None else self.writable.get(register, 0)
+        self.registers[register] = self.registers[register] & ~mask | value & mask
 
 
 class SimPins(Protocol):
