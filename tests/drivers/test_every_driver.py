@@ -20,6 +20,9 @@ from drivers.suite import problems
 HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
 CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
 
+# Chips without any id, and the answers that cannot be told from theirs; hardware.md says so.
+ANONYMOUS = {"bh1750": {0x00}, "pcf8574": set(range(256))}
+
 
 @pytest.mark.parametrize("kind", kinds())
 def test_it_conforms(kind: str) -> None:
@@ -83,7 +86,7 @@ class Blank(RegisterChip):
 def test_another_chip_at_the_address_never_becomes_a_reading(kind: str) -> None:
     driver = find(kind).driver
     assert issubclass(driver, Driver)
-    for byte in range(256):
+    for byte in set(range(256)) - ANONYMOUS.get(kind, set()):
         with pytest.raises((WrongChip, BadData)):
             driver(SimBus({driver.address: Blank(byte)})).start()
 
