@@ -10,7 +10,6 @@ lost its settings sleeps with all outputs off, and reading it is an error.
 
 import struct
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar
 
 from drivers.base import Bus, Driver, Output, Reading, Value
@@ -105,14 +104,15 @@ class SimPCA9685(RegisterChip):
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
+        self._shown = [-1.0] * 16
         self.power_up()
-        for number, channel in enumerate(DUTIES):
-            world[f"{name}.{channel}"] = partial(self._drives, number)
 
     def power_up(self) -> None:
+        """Asleep, all outputs off, and the pointer stays where it is put."""
         self.registers[:] = bytes(256)
         self.registers[0x00], self.registers[0x01], self.registers[PRESCALE] = SLEEP | 0x01, 0x04, 30
         self.registers[FIRST : FIRST + 64] = struct.pack("<HH", 0, FULL) * 16
+        self._show()
 
     def store(self, register: int, value: int) -> None:
         if register == PRESCALE and not self.registers[0x00] & SLEEP:
@@ -120,17 +120,22 @@ class SimPCA9685(RegisterChip):
         super().store(register, value & ~RESTART if register == 0x00 else value)
 
     def write(self, data: bytes) -> None:
-        if self.registers[0x00] & INCREMENT:
-            super().write(data)
-        else:
-            super().write(data[:2])
+        super().write(data if self.registers[0x00] & INCREMENT else data[:2])
+        self._show()
 
     def read(self, count: int) -> bytes:
         if self.registers[0x00] & INCREMENT:
             return super().read(count)
         return bytes([self.load(self.pointer)]) * count
 
-    def _drives(self, number: int, _now: float) -> float:
+    def _show(self) -> None:
+        for number, channel in enumerate(DUTIES):
+            drives = self._drives(number)
+            if drives != self._shown[number]:
+                self._shown[number] = drives
+                self.world[f"{self.name}.{channel}"] = drives
+
+    def _drives(self, number: int) -> float:
         at = FIRST + 4 * number
         on, off = struct.unpack("<HH", self.registers[at : at + 4])
         if self.registers[0x00] & SLEEP or off & FULL:

@@ -9,7 +9,6 @@ brown-out), or is shorted to the supply: no reading then, but an error, and `sta
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar
 
 from drivers.base import Bus, Driver, Output, Reading, Value
@@ -78,21 +77,26 @@ class PCF8574(Driver, Output):
 
 
 class SimPCF8574(SimChip):
-    """`<name>.p3` false: something outside pulls the pin low. `<name>.out_3` is whether the chip lets go of it."""
+    """`<name>.p3` is the level of the pin: false while the chip or something outside pulls it low.
+
+    Letting go shows the pull-up; what pulls from outside has to be told again then.
+    """
 
     defaults: ClassVar[Mapping[str, float]] = dict.fromkeys(PINS, True)
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.latch = 0xFF
-        for number in range(8):
-            world[f"{name}.out_{number}"] = partial(self._lets_go, number)
 
-    def _lets_go(self, number: int, _now: float) -> bool:
-        return bool(self.latch >> number & 1)
+    def power_up(self) -> None:
+        """As after the supply dropped: every pin let go."""
+        self.write(b"\xff")
 
     def write(self, data: bytes) -> None:
-        self.latch = data[-1]
+        changed, self.latch = self.latch ^ data[-1], data[-1]
+        for position, pin in enumerate(PINS):
+            if changed >> position & 1:
+                self.world[f"{self.name}.{pin}"] = bool(self.latch >> position & 1)
 
     def read(self, count: int) -> bytes:
         outside = sum(bool(self.signal(pin)) << position for position, pin in enumerate(PINS))

@@ -36,6 +36,7 @@ class SGP40(Driver):
         self, bus: Bus, address: int | None = None, *, humidity: float = 50.0, temperature: float = 25.0
     ) -> None:
         super().__init__(bus, address)
+        self._heated = False
         self.compensate(humidity, temperature)
 
     def compensate(self, humidity: float, temperature: float) -> None:
@@ -54,14 +55,14 @@ class SGP40(Driver):
             raise BadData(f"the SGP40 at {self.address:#04x} fails its self-test ({result:#06x}): replace it")
 
     def read(self) -> Reading:
+        self._heated = True
         return self.reading(raw=float(self._ask(self._measure, 0.031)))
 
     def close(self) -> None:
-        """Switch the heater off; a chip that is gone needs no rest."""
-        try:
+        """Switch the heater off, where a reading has switched it on."""
+        heated, self._heated = self._heated, False
+        if heated:
             self.transfer(HEATER_OFF)
-        except Nack:
-            return
 
     def _ask(self, command: bytes, seconds: float) -> int:
         self.transfer(command)
