@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
 from drivers.errors import OutOfRange
 
@@ -87,7 +87,8 @@ class Pins(Protocol):
 class Device(ABC):
     """What every driver is, whatever its wire.
 
-    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these
+    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these, or where an option
+                chooses among them, those of `channels_of`
     ranges      channel -> (lowest, highest) value the part can report; outside is `OutOfRange`, not a reading
     resolution  channel -> step of the part at its default options, same unit
     every       default sampling period
@@ -98,6 +99,11 @@ class Device(ABC):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
+
+    @classmethod
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """The channels that a device with these options reads; all of them where the options make no sense."""
+        return cls.channels
 
     @abstractmethod
     def start(self) -> None:
