@@ -197,6 +197,15 @@ class Push(ABC):
         """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
 
 
+def on_or_off(value: Value, part: str) -> bool:
+    """What a switched output makes of a value; `OutOfRange` names the part and what it takes."""
+    if value in (True, 1, "on"):
+        return True
+    if value in (False, 0, "off"):
+        return False
+    raise OutOfRange(f'{part} takes true, 1 or "on"; false, 0 or "off"; not {value!r}')
+
+
 class Output(ABC):
     """Trait of a device that acts. `safe` is the value for the time when nobody is in charge."""
 

@@ -73,6 +73,8 @@ def _on_a_bus(driver: type[Driver], sim: type[SimChip], options: dict[str, Any])
     device.start()
     yield from _two_readings(device, options)
     yield from _round_trips(device, world, options)
+    if isinstance(device, Output):
+        yield from _refuses_nonsense(device)
     chip = bus.detach(address)
     assert chip is not None
     yield from _raises(Nack, "read() after the chip was unplugged", device.read)
@@ -125,10 +127,14 @@ def _pushes(device: Push, pins: SimulatedPins) -> Iterator[str]:
 
 def _acts(device: Output, pins: SimulatedPins) -> Iterator[str]:
     rest = pins.level(PIN)
-    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set("neither this nor that"))
+    yield from _refuses_nonsense(device)
     device.make_safe()
     if pins.level(PIN) != rest:
         yield "start() must open the output in its safe state"
+
+
+def _refuses_nonsense(device: Output) -> Iterator[str]:
+    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set("neither this nor that"))
 
 
 def _two_readings(device: Device, options: Mapping[str, Any]) -> Iterator[str]:
