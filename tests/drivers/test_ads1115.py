@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World, WrongChip, find
-from drivers.ads1115 import ADS1115, SimADS1115
+from drivers.ads1115 import ADS1115, FULL_SCALE, MUX, RATES, SimADS1115
 from drivers.suite import problems
 
 
@@ -70,6 +72,25 @@ def test_every_input_is_its_own(chip: SimADS1115, world: World, bus: SimBus) -> 
         values = sensor.read().values
 
     assert values == {"a3": 2.5, "a0": 1.0, "a0_a1": -0.5, "a2_a3": -0.5, "a1_a3": -1.0, "a0_a3": -1.5}
+
+
+@given(data=st.data(), gain=st.sampled_from(list(FULL_SCALE)), rate=st.sampled_from(RATES))
+@settings(max_examples=60, deadline=None)
+def test_every_scale_gives_what_the_pins_have_within_half_a_count(data: st.DataObject, gain: Any, rate: Any) -> None:
+    top = min(FULL_SCALE[gain], 5.5) * 0.999
+    pins = [data.draw(st.floats(0, top)) for _ in range(4)]
+    world = World()
+    for number, volts in enumerate(pins):
+        world[f"it.a{number}"] = volts
+
+    with ADS1115(SimBus({0x48: SimADS1115(world, "it")}), inputs=" ".join(MUX), gain=gain, rate=rate) as sensor:
+        values = sensor.read().values
+
+    step = FULL_SCALE[gain] / 32768
+    for name, value in values.items():
+        plus, _, minus = name.partition("_")
+        wanted = pins[int(plus[1])] - (pins[int(minus[1])] if minus else 0.0)
+        assert value == pytest.approx(wanted, abs=step * 0.5001)
 
 
 @pytest.mark.parametrize("inputs", ["a0", "a1 a2_a3", "a0_a1 a0_a3 a1_a3 a2_a3"])
