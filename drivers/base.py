@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
 from drivers.errors import OutOfRange, WrongChip
 
@@ -87,7 +87,8 @@ class Pins(Protocol):
 class Device(ABC):
     """What every driver is, whatever its wire.
 
-    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these
+    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these, or where an option
+                chooses among them, those of `channels_of`
     ranges      channel -> (lowest, highest) value the part can report at its default options; outside is `OutOfRange`,
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
@@ -99,6 +100,11 @@ class Device(ABC):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
+
+    @classmethod
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """The channels that a device with these options reads; all of them where the options make no sense."""
+        return cls.channels
 
     @abstractmethod
     def start(self) -> None:
@@ -203,6 +209,15 @@ class Push(ABC):
     @abstractmethod
     def watch(self, emit: Emit) -> None:
         """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+
+def on_or_off(value: Value, part: str) -> bool:
+    """What a switched output makes of a value; `OutOfRange` names the part and what it takes."""
+    if value in (True, 1, "on"):
+        return True
+    if value in (False, 0, "off"):
+        return False
+    raise OutOfRange(f'{part} takes true, 1 or "on"; false, 0 or "off"; not {value!r}')
 
 
 class Output(ABC):

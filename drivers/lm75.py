@@ -1,9 +1,8 @@
 """LM75 and its kin (LM75A/B, PCT2075, DS1775, TMP75, MCP9800): a temperature in the upper 9 to 12 bits of a word.
 
 Register map, resolutions, and the bits that switch the 12-bit kinds to 12 bits are those of Linux
-`drivers/hwmon/lm75.c`; the datasheets were not seen. The family has no id: what `start()` checks is that the two limit
-registers, of two bytes each, keep what is written (75 and 80 degC; nothing here uses them). A TMP102 at the address
-passes, and is read rightly, to half a degree.
+`drivers/hwmon/lm75.c`; the datasheets were not seen. The family has no id: what `start()` checks is that the
+configuration, of one byte, and the two limits, of two, keep what is written; nothing here uses the limits.
 
 `bits`: 9 for a plain LM75, LM75A of National, TCN75; 11 for LM75A/B of NXP, PCT2075; 12 for TMP75, TMP175, MCP9800.
 Below 9 bits a plain LM75 promises nothing, so they are cut off unless configuration says they are there.
@@ -16,8 +15,10 @@ from drivers.base import Bus, Driver, Reading
 from drivers.registers import Register
 from drivers.silicon import WordChip, counts
 
-LIMITS = (0x4B00, 0x5000)
+LIMITS = (0x4B80, 0x5000)
+"""75.5 and 80 degC: a chip whose pointer moves on by itself has another register where the half degree stands."""
 TWELVE_BITS = 0b11 << 5
+NINE_BITS = 0xFF80
 
 
 class LM75(Driver):
@@ -39,10 +40,13 @@ class LM75(Driver):
         self._unused = 16 - bits
 
     def start(self) -> None:
-        self.config = TWELVE_BITS if self._unused == 4 else 0
+        wanted = TWELVE_BITS if self._unused == 4 else 0
+        self.config = wanted
         self.hysteresis, self.limit = LIMITS
-        self.prove("the hysteresis", self.hysteresis, LIMITS[0])
-        self.prove("the limit", self.limit, LIMITS[1])
+        # words for an ADS1115 or a TMP102, bytes here: their upper ones are others
+        self.prove("the configuration", self.config, wanted)
+        self.prove("the hysteresis", self.hysteresis & NINE_BITS, LIMITS[0])
+        self.prove("the limit", self.limit & NINE_BITS, LIMITS[1])
         self.bus.wait(0.3)
 
     def read(self) -> Reading:
@@ -53,7 +57,7 @@ class SimLM75(WordChip):
     """A 12-bit member of the family: shows 9 bits until its configuration asks for more."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
-    words: ClassVar[Mapping[int, int]] = {0: 0, 1: 0, 2: LIMITS[0], 3: LIMITS[1]}
+    words: ClassVar[Mapping[int, int]] = {0: 0, 1: 0, 2: 0x4B00, 3: 0x5000}
     writable: ClassVar[Mapping[int, int]] = {1: 0x7F, 2: 0xFFF0, 3: 0xFFF0}
     sizes: ClassVar[Mapping[int, int]] = {1: 1}
     pointers = 0b11

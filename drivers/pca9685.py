@@ -68,8 +68,8 @@ class PCA9685(Driver, Output):
     def set(self, value: Value) -> None:
         """Per cent for all outputs, or a text such as `duty_0=7.5 duty_3=on`."""
         self._must_be_started()
-        wanted = each(value, DUTIES, "a PCA9685")
-        self._write({DUTIES.index(name): percent(given, f"a PCA9685's {name}") for name, given in wanted.items()})
+        wanted = each(value, DUTIES, "a PCA9685", percent)
+        self._write({DUTIES.index(name): part for name, part in wanted.items()})
 
     def close(self) -> None:
         if self._started:

@@ -11,10 +11,10 @@ brown-out), or is shorted to the supply: no reading then, but an error, and `sta
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Output, Reading, Value
+from drivers.base import Bus, Driver, Output, Reading, Value, on_or_off
 from drivers.errors import BadData, NotStarted, OutOfRange
 from drivers.sim import SimChip, World
-from drivers.values import each, on_off
+from drivers.values import each
 
 PINS = tuple(f"p{number}" for number in range(8))
 
@@ -54,9 +54,9 @@ class PCF8574(Driver, Output):
                 raise OutOfRange(f"a PCF8574 takes a byte, 0 to 255, not {value}")
             self._drive(value)
             return
-        for pin, wanted in each(value, PINS, "a PCF8574").items():
+        for pin, high in each(value, PINS, "a PCF8574", on_or_off).items():
             bit = 1 << PINS.index(pin)
-            driven = driven | bit if on_off(wanted, f"a PCF8574's {pin}") else driven & ~bit
+            driven = driven | bit if high else driven & ~bit
         self._drive(driven)
 
     def close(self) -> None:

@@ -8,10 +8,9 @@ resistor, the board's own pull) holds the part, so wire it to rest in the safe s
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, OutputPin, PinDevice, Pins, Reading, Value
+from drivers.base import Output, OutputPin, PinDevice, Pins, Reading, Value, on_or_off
 from drivers.errors import NotStarted
 from drivers.sim import SimPart, SimPins
-from drivers.values import on_off
 
 
 class Relay(PinDevice, Output):
@@ -25,7 +24,7 @@ class Relay(PinDevice, Output):
         super().__init__(pins, pin)
         self.active_high = active_high
         self.safe = safe
-        self._safe_on = on_off(safe, "a relay")
+        self._safe_on = on_or_off(safe, "a relay")
         self._output: OutputPin | None = None
 
     def start(self) -> None:
@@ -38,7 +37,7 @@ class Relay(PinDevice, Output):
 
     def set(self, value: Value) -> None:
         """True, 1 or "on"; False, 0 or "off"."""
-        self._started().drive(on_off(value, "a relay") == self.active_high)
+        self._started().drive(on_or_off(value, "a relay") == self.active_high)
 
     def on(self) -> None:
         self.set(True)

@@ -16,9 +16,10 @@ from drivers.base import Bus, Driver, Reading
 from drivers.crc import crc8, pack_words, unpack_words
 from drivers.errors import BadData, Nack, OutOfRange
 from drivers.silicon import counts
-from drivers.sim import SimChip, World
+from drivers.sim import CommandChip, World
 
 MEASURE, SELF_TEST, FEATURES, HEATER_OFF = b"\x26\x0f", b"\x28\x0e", b"\x20\x2f", b"\x36\x15"
+SERIAL = b"\x36\x82"
 WELL = 0xD400
 MAX_TICKS = 65535
 
@@ -70,44 +71,34 @@ class SGP40(Driver):
         return unpack_words(self.transfer(b"", 3), f"the SGP40 at {self.address:#04x}")[0]
 
 
-class SimSGP40(SimChip):
-    """Says nothing while it works, and each answer once. Refuses a compensation whose checksum is wrong."""
+class SimSGP40(CommandChip):
+    """Refuses a compensation whose checksum is wrong, and remembers what air it was told."""
 
     defaults: ClassVar[Mapping[str, float]] = {"raw": 30_000.0}
     health = WELL
-    times: ClassVar[Mapping[bytes, float]] = {MEASURE: 0.03, SELF_TEST: 0.32, FEATURES: 0.001, b"\x36\x82": 0.001}
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
-        self._command, self._answer = b"", b""
         self.humidity, self.temperature = 50.0, 25.0
         self.heated = False
 
-    def write(self, data: bytes) -> None:
-        if self._converting is not None:
-            raise Nack("the simulated SGP40 is busy")
-        self._command, self._answer, rest = data[:2], b"", data[2:]
-        if self._command in (HEATER_OFF, b"\x00\x06"):
+    def command(self, data: bytes) -> None:
+        command, rest = data[:2], data[2:]
+        if command == MEASURE:
+            if len(rest) != 6 or any(crc8(rest[at : at + 3]) for at in (0, 3)):
+                raise Nack("the simulated SGP40 refuses the checksum")
+            self.humidity = int.from_bytes(rest[0:2], "big") / MAX_TICKS * 100
+            self.temperature = int.from_bytes(rest[3:5], "big") / MAX_TICKS * 175 - 45
+            self.heated = True
+            self.reply(lambda: pack_words(counts(self.signal("raw"), 1.0, 0, MAX_TICKS)), 0.03)
+        elif command == SELF_TEST:
+            self.reply(lambda: pack_words(self.health), 0.32)
+        elif command == FEATURES:
+            self.reply(lambda: pack_words(0x3220), 0.001)
+        elif command == SERIAL:
+            self.reply(lambda: pack_words(0x0000, 0x1234, 0x5678), 0.001)
+        elif command in (HEATER_OFF, b"\x00\x06"):
             self.heated = False
-        elif self._command == MEASURE and (len(rest) != 6 or any(crc8(rest[at : at + 3]) for at in (0, 3))):
-            raise Nack("the simulated SGP40 refuses the checksum")
-        elif self._command in self.times:
-            if rest:
-                self.humidity = int.from_bytes(rest[0:2], "big") / MAX_TICKS * 100
-                self.temperature = int.from_bytes(rest[3:5], "big") / MAX_TICKS * 175 - 45
-            self.convert(self.times[self._command])
-
-    def converted(self) -> None:
-        self.heated |= self._command == MEASURE
-        raw = counts(self.signal("raw"), 1.0, 0, MAX_TICKS)
-        words = {MEASURE: (raw,), SELF_TEST: (self.health,), FEATURES: (0x3220,), b"\x36\x82": (0, 0x1234, 0x5678)}
-        self._answer = pack_words(*words[self._command])
-
-    def read(self, count: int) -> bytes:
-        if self._converting is not None or not self._answer:
-            raise Nack("the simulated SGP40 has nothing to say")
-        answer, self._answer = self._answer, b""
-        return (answer + b"\xff" * count)[:count]
 
 
 DRIVER, SIM = SGP40, SimSGP40

@@ -85,6 +85,7 @@ class SimChip(ABC):
         self.world = world
         self.name = name
         self._converting: float | None = None
+        self._looked = world.now()
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -103,7 +104,7 @@ class SimChip(ABC):
         return
 
     def elapse(self, seconds: float) -> None:
-        """Somebody waited on this bus: a conversion gets on. Means nothing to chips that are always ready."""
+        """Time went by: a conversion gets on. Means nothing to chips that are always ready."""
         if self._converting is None:
             return
         self._converting -= seconds
@@ -111,6 +112,17 @@ class SimChip(ABC):
         if self._converting <= 1e-9:
             self._converting = None
             self.converted()
+
+    def catch_up(self, waited: float = 0.0) -> None:
+        """Let the time go by that the world's clock shows since the last look, or that somebody waited on this bus.
+
+        Whichever is longer: a wait may move the world's clock itself, and does not where that stands still.
+        """
+        now = self.world.now()
+        passed = max(now - self._looked, waited)
+        self._looked = now
+        if passed > 0:
+            self.elapse(passed)
 
     def signal(self, channel: str) -> float:
         """What the chip would see of the world now."""
@@ -153,6 +165,50 @@ class RegisterChip(SimChip):
         """One register written by the driver; override for side effects."""
         mask = 0xFF if self.writable is None else self.writable.get(register, 0)
         self.registers[register] = self.registers[register] & ~mask | value & mask
+
+
+class CommandChip(SimChip):
+    """Takes commands and answers later. While it works it acknowledges neither writes nor reads.
+
+    A subclass says in `command` what each one does, mostly by `reply`.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self._answer = b""
+        self._left = 0.0
+        self._done: Callable[[], bytes] | None = None
+
+    @abstractmethod
+    def command(self, data: bytes) -> None:
+        """One write, while the chip is idle."""
+
+    def reply(self, make: Callable[[], bytes], after: float = 0.0) -> None:
+        """Be busy for `after` seconds; what `make()` gives then is what can be read, once."""
+        self._answer, self._left, self._done = b"", after, make
+        self.elapse(0.0)
+
+    def busy(self, seconds: float) -> None:
+        """Work with nothing to tell afterwards."""
+        self.reply(bytes, seconds)
+
+    def write(self, data: bytes) -> None:
+        if self._done is not None:
+            raise Nack(f"{self.name}: no answer: the chip is busy")
+        self.command(data)
+
+    def read(self, count: int) -> bytes:
+        if not self._answer:
+            raise Nack(f"{self.name}: no answer: the chip has nothing to tell")
+        answer, self._answer = self._answer, b""
+        return answer.ljust(count, b"\xff")[:count]
+
+    def elapse(self, seconds: float) -> None:
+        self._left -= seconds
+        # sums of waits are no exact numbers
+        if self._done is not None and self._left <= 1e-9:
+            make, self._done = self._done, None
+            self._answer = make()
 
 
 class SimPins(Protocol):
@@ -239,11 +295,14 @@ class SimBus:
             return answer
 
     def wait(self, seconds: float) -> None:
+        with self._lock:
+            for chip in self._chips.values():
+                chip.catch_up()
         if self._wait is not None:
             self._wait(seconds)
         with self._lock:
             for chip in self._chips.values():
-                chip.elapse(seconds)
+                chip.catch_up(seconds)
 
     def close(self) -> None:
         self._open = False
@@ -259,6 +318,7 @@ class SimBus:
         chip = self._chips.get(address)
         if chip is None:
             raise Nack(f"{where}: no answer: check wiring, power and address")
+        chip.catch_up()
         if write:
             chip.write(write)
         return chip.read(read) if read else b""

@@ -2,7 +2,7 @@
 
 Register map, bit positions and the 35 ms first conversion are taken from Linux `drivers/hwmon/tmp102.c`; the
 datasheet was not seen. The chip has no id: what `start()` checks is that the configuration sticks and that the two
-resolution bits, which only this family fixes to ones, read back.
+resolution bits, which only this family fixes, are ones although zeros were written.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,8 @@ class TMP102(Driver):
     alert = Bits(config, low=5)
 
     def start(self) -> None:
-        self.config = CONTINUOUS
+        # an ADS1115, which has the same addresses, would keep any word: here two bits must not follow
+        self.config = type(self).resolution_bits.put(CONTINUOUS, 0)
         word = self.config
         bits, alert = type(self).resolution_bits, type(self).alert
         if bits.take(word) != 0b11 or alert.put(word, 1) != CONTINUOUS:

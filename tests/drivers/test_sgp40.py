@@ -37,10 +37,9 @@ def test_air_that_cannot_be_is_refused(humidity: float, temperature: float, bus:
 
 def test_a_wrong_checksum_is_no_reading(world: World, bus: SimBus) -> None:
     class Noisy(SimSGP40):
-        def converted(self) -> None:
-            super().converted()
-            if self._command == b"\x26\x0f":
-                self._answer = bytes([self._answer[0] ^ 0x04]) + self._answer[1:]
+        def read(self, count: int) -> bytes:
+            answer = super().read(count)
+            return bytes([answer[0] ^ 0x04]) + answer[1:] if self.heated else answer
 
     bus.attach(0x59, Noisy(world, "it"))
     sensor = SGP40(bus)
