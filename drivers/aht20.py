@@ -5,7 +5,7 @@ datasheet's passage quoted in Zephyr pull request 41702: 40 ms after power-up, t
 is missing. That the status is read without a command before it, and that one confuses the chip: aht20-driver pull
 request 10. The datasheet itself was not seen.
 
-The AHT10 has no checksum and is not this part. The chip measures for 80 ms; oftener than every two seconds warms it.
+The 20 ms after a reset are those of adafruit-circuitpython-ahtx0. The AHT10 has no checksum and is not this part. The chip measures for 80 ms; oftener than every two seconds warms it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from drivers.base import Driver, Reading, Seconds
 from drivers.crc import check, crc8
-from drivers.errors import BadData
+from drivers.errors import BadData, Nack
 from drivers.sim import SimChip, World
 
 RESET, INITIALISE, MEASURE = b"\xba", b"\xbe\x08\x00", b"\xac\x33\x00"
@@ -66,7 +66,10 @@ class AHT20(Driver):
 
 
 class SimAHT20(SimChip):
-    """Answers at any time, but says that it is busy. It wakes up without its calibration, as some do."""
+    """Answers while it measures, and says that it is busy; after a reset it does not answer for a while.
+
+    It wakes up without its calibration, as some do.
+    """
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0, "humidity": 45.0}
 
@@ -79,10 +82,13 @@ class SimAHT20(SimChip):
         self.status = 0x10
         self.data = bytes(5)
         self._left: float | None = None
+        self._asleep = 0.0
 
     def write(self, data: bytes) -> None:
+        self._wake()
         if data == b"\xba":
             self.power_up()
+            self._asleep = 0.019
         elif data == b"\xbe\x08\x00":
             self.status |= 0x08
         elif data[:1] == b"\xac" and len(data) == 3:
@@ -90,10 +96,12 @@ class SimAHT20(SimChip):
             self._left = 0.075
 
     def read(self, count: int) -> bytes:
+        self._wake()
         answer = bytes([self.status]) + self.data
         return (answer + bytes([crc8(answer)])).ljust(count, b"\xff")[:count]
 
     def elapse(self, seconds: float) -> None:
+        self._asleep -= seconds
         if self._left is None:
             return
         self._left -= seconds
@@ -101,6 +109,10 @@ class SimAHT20(SimChip):
             self._left = None
             self.status &= ~0x80
             self.data = self.measured()
+
+    def _wake(self) -> None:
+        if self._asleep > 0:
+            raise Nack(f"{self.name}: no answer: the chip wakes up")
 
     def measured(self) -> bytes:
         """20 bits of humidity, then 20 of temperature, as they stand in the world now."""

@@ -37,7 +37,8 @@ def _words(*values: int) -> bytes:
 
 
 class MCP23017(Driver, Output):
-    """Blocking, one transaction a reading. `start()` puts the outputs into their safe state before it lets them drive.
+    """Blocking, one transaction a reading. `start()` puts the outputs into their safe state before it lets them drive;
+    repeated, it leaves a chip alone that kept everything.
 
     An input reads True while its pin is high, an output while it is on. `set` takes true, "on", 1, false, "off", 0
     for all outputs, or a text such as "b0=on, b1=off" for some. An output is sampled only where `every` is given.
@@ -84,19 +85,22 @@ class MCP23017(Driver, Output):
         return {pin: cls.channels[pin] for pin in (*inputs, *outputs)}
 
     def start(self) -> None:
+        if self._started and self._intact(self._state()):
+            return  # it kept everything: what its outputs do now was asked for
         self._started = False
+        self._latch = self._rest
         self.transfer(bytes([IOCON_IN_BANKS, 0]))
         self.transfer(bytes([IOCON, 0]))
         self.transfer(bytes([OLAT]) + _words(self._rest))
         self.transfer(bytes([IPOL]) + self._settings[IPOL:])
         self.transfer(bytes([IODIR]) + self._settings[:IPOL])
-        kept = self.transfer(bytes([IODIR]), LAST)
-        if not self._intact(kept, self._rest):
+        kept = self._state()
+        if not self._intact(kept):
             raise WrongChip(
                 f"{self.address:#04x} keeps {kept[: len(self._settings)].hex()} where an MCP23017 keeps"
                 f" {self._settings.hex()}: another chip answers there"
             )
-        self._latch, self._started = self._rest, True
+        self._started = True
 
     def read(self) -> Reading:
         levels = self._pins() ^ self._low_is_on
@@ -134,13 +138,16 @@ class MCP23017(Driver, Output):
     def _pins(self) -> int:
         """All levels, read together with the settings that give them their meaning."""
         self._require_start()
-        kept = self.transfer(bytes([IODIR]), LAST)
-        if not self._intact(kept, self._latch):
+        kept = self._state()
+        if not self._intact(kept):
             raise BadData(f"{self._who} lost its settings and with them its outputs: check its power supply")
         return int.from_bytes(kept[0x12:OLAT], "little")
 
-    def _intact(self, kept: bytes, latch: int) -> bool:
-        return kept.startswith(self._settings) and kept[OLAT:] == _words(latch)
+    def _state(self) -> bytes:
+        return self.transfer(bytes([IODIR]), LAST)
+
+    def _intact(self, kept: bytes) -> bool:
+        return kept.startswith(self._settings) and kept[OLAT:] == _words(self._latch)
 
     def _require_start(self) -> None:
         if not self._started:

@@ -124,6 +124,12 @@ def test_an_input_above_the_scale_is_no_reading(chip: SimADS1115, world: World, 
     assert sensor.read().values["a2"] == pytest.approx(2.0, abs=0.0001)
 
 
+@pytest.mark.parametrize("counts", [0x7FFF, 0x8000])
+def test_both_ends_of_the_scale_mean_at_least(counts: int) -> None:
+    with pytest.raises(OutOfRange, match=r"end of the scale of 0\.256 V"):
+        ADS1115(SimBus({0x48: Says(counts)}), inputs="a0_a1", gain=16).read()
+
+
 def test_a_slow_clock_never_gives_the_value_of_the_input_before(world: World, bus: SimBus) -> None:
     class Slow(SimADS1115):
         def elapse(self, seconds: float) -> None:

@@ -78,7 +78,9 @@ def test_an_output_reads_on_while_it_is_on(chip: SimMCP23017, world: World, bus:
     device = started(bus, inputs="a0", outputs="b6 b7", active_high=False)
 
     assert device.read().values == {"a0": True, "b6": False, "b7": False}
-    device.set("b7=on")
+    device.set("b6=on")
+    assert device.read().values == {"a0": True, "b6": True, "b7": False}
+    device.set("b7=on b6=off")
     assert device.read().values == {"a0": True, "b6": False, "b7": True}
     assert (world["it.b6"], world["it.b7"]) == (True, False)
     device.set("b6=on, b7=off")
@@ -195,6 +197,43 @@ def test_a_fault_on_the_bus_is_an_error_and_the_next_call_is_good(
 
     assert world["it.b0"] is True
     assert device.read().values["b0"] is True
+
+
+def test_a_new_start_leaves_a_chip_alone_that_kept_everything(chip: SimMCP23017, bus: SimBus) -> None:
+    """Some missed samples are no reason to switch off what a task switched on."""
+    device = started(bus, outputs="b0")
+    device.set("on")
+    bus.log.clear()
+
+    device.start()
+
+    assert [t.write for t in bus.log] == [b"\x00"]
+    assert device.read().values["b0"] is True
+
+
+def test_a_new_start_that_fails_half_way_leaves_it_not_started(world: World, bus: SimBus) -> None:
+    """Half of the settings may be another chip's: nothing is read or driven on that."""
+
+    class Dying(SimMCP23017):
+        dead = False
+
+        def write(self, data: bytes) -> None:
+            if self.dead and len(data) > 1:
+                raise Nack("no answer")
+            super().write(data)
+
+    chip = Dying(world, "it")
+    bus.attach(0x20, chip)
+    device = started(bus, outputs="b0")
+    chip.power_up()
+    chip.dead = True
+    with pytest.raises(Nack):
+        device.start()
+
+    with pytest.raises(NotStarted):
+        device.read()
+    with pytest.raises(NotStarted):
+        device.set("on")
 
 
 def test_what_is_not_started_neither_reads_nor_acts(chip: SimMCP23017, bus: SimBus) -> None:

@@ -223,6 +223,11 @@ def test_a_fault_on_the_bus_is_an_error_and_the_next_sample_is_good(
     assert sensor.read().values["temperature"] == pytest.approx(21.0, abs=0.0027)
 
 
+def test_reading_before_start_says_so(chip: SimSCD4X, bus: SimBus) -> None:
+    with pytest.raises(NotStarted, match="the SCD4x at 0x62 is not started"):
+        SCD4X(bus).read()
+
+
 def test_a_failed_new_start_does_not_go_on_as_if_it_measured(chip: SimSCD4X, bus: SimBus) -> None:
     sensor = started(bus)
     bus.fail(0x62, Nack)
