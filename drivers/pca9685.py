@@ -44,6 +44,9 @@ class PCA9685(Driver, Output):
         self._started = False
 
     def start(self) -> None:
+        """Make it safe and let it drive; repeated, it leaves a chip alone that kept its settings."""
+        if self._started and self.mode == INCREMENT and self.prescale == self._prescale:
+            return
         self._started = False
         # the prescaler can be written only while it sleeps
         self.mode = SLEEP | INCREMENT

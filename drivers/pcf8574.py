@@ -34,12 +34,14 @@ class PCF8574(Driver, Output):
         self._driven: int | None = None
 
     def start(self) -> None:
-        self._drive(int(self.safe))
+        """Make it safe; repeated, it leaves a chip alone that kept its outputs."""
+        if self._driven is None or self._lost(self._driven, self.transfer(b"", 1)[0]):
+            self._drive(int(self.safe))
 
     def read(self) -> Reading:
         driven = self._started()
         levels = self.transfer(b"", 1)[0]
-        if levels & ~driven & 0xFF:
+        if self._lost(driven, levels):
             raise BadData(
                 f"the PCF8574 at {self.address:#04x} reads high where it pulls low (driven {driven:#04x}, read"
                 f" {levels:#04x}): it lost its outputs, or a pin is shorted to the supply"
@@ -65,6 +67,11 @@ class PCF8574(Driver, Output):
                 self.make_safe()
             finally:
                 self._driven = None
+
+    @staticmethod
+    def _lost(driven: int, levels: int) -> bool:
+        """Whether a pin is high that should pull."""
+        return bool(levels & ~driven & 0xFF)
 
     def _drive(self, levels: int) -> None:
         self.transfer(bytes([levels]))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drivers import BadData, NotStarted, OutOfRange, SimBus, World
+from drivers import BadData, Nack, NotStarted, OutOfRange, SimBus, World
 from drivers.pca9685 import PCA9685, SimPCA9685, duty
 from drivers.pcf8574 import PCF8574, SimPCF8574
 
@@ -72,6 +72,22 @@ def test_a_pcf8574_that_lost_its_outputs_is_noticed_and_made_safe(world: World, 
     assert levels(expander) == "11111111"
 
 
+def test_a_passing_fault_does_not_move_what_was_set(world: World, bus: SimBus) -> None:
+    """The caller starts a device anew after an error; a valve must not close because of noise."""
+    bus.attach(0x20, SimPCF8574(world, "valves"))
+    bus.attach(0x40, SimPCA9685(world, "servos"))
+    with PCF8574(bus) as valves, PCA9685(bus) as servos:
+        valves.set("p2=off")
+        servos.set(40)
+        for device in (valves, servos):
+            bus.fail(device.address, Nack)  # type: ignore[arg-type]
+            with pytest.raises(Nack):
+                device.read()
+            device.start()
+        assert world["valves.p2"] is False
+        assert world["servos.duty_0"] == pytest.approx(40, abs=0.02)
+
+
 @pytest.mark.parametrize(("frequency", "prescaler"), [(50.0, 121), (200.0, 30), (1000.0, 5), (24.0, 253), (1526.0, 3)])
 def test_the_prescaler(frequency: float, prescaler: int, world: World, bus: SimBus) -> None:
     """The values of adafruit_pca9685 3.4.22."""
@@ -135,6 +151,9 @@ def test_a_pca9685_back_from_a_brown_out_sleeps_and_is_noticed(world: World, bus
 
     with pytest.raises(BadData, match="its outputs are off"):
         outputs.read()
+
+    outputs.start()
+    assert set(outputs.read().values.values()) == {0.0}
 
 
 @pytest.mark.parametrize(
