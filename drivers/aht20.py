@@ -5,7 +5,8 @@ datasheet's passage quoted in Zephyr pull request 41702: 40 ms after power-up, t
 is missing. That the status is read without a command before it, and that one confuses the chip: aht20-driver pull
 request 10. The datasheet itself was not seen.
 
-The 20 ms after a reset are those of adafruit-circuitpython-ahtx0. The AHT10 has no checksum and is not this part. The chip measures for 80 ms; oftener than every two seconds warms it.
+The 20 ms after a reset are those of adafruit-circuitpython-ahtx0. The AHT10 has no checksum and is not this part. The
+chip measures for 80 ms; oftener than every two seconds warms it.
 """
 
 from collections.abc import Mapping
