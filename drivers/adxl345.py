@@ -15,8 +15,8 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData
 from drivers.registers import Register
-from drivers.silicon import counts
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip, counts
+from drivers.sim import World
 
 MEASURE, FULL_RESOLUTION = 0x08, 0x08
 POWER, FORMAT, DATA = 0x2D, 0x31, 0x32

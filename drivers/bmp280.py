@@ -17,7 +17,8 @@ from typing import ClassVar, Literal, Self
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.registers import Bits, Register
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip
+from drivers.sim import World
 
 SKIPPED = 0x80000
 CTRL_MEAS = 0xF4

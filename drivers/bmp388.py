@@ -14,7 +14,8 @@ from drivers.base import Bus, Driver, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.registers import Register
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip
+from drivers.sim import World
 
 IDS = {0x50: "BMP388", 0x60: "BMP390"}
 RESET = 0xB6

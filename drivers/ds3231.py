@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from drivers.base import Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
-from drivers.silicon import counts
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip, counts
+from drivers.sim import World
 
 EPOCH, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 CONTROL, STATUS, TEMPERATURE = 0x0E, 0x0F, 0x11

@@ -16,7 +16,8 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import check, crc8
 from drivers.errors import BadData, NotStarted, WrongChip
-from drivers.sim import CommandChip, World
+from drivers.silicon import CommandChip
+from drivers.sim import World
 
 TEMPERATURE, HUMIDITY, TEMPERATURE_OF_HUMIDITY = b"\xf3", b"\xf5", b"\xe0"
 RESET, USER, SERIAL = b"\xfe", b"\xe7", b"\xfc\xc9"

@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData
 from drivers.registers import Register
-from drivers.silicon import counts
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip, counts
+from drivers.sim import World
 
 RESET, SLEEP, GYRO_CLOCK = 0x80, 0x40, 0x01
 DATA, POWER = 0x3B, 0x6B

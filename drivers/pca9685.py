@@ -15,7 +15,8 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Output, Reading, Value
 from drivers.errors import BadData, NotStarted, OutOfRange
 from drivers.registers import Register
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip
+from drivers.sim import World
 from drivers.values import each, percent
 
 CLOCK = 25_000_000

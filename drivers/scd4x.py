@@ -15,7 +15,8 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading, Seconds
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import BadData, Nack, NotStarted, OutOfRange, WrongChip
-from drivers.sim import CommandChip, World
+from drivers.silicon import CommandChip
+from drivers.sim import World
 
 START, STOP, READY, MEASUREMENT, SERIAL = b"\x21\xb1", b"\x3f\x86", b"\xe4\xb8", b"\xec\x05", b"\x36\x82"
 OFFSET, ALTITUDE, PRESSURE, SELF_CALIBRATION = b"\x24\x1d", b"\x24\x27", b"\xe0\x00", b"\x24\x16"

@@ -15,8 +15,8 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import crc8, pack_words, unpack_words
 from drivers.errors import BadData, Nack, OutOfRange
-from drivers.silicon import counts
-from drivers.sim import CommandChip, World
+from drivers.silicon import CommandChip, counts
+from drivers.sim import World
 
 MEASURE, SELF_TEST, FEATURES, HEATER_OFF = b"\x26\x0f", b"\x28\x0e", b"\x20\x2f", b"\x36\x15"
 SERIAL = b"\x36\x82"

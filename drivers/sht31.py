@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import BadData, WrongChip
-from drivers.sim import CommandChip, World
+from drivers.silicon import CommandChip
+from drivers.sim import World
 
 BREAK, RESET, STATUS, CLEAR = b"\x30\x93", b"\x30\xa2", b"\xf3\x2d", b"\x30\x41"
 MEASURE = {"high": (b"\x24\x00", 0.016), "medium": (b"\x24\x0b", 0.007), "low": (b"\x24\x16", 0.005)}

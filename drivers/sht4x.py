@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import WrongChip
-from drivers.sim import CommandChip, World
+from drivers.silicon import CommandChip
+from drivers.sim import World
 
 RESET, SERIAL = b"\x94", b"\x89"
 MEASURE = {"high": (b"\xfd", 0.010), "medium": (b"\xf6", 0.005), "low": (b"\xe0", 0.002)}

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData, OutOfRange
-from drivers.silicon import counts
-from drivers.sim import RegisterChip, World
+from drivers.silicon import RegisterChip, counts
+from drivers.sim import World
 
 COMMAND, WORD = 0x80, 0x20
 CONTROL, TIMING, ID, BROADBAND, INFRARED = 0x00, 0x01, 0x0A, 0x0C, 0x0E

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from drivers import Driver, Entry, Reading, SimBus, World, find, kinds, options_of
 from drivers.errors import BadData, DriverError, WrongChip
-from drivers.sim import RegisterChip
+from drivers.silicon import RegisterChip
 from drivers.suite import problems
 from tests.drivers.kernel import Kernel
 

@@ -6,8 +6,7 @@ from typing import ClassVar
 import pytest
 
 from drivers import SimBus, World
-from drivers.silicon import WordChip, counts
-from drivers.sim import RegisterChip
+from drivers.silicon import RegisterChip, WordChip, counts
 
 
 class Chip(WordChip):
