@@ -94,7 +94,9 @@ __all__ = [
 ]
 
 GROUP = "edge.drivers"
-_NOT_CHIPS = frozenset({"base", "bus", "errors", "gpio", "options", "registers", "signals", "sim", "suite"})
+_NOT_CHIPS = frozenset(
+    {"base", "bus", "crc", "errors", "gpio", "options", "registers", "signals", "silicon", "sim", "suite", "values"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
-from drivers.errors import OutOfRange
+from drivers.errors import OutOfRange, WrongChip
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -87,8 +87,10 @@ class Pins(Protocol):
 class Device(ABC):
     """What every driver is, whatever its wire.
 
-    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these
-    ranges      channel -> (lowest, highest) value the part can report; outside is `OutOfRange`, not a reading
+    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these, or where an option
+                chooses among them, those of `channels_of`
+    ranges      channel -> (lowest, highest) value the part can report at its default options; outside is `OutOfRange`,
+                not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
     every       default sampling period
     """
@@ -98,6 +100,11 @@ class Device(ABC):
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
+
+    @classmethod
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """The channels that a device with these options reads; all of them where the options make no sense."""
+        return cls.channels
 
     @abstractmethod
     def start(self) -> None:
@@ -111,10 +118,15 @@ class Device(ABC):
     def close(self) -> None:
         """Leave the part at rest; idempotent. The wire stays open: it belongs to the caller."""
 
+    def limits(self) -> Mapping[str, tuple[float, float]]:
+        """`ranges` as they are with the options of this device; override where an option moves them."""
+        return self.ranges
+
     def reading(self, **values: float | bool) -> Reading:
-        """The reading of these values, after the plausibility check against `ranges`."""
+        """The reading of these values, after the plausibility check against `limits()`."""
+        limits = self.limits()
         for channel, value in values.items():
-            low, high = self.ranges.get(channel, (-math.inf, math.inf))
+            low, high = limits.get(channel, (-math.inf, math.inf))
             # `not (a <= v <= b)` also catches NaN, which compares false with everything
             if not low <= value <= high or math.isinf(value):
                 unit = self.channels[channel]
@@ -164,6 +176,14 @@ class Driver(Device):
         assert self.address is not None
         return self.bus.transfer(self.address, write, read)
 
+    def prove(self, what: str, found: int, wanted: int) -> None:
+        """Raise `WrongChip` unless the chip's `what` ("chip id") is the one of this part."""
+        if found != wanted:
+            raise WrongChip(
+                f"{self.address:#04x} has {what} {found:#04x}; {type(self).__name__} has {wanted:#04x}: another chip"
+                " answers there; check `driver:` and `address:`"
+            )
+
     def start(self) -> None:
         """Take one reading and drop it: enough for a chip that needs no configuration."""
         self.read()
@@ -189,6 +209,15 @@ class Push(ABC):
     @abstractmethod
     def watch(self, emit: Emit) -> None:
         """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+
+def on_or_off(value: Value, part: str) -> bool:
+    """What a switched output makes of a value; `OutOfRange` names the part and what it takes."""
+    if value in (True, 1, "on"):
+        return True
+    if value in (False, 0, "off"):
+        return False
+    raise OutOfRange(f'{part} takes true, 1 or "on"; false, 0 or "off"; not {value!r}')
 
 
 class Output(ABC):

@@ -11,10 +11,12 @@ Closed list of option types: bool, int, float, str, `Seconds`, `Literal[...]`, a
 import difflib
 import inspect
 import types
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from drivers.base import Device, Seconds
+from drivers.errors import OutOfRange
 
 REQUIRED: Final = inspect.Parameter.empty
 """The default of an option that has none."""
@@ -59,6 +61,20 @@ def options_of(driver: type[Device]) -> dict[str, Option]:
         for p in signature.parameters.values()
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
+    """The names in an option that lists some (`a0, a1` or `a0 a1`), each once, in the order given.
+
+    Raises `OutOfRange` with the known ones where a name is not among them or stands there twice.
+    """
+    names = tuple(text.replace(",", " ").split())
+    for position, name in enumerate(names):
+        if name not in known:
+            raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{_nearest(name, tuple(known))}")
+        if name in names[:position]:
+            raise OutOfRange(f"{option}: {name} stands there twice")
+    return names
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -8,12 +8,9 @@ resistor, the board's own pull) holds the part, so wire it to rest in the safe s
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, OutputPin, PinDevice, Pins, Reading, Value
-from drivers.errors import NotStarted, OutOfRange
+from drivers.base import Output, OutputPin, PinDevice, Pins, Reading, Value, on_or_off
+from drivers.errors import NotStarted
 from drivers.sim import SimPart, SimPins
-
-ON: tuple[Value, ...] = (True, 1, "on")
-OFF: tuple[Value, ...] = (False, 0, "off")
 
 
 class Relay(PinDevice, Output):
@@ -27,7 +24,7 @@ class Relay(PinDevice, Output):
         super().__init__(pins, pin)
         self.active_high = active_high
         self.safe = safe
-        self._safe_on = _as_bool(safe)
+        self._safe_on = on_or_off(safe, "a relay")
         self._output: OutputPin | None = None
 
     def start(self) -> None:
@@ -40,7 +37,7 @@ class Relay(PinDevice, Output):
 
     def set(self, value: Value) -> None:
         """True, 1 or "on"; False, 0 or "off"."""
-        self._started().drive(_as_bool(value) == self.active_high)
+        self._started().drive(on_or_off(value, "a relay") == self.active_high)
 
     def on(self) -> None:
         self.set(True)
@@ -61,14 +58,6 @@ class Relay(PinDevice, Output):
         if self._output is None:
             raise NotStarted(f"the relay on GPIO{self.pin} is not started")
         return self._output
-
-
-def _as_bool(value: Value) -> bool:
-    if value in ON:
-        return True
-    if value in OFF:
-        return False
-    raise OutOfRange(f'a relay takes true, 1 or "on"; false, 0 or "off"; not {value!r}')
 
 
 class SimRelay(SimPart):

@@ -84,6 +84,8 @@ class SimChip(ABC):
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self._converting: float | None = None
+        self._looked = world.now()
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -93,45 +95,38 @@ class SimChip(ABC):
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
 
-    def elapse(self, seconds: float) -> None:
-        """Somebody waited on this bus: conversions get on. Ignored by chips that are always ready."""
+    def convert(self, seconds: float) -> None:
+        """Begin a conversion, anew if one is running: `converted()` follows when the bus has waited so long."""
+        self._converting = seconds
+
+    def converted(self) -> None:
+        """What the chip does when a conversion is over: take the signals, show them, say so."""
         return
+
+    def elapse(self, seconds: float) -> None:
+        """Time went by: a conversion gets on. Means nothing to chips that are always ready."""
+        if self._converting is None:
+            return
+        self._converting -= seconds
+        # a wait made of several can fall short by a rounding error
+        if self._converting <= 1e-9:
+            self._converting = None
+            self.converted()
+
+    def catch_up(self, waited: float = 0.0) -> None:
+        """Let the time go by that the world's clock shows since the last look, or that somebody waited on this bus.
+
+        Whichever is longer: a wait may move the world's clock itself, and does not where that stands still.
+        """
+        now = self.world.now()
+        passed = max(now - self._looked, waited)
+        self._looked = now
+        if passed > 0:
+            self.elapse(passed)
 
     def signal(self, channel: str) -> float:
         """What the chip would see of the world now."""
         return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
-
-
-class RegisterChip(SimChip):
-    """256 registers of 8 bits behind a pointer that moves on by itself, the commonest kind."""
-
-    def __init__(self, world: World, name: str) -> None:
-        super().__init__(world, name)
-        self.registers = bytearray(256)
-        self.pointer = 0
-
-    def write(self, data: bytes) -> None:
-        for position, value in enumerate(data):
-            if position == 0:
-                self.pointer = value
-            else:
-                self.store(self.pointer, value)
-                self.pointer = (self.pointer + 1) % 256
-
-    def read(self, count: int) -> bytes:
-        answer = bytearray()
-        for _ in range(count):
-            answer.append(self.load(self.pointer))
-            self.pointer = (self.pointer + 1) % 256
-        return bytes(answer)
-
-    def load(self, register: int) -> int:
-        """One register as the driver sees it."""
-        return self.registers[register]
-
-    def store(self, register: int, value: int) -> None:
-        """One register written by the driver; override for read-only bits and side effects."""
-        self.registers[register] = value
 
 
 class SimPins(Protocol):
@@ -218,11 +213,14 @@ class SimBus:
             return answer
 
     def wait(self, seconds: float) -> None:
+        with self._lock:
+            for chip in self._chips.values():
+                chip.catch_up()
         if self._wait is not None:
             self._wait(seconds)
         with self._lock:
             for chip in self._chips.values():
-                chip.elapse(seconds)
+                chip.catch_up(seconds)
 
     def close(self) -> None:
         self._open = False
@@ -238,6 +236,7 @@ class SimBus:
         chip = self._chips.get(address)
         if chip is None:
             raise Nack(f"{where}: no answer: check wiring, power and address")
+        chip.catch_up()
         if write:
             chip.write(write)
         return chip.read(read) if read else b""

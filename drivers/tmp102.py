@@ -2,7 +2,7 @@
 
 Register map, bit positions and the 35 ms first conversion are taken from Linux `drivers/hwmon/tmp102.c`; the
 datasheet was not seen. The chip has no id: what `start()` checks is that the configuration sticks and that the two
-resolution bits, which only this family fixes to ones, read back.
+resolution bits, which only this family fixes, are ones although zeros were written.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import ClassVar
 from drivers.base import Driver, Reading
 from drivers.errors import WrongChip
 from drivers.registers import Bits, Register
-from drivers.sim import SimChip, World
+from drivers.silicon import WordChip, counts
 
 CONTINUOUS = 0x60A0
 """Four conversions a second, 12 bits, comparator alert: the configuration after power-on."""
@@ -26,13 +26,14 @@ class TMP102(Driver):
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 
-    counts = Register(0x00, size=2, signed=True, writable=False)
+    conversion = Register(0x00, size=2, signed=True, writable=False)
     config = Register(0x01, size=2)
     resolution_bits = Bits(config, low=13, width=2)
     alert = Bits(config, low=5)
 
     def start(self) -> None:
-        self.config = CONTINUOUS
+        # an ADS1115, which has the same addresses, would keep any word: here two bits must not follow
+        self.config = type(self).resolution_bits.put(CONTINUOUS, 0)
         word = self.config
         bits, alert = type(self).resolution_bits, type(self).alert
         if bits.take(word) != 0b11 or alert.put(word, 1) != CONTINUOUS:
@@ -44,32 +45,21 @@ class TMP102(Driver):
 
     def read(self) -> Reading:
         # the value stands in the upper 12 bits; the lower four are zero in this mode
-        return self.reading(temperature=(self.counts >> 4) * 0.0625)
+        return self.reading(temperature=(self.conversion >> 4) * 0.0625)
 
 
-class SimTMP102(SimChip):
-    """A pointer and four 16-bit registers, high byte first; a conversion happens at the moment it is read."""
+class SimTMP102(WordChip):
+    """Four registers; a conversion happens at the moment it is read. Resolution and alert bits are the chip's own."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
+    words: ClassVar[Mapping[int, int]] = {0: 0, 1: CONTINUOUS, 2: 0x4B00, 3: 0x5000}
+    writable: ClassVar[Mapping[int, int]] = {1: 0x9FDF, 2: 0xFFFF, 3: 0xFFFF}
+    pointers = 0b11
 
-    def __init__(self, world: World, name: str) -> None:
-        super().__init__(world, name)
-        self.pointer = 0
-        self.words = [0, CONTINUOUS, 0x4B00, 0x5000]
-
-    def write(self, data: bytes) -> None:
-        self.pointer = data[0] & 0b11
-        if len(data) >= 3 and self.pointer != 0:
-            word = int.from_bytes(data[1:3], "big")
-            # resolution and alert bits are the chip's own
-            kept = 0x6020 if self.pointer == 1 else 0
-            self.words[self.pointer] = (word & ~kept) | (self.words[self.pointer] & kept)
-
-    def read(self, count: int) -> bytes:
-        if self.pointer == 0:
-            counts = min(max(round(self.signal("temperature") / 0.0625), -2048), 2047)
-            self.words[0] = (counts << 4) & 0xFFFF
-        return (self.words[self.pointer].to_bytes(2, "big") + b"\xff" * count)[:count]
+    def load(self, register: int) -> int:
+        if register == 0:
+            return counts(self.signal("temperature"), 0.0625, -2048, 2047) << 4
+        return super().load(register)
 
 
 DRIVER, SIM = TMP102, SimTMP102

@@ -169,7 +169,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "address": settings.address if settings.address is not None else getattr(kind, "address", None),
                 "pin": settings.pin,
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.channels),
+                "channels": dict(kind.channels_of(settings.options)),
                 "output": issubclass(kind, Output),
                 "state": "not running",
                 "time": None,

@@ -75,7 +75,10 @@ def plain(value: object) -> str:
     """A value of a channel or a message, short."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "-"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # a time in seconds is nothing without its last digits
+    return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:g}"
 
 
 def quantity(value: object, unit: str) -> str:

@@ -44,7 +44,7 @@ def test_a_driver_is_found_by_the_name_of_its_module() -> None:
 
 @pytest.mark.parametrize("name", ["base", "bus", "gpio", "sim", "suite", "errors", "os", "../x", "a.b", ""])
 def test_what_is_no_driver_is_not_found(name: str) -> None:
-    with pytest.raises(UnknownDriver, match=f"no driver called {name!r}; there are bme280, contact"):
+    with pytest.raises(UnknownDriver, match=f"no driver called {name!r}; there are .*bme280.*contact"):
         find(name)
 
 
@@ -54,7 +54,7 @@ def test_the_packages_own_example_runs() -> None:
 
 
 def test_a_near_name_is_suggested() -> None:
-    with pytest.raises(UnknownDriver, match=r"no driver called 'bme208'; did you mean 'bme280'\?"):
+    with pytest.raises(UnknownDriver, match=r"no driver called 'bme208'; did you mean 'bme280'"):
         find("bme208")
 
 

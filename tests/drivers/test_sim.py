@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drivers import BusTimeout, BusUnavailable, Nack, SimBus, World
 from drivers.bme280 import BME280, SimBME280
 from drivers.signals import noise, ramp, sine, step, walk
-from drivers.sim import RegisterChip
+from drivers.silicon import CommandChip, RegisterChip
 from drivers.tmp102 import TMP102, SimTMP102
 
 
@@ -185,3 +185,38 @@ def test_two_threads_at_one_chip_each_get_the_register_they_asked_for(world: Wor
         sys.setswitchinterval(before)
 
     assert wrong == []
+
+
+class Slow(CommandChip):
+    """Says how often it has finished a job of three seconds."""
+
+    done = 0
+
+    def command(self, data: bytes) -> None:
+        self.reply(self.finish, 3.0)
+
+    def finish(self) -> bytes:
+        self.done += 1
+        return bytes([self.done])
+
+
+def test_a_conversion_gets_on_by_waiting_or_by_the_worlds_clock_but_never_by_both(  # type: ignore[no-untyped-def]
+    world: World, now
+) -> None:
+    def wait(seconds: float) -> None:
+        now.seconds += seconds
+
+    for bus in (SimBus(wait=wait), SimBus()):
+        bus.attach(0x10, Slow(world, "it"))
+        bus.transfer(0x10, b"\x01")
+        bus.wait(1)
+        now.seconds += 1
+        with pytest.raises(Nack, match="nothing to tell"):
+            bus.transfer(0x10, b"", 1)
+        with pytest.raises(Nack, match="busy"):
+            bus.transfer(0x10, b"\x01")
+        bus.wait(1)
+
+        assert bus.transfer(0x10, b"", 3).hex() == "01ffff"
+        with pytest.raises(Nack):
+            bus.transfer(0x10, b"", 1)

@@ -42,7 +42,7 @@ def test_a_chip_that_does_not_keep_the_configuration_is_another_one(world: World
     class Lookalike(SimTMP102):
         def write(self, data: bytes) -> None:
             super().write(data)
-            self.words[1] = 0x0000
+            self.held[1] = 0x0000
 
     bus.attach(0x48, Lookalike(world, "it"))
 

@@ -116,8 +116,9 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
-    channels: Mapping[str, str] = driver.channels
-    kind = survey.config.devices[source].driver
+    settings = survey.config.devices[source]
+    channels: Mapping[str, str] = driver.channels_of(settings.options)
+    kind = settings.driver
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",

@@ -69,6 +69,7 @@ def test_values_are_short(value: object, unit: str, text: str) -> None:
 def test_numbers_and_things_agree() -> None:
     assert [count(number, "task") for number in (0, 1, 2)] == ["0 tasks", "1 task", "2 tasks"]
     assert plain(0.1 + 0.2) == "0.3"
+    assert plain(1_700_000_001.0) == "1700000001"
 
 
 # -- log lines ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ PARTS = """devices:
   door: {driver: contact, pin: 17}
   fan: {driver: relay, pin: 27}
 """
+CHOSEN = 'devices:\n  adc: {driver: ads1115, bus: i2c-1, inputs: "a0 a2_a3"}\n'
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,10 @@ DEVICES = [
             "must be one of 'up', 'down', 'none'"),
     Mistake("options that do not fit", device("driver: contact, pin: 4, pull: none"), "devices.part",
             "needs `active: high`"),
+    Mistake("a channel the part has not", device("driver: ads1115, bus: i2c-1, inputs: a0 a9"), "devices.part",
+            "inputs: there is no 'a9', only a0, a1", "edge devices"),
+    Mistake("options against each other", device("driver: scd4x, bus: i2c-1, altitude: 400, pressure: 950"),
+            "devices.part", "give one of them"),
     Mistake("every on a contact", device("driver: contact, pin: 4, every: 5s"), "devices.part.every",
             "reports by itself", "delete"),
     Mistake("debounce on a chip", device("driver: tmp102, bus: i2c-1, debounce: 5ms"), "devices.part.debounce",
@@ -182,6 +187,11 @@ TRIGGERS = [
     Mistake("unknown source", when("source: ovn"), "tasks.job.when.source", "called 'ovn'", "did you mean 'oven'"),
     Mistake("unknown channel", when("source: oven, channel: temperatur"), "tasks.job.when.channel", "no channel",
             "did you mean 'temperature'"),
+    Mistake("a channel that is not measured",
+            task("when: {source: adc, channel: a1, above: 3} # <-", HEAD + CHOSEN), "tasks.job.when.channel",
+            "adc (ads1115) has no channel 'a1'", "a0, a2_a3"),
+    Mistake("which of the chosen channels", task("when: {source: adc, above: 3} # <-", HEAD + CHOSEN), "tasks.job.when",
+            "several channels", "a0, a2_a3"),
     Mistake("which channel", when("source: air, above: 30"), "tasks.job.when", "several channels", "humidity"),
     Mistake("field of a device", when("source: oven, field: temperature"), "tasks.job.when.field", "have channels",
             "temperature"),
