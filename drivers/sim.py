@@ -72,11 +72,10 @@ class World:
                 follower()
 
 
-class SimChip(ABC):
-    """The chip's side of the wire. `SimX(world, name)` shows the signals `<name>.<channel>`.
+class Sensing:
+    """A simulated part that shows the signals `<name>.<channel>`: `SimX(world, name)`.
 
-    `defaults` holds what a channel shows while the world says nothing about it. A chip raises `Nack` from `write` or
-    `read` where the silicon would not acknowledge. Called under the bus's lock.
+    `defaults` holds what a channel shows while the world says nothing about it.
     """
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -84,6 +83,17 @@ class SimChip(ABC):
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+
+    def signal(self, channel: str) -> float:
+        """What the part would see of the world now."""
+        return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
+
+
+class SimChip(Sensing, ABC):
+    """The chip's side of an I2C bus.
+
+    A chip raises `Nack` from `write` or `read` where the silicon would not acknowledge. Called under the bus's lock.
+    """
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -96,10 +106,6 @@ class SimChip(ABC):
     def elapse(self, seconds: float) -> None:
         """Somebody waited on this bus: conversions get on. Ignored by chips that are always ready."""
         return
-
-    def signal(self, channel: str) -> float:
-        """What the chip would see of the world now."""
-        return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
 
 
 class RegisterChip(SimChip):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from drivers import Push
 from edge.config.report import Steps, did_you_mean, kind_of, listed
@@ -115,8 +115,8 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
-    channels: Mapping[str, str] = driver.channels
-    kind = survey.config.devices[source].driver
+    settings = survey.config.devices[source]
+    kind, channels = settings.driver, driver.measures(settings.options)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",
