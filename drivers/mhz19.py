@@ -44,6 +44,9 @@ class MHZ19(SerialDevice):
         self.line.drain()
         self.line.write(command(READ))
         answer = self.line.read(9, within=1.0)
+        if answer[:2] == bytes([0xFF, ABC]):
+            # a late answer to what `start` said
+            answer = self.line.read(9, within=1.0)
         if len(answer) < 9:
             raise self.silence()
         if answer[0] != 0xFF or answer[1] != READ:
@@ -75,6 +78,7 @@ class SimMHZ19(SimTalker):
     noisy   one bit of the answers is wrong; `warming` shows no value, as in its first minutes
     """
 
+    command = 9
     defaults: ClassVar[Mapping[str, float]] = {"co2": 620.0, "temperature": 22.0}
 
     def __init__(self, world: World, name: str) -> None:
@@ -83,8 +87,8 @@ class SimMHZ19(SimTalker):
         self.noisy = False
         self.warming = False
 
-    def hear(self, data: bytes) -> None:
-        if len(data) != 9 or data[:2] != b"\xff\x01" or (0xFF - sum(data[1:8]) % 256 + 1) % 256 != data[8]:
+    def obey(self, data: bytes) -> None:
+        if data[:2] != b"\xff\x01" or (0xFF - sum(data[1:8]) % 256 + 1) % 256 != data[8]:
             return
         if data[2] == 0x79:
             self.abc = data[3] == 0xA0

@@ -91,6 +91,7 @@ class SimPMS5003(SimTalker):
     noisy   one bit of the next frames is wrong; `error` is what it says about itself
     """
 
+    command = 7
     defaults: ClassVar[Mapping[str, float]] = {"pm1": 5.0, "pm2_5": 8.0, "pm10": 9.0}
 
     def __init__(self, world: World, name: str) -> None:
@@ -100,8 +101,8 @@ class SimPMS5003(SimTalker):
         self.error = 0
         self._next = self.now() + 1.0
 
-    def hear(self, data: bytes) -> None:
-        if len(data) != 7 or data[:2] != b"\x42\x4d" or sum(data[:5]) != data[5] << 8 | data[6]:
+    def obey(self, data: bytes) -> None:
+        if data[:2] != b"\x42\x4d" or sum(data[:5]) != data[5] << 8 | data[6]:
             return
         if data[2] == 0xE1:
             self.active, self._next = data[4] == 1, self.now() + 1.0

@@ -118,7 +118,9 @@ class SerialPort:
             raise self._translate(error, opening=opening) from error
 
     def _translate(self, error: Exception, *, opening: bool) -> BusError:
-        number = getattr(error, "errno", None) or (error.args[0] if isinstance(error.args[0], int) else 0)
+        # pyserial wraps some errors of termios, without their errno
+        causes = (error, error.__context__)
+        number = next((one.args[0] for one in causes if one is not None and isinstance(one.args[0], int)), 0)
         # pyserial tells of a port that vanished while it was open without an errno
         otherwise = BusFault if opening or number else Nack
         kind, remedy = _BY_ERRNO.get(number, (otherwise, "the adapter failed or was pulled"))
@@ -161,15 +163,29 @@ class SerialDevice(Device):
 
 
 class SimTalker(SimEnd):
-    """The part's side of a serial line: hears bytes, and says some at once, later or by itself."""
+    """The part's side of a serial line: hears commands, and says something at once, later or by itself.
+
+    command  bytes of a command
+    """
+
+    command: ClassVar[int]
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
+        self._heard = bytearray()
         self._said: list[tuple[float, bytes]] = []
 
-    @abstractmethod
     def hear(self, data: bytes) -> None:
-        """Bytes that the driver sent, in one piece."""
+        """Bytes that the driver sent, in whatever pieces they come."""
+        self._heard += data
+        while len(self._heard) >= self.command:
+            whole = bytes(self._heard[: self.command])
+            del self._heard[: self.command]
+            self.obey(whole)
+
+    @abstractmethod
+    def obey(self, data: bytes) -> None:
+        """One command, right or wrong."""
 
     def say(self, data: bytes, *, after: float = 0.0) -> None:
         """Put bytes on the line so many seconds from now."""

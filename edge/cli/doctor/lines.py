@@ -16,7 +16,9 @@ from edge.config.models import Config, DeviceSettings
 
 def examine_lines(machine: Machine, config: Config | None) -> Iterator[Finding]:
     """Each real device of these kinds: whether its line is there and may be used; asks no sensor for a value."""
-    for name, settings in {} if config is None else config.devices.items():
+    if config is None:
+        return
+    for name, settings in config.devices.items():
         entry = drivers.find(settings.driver)
         if (settings.backend or config.edge.backend) == "sim":
             continue
