@@ -61,7 +61,7 @@ class SimDHT22(SimNode):
     """The kernel's `dht11` device: tenths, kept for 2 s; the next `misses` transfers lose edges."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0, "humidity": 45.0}
-    node = "iio:device0"
+    node, label = "iio:device0", "dht11@4"
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
@@ -74,7 +74,7 @@ class SimDHT22(SimNode):
 
     def text(self, path: str) -> str:
         if path.endswith("/name"):
-            return "dht11@4"
+            return self.label
         _, temperature, humidity = self._measured(path)
         return str(100 * (temperature if path.endswith("/in_temp_input") else humidity))
 

@@ -98,9 +98,14 @@ class HeaderPins:
             raise BusUnavailable(f"no {node}: switch SPI on with `sudo raspi-config nonint do_spi 0`")
         if not os.access(node, os.R_OK | os.W_OK):
             raise BusUnavailable(f"no permission for {node}: `sudo usermod -aG spi $USER`, then log in again")
+        from gpiozero.pins.lgpio import LGPIOHardwareSPI
+
         with self._lock:
             try:
                 interface = self._factory.spi(port=port, device=select)
+                if not isinstance(interface, LGPIOHardwareSPI):
+                    interface.close()
+                    raise OSError("lgpio could not open it, and bits sent by hand are too slow")
                 interface.clock_mode, interface.rate = mode, rate
             except Exception as error:
                 raise BusUnavailable(f"{node} cannot be used: {error}") from error

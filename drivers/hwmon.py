@@ -96,7 +96,7 @@ class SimHwmon(SimNode):
     def text(self, path: str) -> str:
         file = path.rpartition("/")[2]
         if file == "name":
-            return "simulated"
+            return self.label
         if file.endswith("_fault") and file not in self._wanted:
             return str(int(self.broken))
         channel = file.removesuffix("_input")

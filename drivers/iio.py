@@ -138,7 +138,7 @@ class SimIIO(SimNode):
 
     def text(self, path: str) -> str:
         if path.endswith("/name"):
-            return "simulated"
+            return self.label
         channel = self._files[path]
         value = float(self.world.sample(f"{self.name}.{channel}", default=self.defaults.get(channel, 0.0)))
         quantity = channel.rstrip("0123456789").partition("_")[0].rstrip("0123456789")

@@ -80,7 +80,7 @@ class SimSoC(SimNode):
     """A Raspberry Pi: one thermal zone, and the firmware's word, whose upper half remembers the lower one."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 48.0}
-    node = "thermal_zone0"
+    node, label = "thermal_zone0", "cpu-thermal"
     word = f"{PLATFORM}/soc/soc:firmware/get_throttled"
     remembered = 0
 
@@ -89,7 +89,7 @@ class SimSoC(SimNode):
 
     def text(self, path: str) -> str:
         if path.endswith("/type"):
-            return "cpu-thermal"
+            return self.label
         if path.endswith("/temp"):
             return str(round(self.signal("temperature") * 1000))
         now = 0

@@ -164,17 +164,21 @@ class SysfsDevice(Device):
 class SimNode(SimEnd):
     """A simulated part of sysfs: its files, written the way the kernel's driver writes them.
 
-    node    its folder's name where the configuration does not say `id`
+    node, label  its folder's name and what it calls itself, where the configuration's `id` does not say so
     """
 
     node: str
+    label = ""
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.place = ""
 
     def fit(self, device: SysfsDevice) -> None:
-        self.place = f"{device.folder}/{device.id or self.node}"
+        given = device.id or self.node
+        if not given.startswith(device.prefix):
+            given, self.label = self.node, given
+        self.place = f"{device.folder}/{given}"
 
     @abstractmethod
     def paths(self) -> list[str]:

@@ -84,7 +84,7 @@ class SerialPort:
     def read(self, count: int, within: float) -> bytes:
         with self._translating() as port:
             port.timeout = within
-            return port.read(count)
+            return bytes(port.read(count))
 
     def drain(self) -> None:
         with self._translating() as port:
