@@ -1,6 +1,7 @@
 """The contract between drivers and whoever uses them; imports no vendor library.
 
-A driver is built on a *wire* (a `Bus` or the header's `Pins`), never opens one itself, never sleeps, never reads
+A driver is built on a *wire* (a `Bus`, the header's `Pins`, or a line of its own: `drivers.sysfs`, `drivers.uart`,
+`drivers.spi`), never opens one itself, never sleeps, never reads
 time and owns no thread: a bus waits for it, and whoever delivers an edge says when it was.
 
 Life of every device: construct (touches nothing) -> `start()` -> `read()` many times -> `close()`. After a bus

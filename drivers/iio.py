@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from drivers.base import Reading
-from drivers.errors import OutOfRange, WrongChip
+from drivers.errors import NotStarted, OutOfRange, WrongChip
 from drivers.sim import World
 from drivers.sysfs import SimNode, SysfsDevice, Tree
 
@@ -89,7 +89,7 @@ class IIO(SysfsDevice):
 
     def read(self) -> Reading:
         if not self._sources:
-            self.start()
+            raise NotStarted(f"the IIO part {self.id or ''} is not started")
         values = {}
         for channel, (file, offset, factor) in self._sources.items():
             values[channel] = (self.number(file) + offset) * factor
@@ -131,7 +131,11 @@ class SimIIO(SimNode):
 
     def _files_of(self, channel: str) -> list[str]:
         name, shared, _, _ = stem(channel)
-        return [f"{name}_input"] if _processed(channel) else [f"{name}_raw", f"{shared}_scale", f"{shared}_offset"]
+        return (
+            [f"{name}_input"]
+            if _quantity(channel) not in _COUNT
+            else [f"{name}_raw", f"{shared}_scale", f"{shared}_offset"]
+        )
 
     def paths(self) -> list[str]:
         return [*self._files, f"{self.place}/name"]
@@ -141,7 +145,7 @@ class SimIIO(SimNode):
             return self.label
         channel = self._files[path]
         value = float(self.world.sample(f"{self.name}.{channel}", default=self.defaults.get(channel, 0.0)))
-        quantity = channel.rstrip("0123456789").partition("_")[0].rstrip("0123456789")
+        quantity = _quantity(channel)
         if path.endswith("_offset"):
             return "-1000"
         if path.endswith("_scale"):
@@ -159,8 +163,8 @@ _COUNT = {
 }  # fmt: skip
 
 
-def _processed(channel: str) -> bool:
-    return channel.rstrip("0123456789").partition("_")[0].rstrip("0123456789") not in _COUNT
+def _quantity(channel: str) -> str:
+    return channel.partition("_")[0].rstrip("0123456789")
 
 
 def _in_kernel_units(quantity: str, value: float) -> float:

@@ -50,11 +50,12 @@ class PMS5003(SerialDevice):
         self.line.drain()
         if self.mode == "passive":
             self.line.write(READ)
-        while True:
-            body = self._frame()
+        body = self._frame()
+        if len(body) < 2 * WORDS:
             # the sensor also answers commands, in shorter frames
-            if len(body) == 2 * WORDS:
-                break
+            body = self._frame()
+        if len(body) < 2 * WORDS:
+            raise BadData(f"{self.line.name}: the PMS5003 answers commands, but sends no measurement")
         words = struct.unpack(f">{WORDS}H", body)
         if words[12] & 0xFF:
             raise BadData(f"{self.line.name}: the PMS5003 reports its error {words[12] & 0xFF:#04x}: fan or laser")

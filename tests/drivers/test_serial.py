@@ -171,6 +171,11 @@ def test_a_frame_is_found_behind_half_of_another_one_and_behind_an_answer_to_a_c
         assert PMS5003(SimSerial(Says(before + FRAME))).read().values["pm2_5"] == 31.0
 
 
+def test_answers_to_commands_alone_are_no_measurement() -> None:
+    with pytest.raises(BadData, match="no measurement"):
+        PMS5003(SimSerial(Says(b"BM\x00\x04\xe1\x00\x01\x74" * 3))).read()
+
+
 def test_a_sensor_that_loses_two_bytes_of_a_frame_gives_no_wrong_value() -> None:
     """As posted on forums.pimoroni.com 15841: the next header stands where the sum should be."""
     cut = bytes([66, 77, 0, 28, 0, 4, 0, 5, 0, 5, 0, 4, 0, 5, 0, 3, 126, 0, 226, 0, 23, 0, 2, 0, 0, 0, 0, 151, 0, 2])

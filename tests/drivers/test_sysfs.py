@@ -5,11 +5,13 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers import BadData, BusError, BusTimeout, BusUnavailable, Device, Nack, OutOfRange, World, WrongChip, find
 from drivers.dht22 import SimDHT22
 from drivers.ds18b20 import SimDS18B20
-from drivers.errors import ArbitrationLost, BusFault
+from drivers.errors import ArbitrationLost, BusFault, NotStarted
 from drivers.hwmon import SimHwmon
 from drivers.sysfs import SysfsTree, translated
 from tests.drivers.lines import lined
@@ -255,6 +257,34 @@ def test_units_become_ours(tmp_path: Path) -> None:
 
     assert device.read().values == pytest.approx(wanted)
     assert device.measures({"channels": list(wanted)})["rotation_z"] == "deg/s"
+
+
+@given(value=st.floats(-1000, 1000), channel=st.sampled_from(["voltage0", "acceleration_x", "rotation_z", "magnetic_y",
+       "temperature", "humidity", "pressure", "distance", "current1", "power0", "resistance", "concentration_co2",
+       "illuminance", "temperature_object"]))  # fmt: skip
+def test_whatever_the_kernel_writes_becomes_what_the_world_has(value: float, channel: str) -> None:
+    """Processed or as counts; the simulated files are written from the ABI, not from the driver's table."""
+    world, _, device = lined("iio", channels=[channel])
+    world[f"it.{channel}"] = value
+    device.start()
+
+    # half of what one of the simulated counts is worth
+    step = {"resistance": 0.25, "magnetic_y": 0.08, "rotation_z": 0.031}.get(channel, 0.001)
+    assert device.read().values[channel] == pytest.approx(value, abs=step)
+
+
+@given(value=st.floats(-1000, 1000), channel=st.sampled_from(["in0", "temp2", "curr1", "power1", "humidity1", "fan3"]))
+def test_whatever_a_monitor_writes_becomes_what_the_world_has(value: float, channel: str) -> None:
+    world, _, device = lined("hwmon", channels=[channel])
+    world[f"it.{channel}"] = value
+    device.start()
+
+    assert device.read().values[channel] == pytest.approx(value, abs=0.55 if channel == "fan3" else 0.001)
+
+
+def test_a_part_is_not_read_before_it_is_started(tmp_path: Path) -> None:
+    with pytest.raises(NotStarted):
+        find("iio").build(tree(tmp_path, TWO), "cellar").read()
 
 
 def test_a_channel_that_the_part_lacks_names_what_it_has(tmp_path: Path) -> None:
