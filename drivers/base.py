@@ -107,7 +107,8 @@ class Pins(Protocol):
 class Device(ABC):
     """What every driver is, whatever its wire.
 
-    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these
+    channels    name -> unit ("degC", "%", "hPa", "bool" ...); `read()` returns exactly these, or where an option
+                chooses among them, those of `channels_of`
     ranges      channel -> (lowest, highest) value the part can report; outside is `OutOfRange`, not a reading
     resolution  channel -> step of the part at its default options, same unit
     every       default sampling period
@@ -120,8 +121,8 @@ class Device(ABC):
     every: ClassVar[Seconds] = Seconds(5.0)
 
     @classmethod
-    def measures(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        """Channel -> unit of a device with these options; only parts that are told what to read override it."""
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        """The channels that a device with these options reads; all of them where the options make no sense."""
         return cls.channels
 
     @abstractmethod

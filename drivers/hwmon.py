@@ -1,7 +1,7 @@
 """Any value of the kernel's hardware monitors, `/sys/class/hwmon/*`: board voltages, fans, temperatures, power meters.
 
-    board: {driver: hwmon, id: rpi_volt, channels: [in0_lcrit_alarm]}
-    psu:   {driver: hwmon, id: ina219, channels: [in1, curr1, power1]}
+    board: {driver: hwmon, id: rpi_volt, channels: in0_lcrit_alarm}
+    psu:   {driver: hwmon, id: ina219, channels: in1 curr1 power1}
 
 A channel is the kernel's own name, `temp1`, `in0`, `fan2`, or one of its flags, `in0_lcrit_alarm`, `temp1_fault`.
 Names and units are those of Linux `Documentation/hwmon/sysfs-interface.rst`.
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from drivers.base import Reading
 from drivers.errors import BadData, OutOfRange
+from drivers.options import words_in
 from drivers.sim import World
 from drivers.sysfs import SimNode, SysfsDevice, Tree
 
@@ -28,6 +29,14 @@ UNITS: Mapping[str, tuple[str, float]] = {
 _CHANNEL = re.compile(r"(in|temp|curr|power|energy|humidity|fan)[0-9]+((?:_[a-z]+)?_(?:alarm|fault))?")
 
 
+def unit(channel: str) -> tuple[str, float]:
+    """Our unit of a channel, and its factor. Raises `OutOfRange` for what no monitor has."""
+    parts = _CHANNEL.fullmatch(channel)
+    if parts is None:
+        raise OutOfRange(f"no hwmon channel is called {channel!r}; they are like temp1, in0 or in0_lcrit_alarm")
+    return ("bool", 1.0) if parts[2] else UNITS[parts[1]]
+
+
 class Hwmon(SysfsDevice):
     """One file read a channel; blocking for as long as the kernel's driver measures."""
 
@@ -37,20 +46,19 @@ class Hwmon(SysfsDevice):
     prefix = ("hwmon",)
     advice = "load the kernel's driver for the part"
 
-    def __init__(self, tree: Tree, id: str | None = None, *, channels: list[str] | None = None) -> None:
+    def __init__(self, tree: Tree, id: str | None = None, *, channels: str = "temp1") -> None:
         super().__init__(tree, id)
-        self.wanted = list(channels or type(self).channels)
-        for channel in self.wanted:
-            if not _CHANNEL.fullmatch(channel):
-                raise OutOfRange(f"no hwmon channel is called {channel!r}; they are like temp1, in0 or in0_lcrit_alarm")
+        self.wanted = {channel: unit(channel) for channel in words_in(channels)}
+        if not self.wanted:
+            raise OutOfRange("channels names nothing to read")
 
     @classmethod
-    def measures(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        wanted = options.get("channels")
-        if not isinstance(wanted, list) or not wanted:
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        wanted = words_in(str(options.get("channels", "")))
+        try:
+            return {channel: unit(channel)[0] for channel in wanted} or cls.channels
+        except OutOfRange:
             return cls.channels
-        known = {str(channel): _CHANNEL.fullmatch(str(channel)) for channel in wanted}
-        return {channel: "bool" if m[2] else UNITS[m[1]][0] for channel, m in known.items() if m}
 
     def is_it(self, name: str) -> bool:
         return True
@@ -59,11 +67,10 @@ class Hwmon(SysfsDevice):
         return self.reading(**{channel: self._value(channel) for channel in self.wanted})
 
     def _value(self, channel: str) -> float | bool:
-        parts = _CHANNEL.fullmatch(channel)
-        assert parts is not None
-        if parts[2]:
+        unit, factor = self.wanted[channel]
+        if unit == "bool":
             return self.number(channel) != 0
-        value = self.number(f"{channel}_input") * UNITS[parts[1]][1]
+        value = self.number(f"{channel}_input") * factor
         if f"{channel}_fault" in self.tree.names(self.path) and self.number(f"{channel}_fault"):
             raise BadData(f"{self.path}/{channel}_fault is set: the chip itself says that its sensor is broken")
         return value
@@ -83,7 +90,7 @@ class SimHwmon(SimNode):
     def fit(self, device: SysfsDevice) -> None:
         super().fit(device)
         assert isinstance(device, Hwmon)
-        self._wanted = device.wanted
+        self._wanted = list(device.wanted)
 
     def paths(self) -> list[str]:
         files = ["name"]
@@ -100,7 +107,7 @@ class SimHwmon(SimNode):
         if file.endswith("_fault") and file not in self._wanted:
             return str(int(self.broken))
         channel = file.removesuffix("_input")
-        value = self.world.sample(f"{self.name}.{channel}", default=self.defaults.get(channel, 0.0))
+        value = self.signal(channel, self.defaults.get(channel, 0.0))
         if file == channel:
             return str(int(bool(value)))
         micro = channel.startswith(("power", "energy"))

@@ -1,6 +1,6 @@
 """Any sensor that a kernel driver offers through IIO: dozens of chips, read as `/sys/bus/iio/devices/*` shows them.
 
-    air: {driver: iio, id: bme280, channels: [temperature, humidity, pressure]}
+    air: {driver: iio, id: bme280, channels: temperature humidity pressure}
 
 A channel is one of the words below, with the kernel's index and modifier where there are several: `voltage0`,
 `acceleration_x`, `temperature_ambient`, `concentration_co2`. Its value is the file `in_..._input`, or
@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from drivers.base import Reading
 from drivers.errors import NotStarted, OutOfRange, WrongChip
+from drivers.options import words_in
 from drivers.sim import World
 from drivers.sysfs import SimNode, SysfsDevice, Tree
 
@@ -64,18 +65,20 @@ class IIO(SysfsDevice):
     prefix = ("iio:device",)
     advice = "load the kernel's driver for the chip, for example dtoverlay=i2c-sensor,bme280"
 
-    def __init__(self, tree: Tree, id: str | None = None, *, channels: list[str] | None = None) -> None:
+    def __init__(self, tree: Tree, id: str | None = None, *, channels: str = "temperature") -> None:
         super().__init__(tree, id)
-        self.wanted = {channel: stem(channel) for channel in channels or type(self).channels}
+        self.wanted = {channel: stem(channel) for channel in words_in(channels)}
+        if not self.wanted:
+            raise OutOfRange("channels names nothing to read")
         self._sources: dict[str, tuple[str, float, float]] = {}
 
     @classmethod
-    def measures(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        wanted = options.get("channels")
-        if not isinstance(wanted, list) or not wanted:
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+        wanted = words_in(str(options.get("channels", "")))
+        try:
+            return {channel: stem(channel)[2] for channel in wanted} or cls.channels
+        except OutOfRange:
             return cls.channels
-        known = {channel: _CHANNEL.fullmatch(str(channel)) for channel in wanted}
-        return {c: QUANTITIES[parts[1]][1] for c, parts in known.items() if parts and parts[1] in QUANTITIES}
 
     def is_it(self, name: str) -> bool:
         return True
@@ -144,7 +147,7 @@ class SimIIO(SimNode):
         if path.endswith("/name"):
             return self.label
         channel = self._files[path]
-        value = float(self.world.sample(f"{self.name}.{channel}", default=self.defaults.get(channel, 0.0)))
+        value = self.signal(channel, self.defaults.get(channel, 0.0))
         quantity = _quantity(channel)
         if path.endswith("_offset"):
             return "-1000"

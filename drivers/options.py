@@ -5,7 +5,7 @@
 
     options_of(Contact)["pull"].problem("upp") -> "must be one of 'up', 'down', 'none'; did you mean 'up'?"
 
-Closed list of option types: bool, int, float, str, list[str], `Seconds`, `Literal[...]`, and unions of these with None.
+Closed list of option types: bool, int, float, str, `Seconds`, `Literal[...]`, and unions of these with None.
 """
 
 import difflib
@@ -61,6 +61,11 @@ def options_of(driver: type[Device]) -> dict[str, Option]:
     }
 
 
+def words_in(text: str) -> tuple[str, ...]:
+    """The words of an option that lists some: `a, b` or `a b`."""
+    return tuple(text.replace(",", " ").split())
+
+
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) in (Union, types.UnionType):
         return get_args(annotation)
@@ -74,21 +79,13 @@ def _fits(value: object, accepted: Any) -> bool:
     if accepted in (float, Seconds):
         limit = 0.0 if accepted is Seconds else float("-inf")
         return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= limit
-    if get_origin(accepted) is list:
-        return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if accepted is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, accepted)
 
 
 def _word(accepted: Any) -> str:
-    words = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        list[str]: "a list of words",
-    }
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return "a duration" if accepted is Seconds else words[accepted]
 
 

@@ -84,9 +84,10 @@ class Sensing:
         self.world = world
         self.name = name
 
-    def signal(self, channel: str) -> float:
-        """What the part would see of the world now."""
-        return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
+    def signal(self, channel: str, default: float | None = None) -> float:
+        """What the part would see of the world now; `default` for a channel that `defaults` does not have."""
+        unset = self.defaults[channel] if default is None else default
+        return float(self.world.sample(f"{self.name}.{channel}", default=unset))
 
 
 class SimChip(Sensing, ABC):

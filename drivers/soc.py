@@ -43,7 +43,7 @@ class SoC(SysfsDevice):
         self.flags = flags
 
     @classmethod
-    def measures(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
+    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
         return cls.channels if options.get("flags", True) else {"temperature": "degC"}
 
     def is_it(self, name: str) -> bool:
@@ -94,7 +94,7 @@ class SimSoC(SimNode):
             return str(round(self.signal("temperature") * 1000))
         now = 0
         for position, flag in enumerate(("undervoltage", "frequency_capped", "throttled", "soft_limit")):
-            now |= bool(self.world.sample(f"{self.name}.{flag}", default=False)) << position
+            now |= bool(self.signal(flag, False)) << position
         self.remembered |= now
         return f"{self.remembered << 16 | now:x}"
 

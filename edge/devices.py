@@ -105,7 +105,7 @@ class Handle:
 
     @property
     def channels(self) -> Mapping[str, str]:
-        return self.kind.measures(self.settings.options)
+        return self.kind.channels_of(self.settings.options)
 
     def start(self) -> None:
         """Open the wire and prove the device is there; may be repeated after a failure. Raises DriverError."""

@@ -171,7 +171,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "pin": settings.pin,
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.measures(settings.options)),
+                "channels": dict(kind.channels_of(settings.options)),
                 "output": issubclass(kind, Output),
                 "state": "not running",
                 "time": None,

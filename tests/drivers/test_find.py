@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivers
-from drivers import Device, Driver, DriverClash, DriverError, Reading, Seconds, UnknownDriver, find, kinds, options_of
+from drivers import Driver, DriverClash, DriverError, Reading, Seconds, UnknownDriver, find, kinds, options_of
 from drivers.bme280 import BME280
 from drivers.contact import Contact
-from drivers.iio import IIO
 from drivers.registers import Bits, Register
 from drivers.relay import Relay
 
@@ -118,16 +117,13 @@ def test_options_are_the_keyword_only_parameters() -> None:
         (Relay, "safe", "off", None),
         (Relay, "safe", 1, "must be one of 'on', 'off' or true or false, not 1"),
         (Relay, "active_high", "true", "must be true or false, not 'true'"),
-        (IIO, "channels", ["temperature"], None),
-        (IIO, "channels", "temperature", "must be a list of words, not 'temperature'"),
-        (IIO, "channels", [1], "must be a list of words, not [1]"),
         (BME280, "oversampling", 16, None),
         (BME280, "oversampling", 3, "must be one of 1, 2, 4, 8, 16, not 3"),
         (BME280, "oversampling", True, "must be one of 1, 2, 4, 8, 16, not True"),
     ],
 )
 def test_an_option_says_what_is_wrong_with_a_value(
-    driver: type[Device], option: str, value: object, problem: str | None
+    driver: type[Driver], option: str, value: object, problem: str | None
 ) -> None:
     assert options_of(driver)[option].problem(value) == problem
 

@@ -225,7 +225,7 @@ def test_a_real_bme280_of_the_kernel(tmp_path: Path) -> None:
         f"{IIO}/iio:device0/in_humidityrelative_input": "47293\n",
         f"{IIO}/iio:device0/in_pressure_input": "100.324600000\n",
     }
-    sensor = part("iio", tmp_path, files, channels=["temperature", "humidity", "pressure"])
+    sensor = part("iio", tmp_path, files, channels="temperature, humidity, pressure")
 
     assert sensor.read().values == pytest.approx({"temperature": 23.42, "humidity": 47.293, "pressure": 1003.246})
 
@@ -238,7 +238,7 @@ def test_raw_counts_take_the_offset_before_the_scale_and_the_channels_own_before
         f"{IIO}/iio:device0/in_voltage_scale": "2.5",
         f"{IIO}/iio:device0/in_voltage_offset": "-200",
     }
-    adc = part("iio", tmp_path, files, channels=["voltage0", "voltage1"])
+    adc = part("iio", tmp_path, files, channels="voltage0 voltage1")
 
     assert adc.read().values == pytest.approx({"voltage0": 2.0, "voltage1": 3.2})
 
@@ -253,10 +253,10 @@ def test_units_become_ours(tmp_path: Path) -> None:
         "acceleration_x": 9.80665, "rotation_z": 180.0, "magnetic_y": 50.0, "distance": 1250.0, "illuminance": 321.5,
         "concentration_co2": 412.0, "temperature_ambient": -5.0, "current0": 1.5, "power1": 2.5,
     }  # fmt: skip
-    device = part("iio", tmp_path, files, channels=list(wanted))
+    device = part("iio", tmp_path, files, channels=" ".join(wanted))
 
     assert device.read().values == pytest.approx(wanted)
-    assert device.measures({"channels": list(wanted)})["rotation_z"] == "deg/s"
+    assert device.channels_of({"channels": " ".join(wanted)})["rotation_z"] == "deg/s"
 
 
 @given(value=st.floats(-1000, 1000), channel=st.sampled_from(["voltage0", "acceleration_x", "rotation_z", "magnetic_y",
@@ -264,7 +264,7 @@ def test_units_become_ours(tmp_path: Path) -> None:
        "illuminance", "temperature_object"]))  # fmt: skip
 def test_whatever_the_kernel_writes_becomes_what_the_world_has(value: float, channel: str) -> None:
     """Processed or as counts; the simulated files are written from the ABI, not from the driver's table."""
-    world, _, device = lined("iio", channels=[channel])
+    world, _, device = lined("iio", channels=channel)
     world[f"it.{channel}"] = value
     device.start()
 
@@ -275,7 +275,7 @@ def test_whatever_the_kernel_writes_becomes_what_the_world_has(value: float, cha
 
 @given(value=st.floats(-1000, 1000), channel=st.sampled_from(["in0", "temp2", "curr1", "power1", "humidity1", "fan3"]))
 def test_whatever_a_monitor_writes_becomes_what_the_world_has(value: float, channel: str) -> None:
-    world, _, device = lined("hwmon", channels=[channel])
+    world, _, device = lined("hwmon", channels=channel)
     world[f"it.{channel}"] = value
     device.start()
 
@@ -289,7 +289,7 @@ def test_a_part_is_not_read_before_it_is_started(tmp_path: Path) -> None:
 
 def test_a_channel_that_the_part_lacks_names_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(WrongChip, match=r"no in_pressure for the channel pressure; it has in_temp$"):
-        part("iio", tmp_path, {f"{IIO}/iio:device0/in_temp_input": "1"}, channels=["pressure"])
+        part("iio", tmp_path, {f"{IIO}/iio:device0/in_temp_input": "1"}, channels="pressure")
 
 
 def test_text_that_is_no_number_never_becomes_a_value(tmp_path: Path) -> None:
@@ -348,10 +348,10 @@ def test_hwmon_values_and_flags_in_our_units(tmp_path: Path) -> None:
     files = {f"{HWMON}/hwmon3/{name}": text for name, text in {**values, "name": "rpi_volt"}.items()}
     wanted = {"in1": 3.304, "curr1": 0.25, "power1": 0.826, "temp1": -5.5, "fan2": 1210, "humidity1": 45.6,
               "in0_lcrit_alarm": True}  # fmt: skip
-    board = part("hwmon", tmp_path, files, "rpi_volt", channels=list(wanted))
+    board = part("hwmon", tmp_path, files, "rpi_volt", channels=" ".join(wanted))
 
     assert board.read().values == pytest.approx(wanted)
-    assert board.measures({"channels": list(wanted)})["in0_lcrit_alarm"] == "bool"
+    assert board.channels_of({"channels": " ".join(wanted)})["in0_lcrit_alarm"] == "bool"
 
 
 def test_a_chip_that_says_its_sensor_is_broken_gives_no_value() -> None:

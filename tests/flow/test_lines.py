@@ -14,10 +14,10 @@ CONFIG = """
 edge: {id: greenhouse, backend: sim}
 devices:
   tank:  {driver: ds18b20, id: 28-00000a1b2c3d, every: 10s}
-  hut:   {driver: iio, id: bme280, channels: [temperature, humidity], every: 10s}
+  hut:   {driver: iio, id: bme280, channels: temperature humidity, every: 10s}
   shed:  {driver: dht22, every: 10s}
   board: {driver: soc, every: 10s}
-  psu:   {driver: hwmon, id: ina219, channels: [in1, curr1], every: 10s}
+  psu:   {driver: hwmon, id: ina219, channels: "in1, curr1", every: 10s}
   dust:  {driver: pms5003, port: /dev/ttyUSB0, mode: active, every: 10s}
   air:   {driver: mhz19, port: /dev/ttyAMA0, abc: false, every: 10s}
   soil:  {driver: mcp3008, bus: spi-0, select: 0, every: 10s}

@@ -116,7 +116,7 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
     settings = survey.config.devices[source]
-    kind, channels = settings.driver, driver.measures(settings.options)
+    kind, channels = settings.driver, driver.channels_of(settings.options)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",
