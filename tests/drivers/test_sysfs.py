@@ -115,17 +115,19 @@ def test_a_part_that_is_not_listed_names_those_that_are_and_the_overlay(tmp_path
         part("ds18b20", tmp_path, {f"{W1}/28-2/w1_slave": "", f"{W1}/w1_bus_master1/name": ""}, "28-1")
 
 
-def test_a_part_that_got_another_folder_is_found_again_by_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "folder", "file"), [("iio", f"{IIO}/iio:device", "in_temp_input"),
+                                                      ("hwmon", f"{HWMON}/hwmon", "temp1_input")])  # fmt: skip
+def test_a_part_that_got_another_folder_is_found_again_by_its_name(
+    tmp_path: Path, kind: str, folder: str, file: str
+) -> None:
     """Unplugged and plugged in again, the kernel counts on: `iio:device1` instead of `iio:device0`."""
-    old, new = tmp_path / IIO / "iio:device0", tmp_path / IIO / "iio:device1"
-    sensor = part("iio", tmp_path, {f"{IIO}/iio:device0/{n}": t for n, t in
-                                    (("name", "bme280"), ("in_temp_input", "20000"))}, "bme280")  # fmt: skip
-    old.rename(new)
+    sensor = part(kind, tmp_path, {f"{folder}0/name": "bme280", f"{folder}0/{file}": "20000"}, "bme280")
+    (tmp_path / f"{folder}0").rename(tmp_path / f"{folder}1")
 
     with pytest.raises(Nack):
         sensor.read()
     sensor.start()
-    assert sensor.read().values == {"temperature": 20.0}
+    assert list(sensor.read().values.values()) == [20.0]
 
 
 # -- DS18B20 ----------------------------------------------------------------------------------------------------------

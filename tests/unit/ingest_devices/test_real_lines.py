@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
 
 from drivers import BusUnavailable, World
 from drivers.mhz19 import SimMHZ19
@@ -65,6 +66,9 @@ def test_a_serial_part_is_read_from_its_port_and_the_port_is_given_back(tmp_path
         for _ in range(2):  # the port is open to one at a time
             with closing(wiring(tmp_path, devices, opened)) as wired:
                 assert wired.handles["air"].read() == {"co2": 620.0, "temperature": 22.0}
+                line = wired.line(wired.handles["air"])  # held, so that only closing can give the port back
+        serial.Serial(end.path, exclusive=True).close()
+        line.close()
     assert opened == [f"{end.path} 9600"] * 2
 
 
