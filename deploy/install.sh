@@ -77,19 +77,19 @@ python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2
 [ ! -e "$config" ] || [ -d "$config" ] || stop "$config is there and is not a folder"
 
 # -- 2. the user, and the groups of the hardware -------------------------------------------------------------------
-say "user edge, in the groups gpio and i2c; people in the group edge may use the control socket"
-for group in gpio i2c edge; do
+say "user edge, in the groups gpio, i2c, spi and dialout; people in the group edge may use the control socket"
+for group in gpio i2c spi dialout edge; do
     getent group "$group" >/dev/null || run groupadd --system "$group"
 done
 getent passwd edge >/dev/null ||
     run useradd --system --gid edge --home-dir "$state" --no-create-home --shell /usr/sbin/nologin edge
-run usermod --append --groups gpio,i2c edge
+run usermod --append --groups gpio,i2c,spi,dialout edge
 
 # -- 3. the program ------------------------------------------------------------------------------------------------
 say "the program, in $venv"
 [ -x "$venv/bin/python" ] || run python3 -m venv "$venv"
 pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$source/requirements.lock")
-run "${pip[@]}" "$source[pi]"
+run "${pip[@]}" "$source[pi,serial]"
 # The same version number from changed sources: pip would otherwise keep what it installed before.
 run "${pip[@]}" --no-deps --force-reinstall "$source"
 [ -e /usr/local/bin/edge ] || run ln -s "$venv/bin/edge" /usr/local/bin/edge
@@ -111,7 +111,7 @@ run install -d -m 0755 /etc/udev/rules.d
 run install -m 0644 "$here/99-edge.rules" /etc/udev/rules.d/99-edge.rules
 if command -v udevadm >/dev/null && [ -d /run/udev ]; then
     run udevadm control --reload
-    run udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev
+    run udevadm trigger --subsystem-match=gpio --subsystem-match=i2c-dev --subsystem-match=spidev --subsystem-match=tty
 fi
 systemd daemon-reload
 systemd enable edge.service

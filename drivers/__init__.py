@@ -26,7 +26,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Value
+from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
 from drivers.errors import (
     ArbitrationLost,
     BadData,
@@ -48,8 +48,12 @@ from drivers.errors import (
     UnknownDriver,
     WrongChip,
 )
+from drivers.line import SimEnd, SimLine
 from drivers.options import Option, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
+from drivers.spi import SpiDevice
+from drivers.sysfs import SysfsDevice, Tree
+from drivers.uart import Line, SerialDevice
 
 __all__ = [
     "ArbitrationLost",
@@ -68,6 +72,7 @@ __all__ = [
     "DriverError",
     "Emit",
     "Entry",
+    "Line",
     "Nack",
     "NotStarted",
     "Option",
@@ -81,9 +86,16 @@ __all__ = [
     "Push",
     "Reading",
     "Seconds",
+    "SerialDevice",
     "SimBus",
     "SimChip",
+    "SimEnd",
+    "SimLine",
     "SimPart",
+    "Spi",
+    "SpiDevice",
+    "SysfsDevice",
+    "Tree",
     "UnknownDriver",
     "Value",
     "World",
@@ -95,8 +107,17 @@ __all__ = [
 
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
-    {"base", "bus", "crc", "errors", "gpio", "options", "registers", "signals", "silicon", "sim", "suite", "values"}
-)
+    {
+        "base", "bus", "crc", "errors", "gpio", "line", "options", "registers", "signals", "silicon", "sim", "spi",
+        "suite", "sysfs", "uart", "values",
+    }
+)  # fmt: skip
+
+Wire = Bus | Pins | Tree | Line | Spi
+"""What a driver is built on."""
+
+Simulated = type[SimChip] | type[SimPart] | type[SimEnd]
+"""What stands for the part: on a bus, at a pin, at the end of a line of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +126,13 @@ class Entry:
 
     kind: str
     driver: type[Device]
-    sim: type[SimChip] | type[SimPart]
+    sim: Simulated
     origin: str
 
-    def build(self, wire: Bus | Pins, where: int | None = None, /, **options: Any) -> Device:
-        """The device at an address of a bus (None: its default), or at a pin of the header; touches nothing yet.
+    def build(self, wire: Wire, where: int | str | None = None, /, **options: Any) -> Device:
+        """The device at an address of a bus or the id of a part (None: its default), or at a pin of the header.
+
+        Touches nothing yet.
 
         `options` are those of `options_of(self.driver)`. Raises `OutOfRange` or `BadPin` for an impossible place.
         """

@@ -1,6 +1,7 @@
 """The contract between drivers and whoever uses them; imports no vendor library.
 
-A driver is built on a *wire* (a `Bus` or the header's `Pins`), never opens one itself, never sleeps, never reads
+A driver is built on a *wire* (a `Bus`, the header's `Pins`, or a line of its own: `drivers.sysfs`, `drivers.uart`,
+`drivers.spi`), never opens one itself, never sleeps, never reads
 time and owns no thread: a bus waits for it, and whoever delivers an edge says when it was.
 
 Life of every device: construct (touches nothing) -> `start()` -> `read()` many times -> `close()`. After a bus
@@ -24,6 +25,8 @@ Value = bool | int | float | str
 """What configuration, the command line or a task may hand to an output."""
 
 Pull = Literal["up", "down", "none"]
+
+WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,20 @@ class OutputPin(Protocol):
         """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
 
 
+class Spi(Protocol):
+    """One chip select of an SPI bus. Blocking; one thread."""
+
+    name: str
+
+    def transfer(self, data: bytes) -> bytes:
+        """Send these bytes; what came meanwhile, as many. Raises `BusError`."""
+
+    def wait(self, seconds: float) -> None:
+        """Let a conversion finish."""
+
+    def close(self) -> None: ...
+
+
 class Pins(Protocol):
     """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
 
@@ -79,6 +96,9 @@ class Pins(Protocol):
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         """Open an output that drives `level` from its first moment."""
+
+    def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
+        """One chip select of an SPI bus: clock mode 0 to 3, rate in Hz. Its pins belong to it then."""
 
     def close(self) -> None:
         """Close every pin opened here; idempotent."""
@@ -95,7 +115,7 @@ class Device(ABC):
     every       default sampling period
     """
 
-    wire: ClassVar[Literal["i2c", "pin"]]
+    wire: ClassVar[WireKind]
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
@@ -129,7 +149,7 @@ class Device(ABC):
             low, high = limits.get(channel, (-math.inf, math.inf))
             # `not (a <= v <= b)` also catches NaN, which compares false with everything
             if not low <= value <= high or math.isinf(value):
-                unit = self.channels[channel]
+                unit = self.channels.get(channel, "")
                 raise OutOfRange(
                     f"{type(self).__name__} gave {channel} {value:.6g} {unit}, outside {low:g} .. {high:g} {unit}:"
                     " the sensor is damaged, badly wired or not this chip"

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from drivers.base import InputPin, OutputPin, Pull
-from drivers.errors import BadPin, PinError, PinInUse, PinUnavailable
+from drivers.errors import BadPin, BusUnavailable, PinError, PinInUse, PinUnavailable
+from drivers.spi import HeaderSpi
 
 HEADER = range(28)
 """BCM numbers that reach the 40-pin header."""
@@ -88,6 +89,27 @@ class HeaderPins:
             self._open[number] = pin
             self.driven(number, level)
         return pin
+
+    def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> HeaderSpi:
+        """Open one chip select of the kernel's SPI bus; its pins belong to it then. Raises `BusUnavailable`."""
+        node = _DEV / f"spidev{port}.{select}"
+        # gpiozero would take the pins in silence and send the bits by itself, hundreds of times slower
+        if not node.exists():
+            raise BusUnavailable(f"no {node}: switch SPI on with `sudo raspi-config nonint do_spi 0`")
+        if not os.access(node, os.R_OK | os.W_OK):
+            raise BusUnavailable(f"no permission for {node}: `sudo usermod -aG spi $USER`, then log in again")
+        from gpiozero.pins.lgpio import LGPIOHardwareSPI
+
+        with self._lock:
+            try:
+                interface = self._factory.spi(port=port, device=select)
+                if not isinstance(interface, LGPIOHardwareSPI):
+                    interface.close()
+                    raise OSError("lgpio could not open it, and bits sent by hand are too slow")
+                interface.clock_mode, interface.rate = mode, rate
+            except Exception as error:
+                raise BusUnavailable(f"{node} cannot be used: {error}") from error
+        return HeaderSpi(f"spi-{port}.{select}", interface, wait=wait)
 
     def close(self) -> None:
         for pin in tuple(self._open.values()):

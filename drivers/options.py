@@ -68,13 +68,18 @@ def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
 
     Raises `OutOfRange` with the known ones where a name is not among them or stands there twice.
     """
-    names = tuple(text.replace(",", " ").split())
+    names = words_in(text)
     for position, name in enumerate(names):
         if name not in known:
             raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{_nearest(name, tuple(known))}")
         if name in names[:position]:
             raise OutOfRange(f"{option}: {name} stands there twice")
     return names
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    """The words of an option that lists some: `a, b` or `a b`."""
+    return tuple(text.replace(",", " ").split())
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

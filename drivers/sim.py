@@ -72,11 +72,10 @@ class World:
                 follower()
 
 
-class SimChip(ABC):
-    """The chip's side of the wire. `SimX(world, name)` shows the signals `<name>.<channel>`.
+class Sensing:
+    """A simulated part that shows the signals `<name>.<channel>`: `SimX(world, name)`.
 
-    `defaults` holds what a channel shows while the world says nothing about it. A chip raises `Nack` from `write` or
-    `read` where the silicon would not acknowledge. Called under the bus's lock.
+    `defaults` holds what a channel shows while the world says nothing about it.
     """
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -84,6 +83,21 @@ class SimChip(ABC):
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+
+    def signal(self, channel: str, default: float | None = None) -> float:
+        """What the part would see of the world now; `default` for a channel that `defaults` does not have."""
+        unset = self.defaults[channel] if default is None else default
+        return float(self.world.sample(f"{self.name}.{channel}", default=unset))
+
+
+class SimChip(Sensing, ABC):
+    """The chip's side of an I2C bus.
+
+    A chip raises `Nack` from `write` or `read` where the silicon would not acknowledge. Called under the bus's lock.
+    """
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
         self._converting: float | None = None
         self._looked = world.now()
 
@@ -123,10 +137,6 @@ class SimChip(ABC):
         self._looked = now
         if passed > 0:
             self.elapse(passed)
-
-    def signal(self, channel: str) -> float:
-        """What the chip would see of the world now."""
-        return float(self.world.sample(f"{self.name}.{channel}", default=self.defaults[channel]))
 
 
 class SimPins(Protocol):

@@ -10,13 +10,14 @@ Each rule is checked against the driver's own simulated counterpart, on a simula
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from drivers import Entry
 from drivers.base import Device, Driver, Output, Push, Reading
-from drivers.errors import DriverError, Nack, OutOfRange, PinInUse
+from drivers.errors import BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.line import SimEnd
 from drivers.options import options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 
@@ -32,7 +33,10 @@ def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str
         return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
     if entry.driver.wire == "pin" and issubclass(entry.sim, SimPart):
         return list(_on_a_pin(entry, entry.sim, dict(options or {})))
-    return [f"SIM must be a {'SimChip' if entry.driver.wire == 'i2c' else 'SimPart'}, as the driver's wire asks for"]
+    if entry.driver.wire not in ("i2c", "pin") and issubclass(entry.sim, SimEnd):
+        return list(_on_a_line(entry, entry.sim, dict(options or {})))
+    wanted = {"i2c": "SimChip", "pin": "SimPart"}.get(entry.driver.wire, "SimEnd")
+    return [f"SIM must be a {wanted}, as the driver's wire asks for"]
 
 
 def _declarations(entry: Entry) -> Iterator[str]:
@@ -85,13 +89,39 @@ def _on_a_bus(driver: type[Driver], sim: type[SimChip], options: dict[str, Any])
     device.close()
 
 
-def _round_trips(device: Device, world: World, options: Mapping[str, Any]) -> Iterator[str]:
+def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iterator[str]:
+    world = World()
+    line: Any = sim(world, "it").line()
+    device = entry.build(line, None, **options)
+    if line.log:
+        yield "the constructor already talks to the part; that belongs into start()"
+    line.part.fit(device)
+    line.unplug()
+    yield from _raises(BusError, "start() without a part", device.start)
+    line.plug()
+    device.start()
+    yield from _two_readings(device, options)
+    yield from _round_trips(device, world, options, lambda: line.wait(device.every))
+    line.unplug()
+    yield from _raises(BusError, "read() after the part was unplugged", device.read)
+    line.plug()
+    device.start()
+    yield from _two_readings(device, options)
+    device.close()
+    device.close()
+
+
+def _round_trips(
+    device: Device, world: World, options: Mapping[str, Any], pause: Callable[[], None] = lambda: None
+) -> Iterator[str]:
+    """`pause` lets time pass between two readings, for parts that keep one for a while."""
     for channel in sorted(device.channels_of(options).keys() & device.ranges.keys()):
         low, high = device.ranges[channel]
         for wanted in (low, low + (high - low) / 3, high):
             step = device.resolution.get(channel, 0.0)
             inside = min(max(wanted, low + step), high - step)
             world[f"it.{channel}"] = inside
+            pause()
             got = device.read().values[channel]
             if abs(got - inside) > step:
                 yield f"{channel}: the world has {inside:g}, the driver says {got:g}; they may differ by {step:g}"

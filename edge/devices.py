@@ -14,7 +14,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import drivers
-from drivers import Bus, Device, Driver, Output, PinDevice, Pins, Push, Reading, SimBus, SimChip, SimPart, World
+from drivers import (
+    Bus,
+    Device,
+    Driver,
+    Line,
+    Output,
+    PinDevice,
+    Pins,
+    Push,
+    Reading,
+    SerialDevice,
+    SimBus,
+    SimChip,
+    SimEnd,
+    SimLine,
+    SimPart,
+    Spi,
+    SpiDevice,
+    SysfsDevice,
+    Tree,
+    World,
+)
 from edge.config.models import Backend, Config, DeviceSettings
 from edge.errors import EdgeError
 
@@ -32,11 +53,14 @@ class NotAnOutput(EdgeError, TypeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wires:
-    """The seams below every driver. `open_bus(name)` and `open_pins()` are called at most once a name."""
+    """The seams below every driver. `open_bus(name)` and `open_pins()` are called at most once a name; `open_tree()`
+    and `open_serial(port, baud)` once a device. SPI is opened on the pins."""
 
     open_bus: Callable[[str], Bus]
     open_pins: Callable[[], Pins]
     open_sim_pins: Callable[[], Pins]
+    open_tree: Callable[[], Tree]
+    open_serial: Callable[[str, int], Line]
     world: World
     wait: Callable[[float], None]
 
@@ -59,8 +83,17 @@ class Handle:
 
     @property
     def wire(self) -> str:
-        """The bus's name, or `pins`: devices with the same wire share a thread."""
-        return self.settings.bus or "pins"
+        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, `w1 28-00000a1b2c3d`. Devices with the same wire
+        share a thread."""
+        if issubclass(self.kind, SysfsDevice):
+            # the kernel answers each part in its own time: one must not wait for another
+            return self.place
+        return self.settings.bus or self.settings.port or "pins"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return place_of(self.settings, self.kind)
 
     @property
     def output(self) -> bool:
@@ -138,6 +171,7 @@ class Wiring:
         self._wires = wires
         self._buses: dict[tuple[str, Backend], Bus] = {}
         self._pins: dict[Backend, Pins] = {}
+        self._lines: dict[str, Tree | Line | Spi] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._opening = threading.Lock()
         self.handles = {
@@ -159,9 +193,40 @@ class Wiring:
             if isinstance(bus, SimBus):
                 self._solder(bus, handle, chip)
             return chip
-        assert issubclass(handle.kind, PinDevice)
-        assert handle.settings.pin is not None
-        return handle.entry.build(self.pins(handle.backend), handle.settings.pin, **options)
+        if issubclass(handle.kind, PinDevice):
+            assert handle.settings.pin is not None
+            return handle.entry.build(self.pins(handle.backend), handle.settings.pin, **options)
+        line = self.line(handle)
+        device = handle.entry.build(line, handle.settings.where, **options)
+        if isinstance(line, SimLine):
+            line.part.fit(device)
+        return device
+
+    def line(self, handle: Handle) -> Tree | Line | Spi:
+        """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
+        with self._opening:
+            if handle.name not in self._lines:
+                self._lines[handle.name] = (
+                    self._sim_line(handle) if handle.backend == "sim" else self._real_line(handle)
+                )
+            return self._lines[handle.name]
+
+    def _sim_line(self, handle: Handle) -> Any:
+        end = handle.entry.sim
+        assert issubclass(end, SimEnd)
+        return end(self._wires.world, handle.name).line(wait=self._wires.wait)
+
+    def _real_line(self, handle: Handle) -> Tree | Line | Spi:
+        kind, settings = handle.kind, handle.settings
+        if issubclass(kind, SysfsDevice):
+            return self._wires.open_tree()
+        if issubclass(kind, SerialDevice):
+            assert settings.port is not None
+            return self._wires.open_serial(settings.port, kind.baud)
+        assert issubclass(kind, SpiDevice)
+        assert settings.bus is not None
+        number, select = int(settings.bus.removeprefix("spi-")), settings.select
+        return self._pins_of("real").spi(number, select, mode=kind.mode, rate=kind.rate, wait=self._wires.wait)
 
     def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
         chip = handle.entry.sim
@@ -189,11 +254,14 @@ class Wiring:
     def pins(self, backend: Backend) -> Pins:
         """The header, opened now if nobody did. Raises DriverError; asked again, it tries again."""
         with self._opening:
-            pins = self._pins.get(backend)
-            if pins is None:
-                pins = self._wires.open_sim_pins() if backend == "sim" else self._wires.open_pins()
-                self._pins[backend] = pins
-            return pins
+            return self._pins_of(backend)
+
+    def _pins_of(self, backend: Backend) -> Pins:
+        pins = self._pins.get(backend)
+        if pins is None:
+            pins = self._wires.open_sim_pins() if backend == "sim" else self._wires.open_pins()
+            self._pins[backend] = pins
+        return pins
 
     def wires(self) -> dict[str, list[Handle]]:
         """Devices that share a wire, and so a thread."""
@@ -209,9 +277,23 @@ class Wiring:
                 stack.callback(bus.close)
             for pins in self._pins.values():
                 stack.callback(pins.close)
+            for line in self._lines.values():
+                stack.callback(line.close)
             for handle in self.handles.values():
                 stack.callback(handle.close)
-            self._buses, self._pins = {}, {}
+            self._buses, self._pins, self._lines = {}, {}, {}
+
+
+def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
+    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `spi-0.1`, `/dev/ttyUSB0`, `w1 28-0000`."""
+    if issubclass(kind, SysfsDevice):
+        return " ".join(filter(None, (kind.tree_name, settings.id)))
+    if issubclass(kind, SpiDevice):
+        return f"{settings.bus}.{settings.select}"
+    if settings.pin is not None:
+        return f"GPIO{settings.pin}"
+    address = settings.address if settings.address is not None else getattr(kind, "address", None)
+    return settings.port or f"{settings.bus} {address:#04x}"
 
 
 def find(handles: Mapping[str, Handle], name: str) -> Handle:

@@ -11,6 +11,8 @@ from typing import Protocol
 from drivers import World
 from drivers.bus import SMBusBus
 from drivers.gpio import pin_factory
+from drivers.sysfs import SysfsTree
+from drivers.uart import SerialPort
 from edge.clock import Clock, SystemClock
 from edge.config.models import Broker
 from edge.devices import Wires
@@ -98,6 +100,8 @@ class Outside:
                 open_bus=lambda name: SMBusBus(name, wait=wait),
                 open_pins=lambda: pin_factory("real", now=clock.monotonic),
                 open_sim_pins=lambda: pin_factory("sim", now=clock.monotonic),
+                open_tree=lambda: SysfsTree(wait=wait),
+                open_serial=lambda port, baud: SerialPort(port, baud, wait=wait),
                 world=World(clock.monotonic) if world is None else world,
                 wait=wait,
             ),

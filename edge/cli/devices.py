@@ -20,7 +20,7 @@ def devices(words: list[str]) -> int:
     options = (
         Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
         .with_config()
-        .with_json("a list of {name, driver, bus, address, pin, backend, channels, output, state, time, values}")
+        .with_json("a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values}")
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -157,6 +157,7 @@ def _safe_directly(gateway: Gateway) -> list[dict[str, Any]]:
 def _configured(gateway: Gateway) -> list[dict[str, Any]]:
     """As the runtime tells it, without what only a runtime knows. Opens nothing."""
     from drivers import Output, find
+    from edge.devices import place_of
 
     listed = []
     for name, settings in gateway.config.devices.items():
@@ -168,6 +169,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "bus": settings.bus,
                 "address": settings.address if settings.address is not None else getattr(kind, "address", None),
                 "pin": settings.pin,
+                "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
                 "channels": dict(kind.channels_of(settings.options)),
                 "output": issubclass(kind, Output),
@@ -180,15 +182,13 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 def _row(device: dict[str, Any]) -> tuple[str, ...]:
-    address = f" {device['address']:#04x}" if device["address"] is not None else ""
-    place = f"GPIO{device['pin']}" if device["bus"] is None else f"{device['bus']}{address}"
     values = ", ".join(
         quantity(value, device["channels"].get(channel, ""))
         if len(device["values"]) == 1
         else f"{channel} {quantity(value, device['channels'].get(channel, ''))}"
         for channel, value in device["values"].items()
     )
-    return device["name"], device["driver"], place, device["backend"], paint_state(device["state"]), values
+    return device["name"], device["driver"], device["place"], device["backend"], paint_state(device["state"]), values
 
 
 def _safety(one: dict[str, Any]) -> str:

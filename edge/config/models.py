@@ -102,9 +102,23 @@ class DeviceSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     driver: str = Field(description="kind of part: `tmp102`, `bme280`, `contact`, `relay` ...")
-    bus: str | None = Field(default=None, pattern=r"^i2c-[0-9]{1,3}$", description="I2C bus of a chip: `i2c-1`")
+    bus: str | None = Field(
+        default=None, pattern=r"^(i2c-[0-9]{1,3}|spi-0)$", description="bus of a chip: `i2c-1`, `spi-0`"
+    )
     address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
+    select: int = Field(default=0, description="chip select of a chip on SPI: 0 is GPIO8, 1 is GPIO7")
     pin: int | None = Field(default=None, description="BCM number of a part on a header pin, 0 to 27")
+    port: str | None = Field(
+        default=None,
+        pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:/+-]*$",
+        description="serial port: `/dev/ttyAMA0`, `/dev/serial/by-id/usb-...`",
+    )
+    id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@-]*$",
+        description="name under which the kernel lists a part: `28-00000a1b2c3d`, `iio:device0`, `rpi_volt`; default:"
+        " the only one of its kind",
+    )
     every: LongerThanZero | None = Field(default=None, description="time between readings; default: the driver's")
     debounce: Duration = Field(
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
@@ -120,6 +134,14 @@ class DeviceSettings(BaseModel):
     def options(self) -> dict[str, Any]:
         """What the driver itself is to be given; durations in seconds once the file was loaded."""
         return dict(self.model_extra or {})
+
+    @property
+    def where(self) -> str | int | None:
+        """The place that the driver's constructor takes: an address, a pin, a part's name, a port or a chip select."""
+        for place in (self.address, self.pin, self.id, self.port):
+            if place is not None:
+                return place
+        return self.select if self.bus is not None and self.bus.startswith("spi") else None
 
 
 class DurabilityByClass(Section):

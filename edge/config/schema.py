@@ -252,7 +252,7 @@ def _bound(limit: Any, value: Any) -> str:
 
 def _type_hint(kind: str, value: Any, steps: Steps) -> str:
     if steps[-1] == "bus":
-        return "write i2c- and the number of the bus: i2c-1"
+        return "write the kind of the bus and its number: i2c-1, spi-0"
     if kind == "string_type" and isinstance(value, bool | int | float) and not is_secret(steps):
         text = str(value).lower() if isinstance(value, bool) else value
         return f'write it in quotes: "{text}"'
@@ -358,7 +358,12 @@ def _choices(way: Steps) -> tuple[Any, ...]:
 
 def _wrong_text(way: Steps, value: Any, say: Say) -> None:
     if way[-1] == "bus":
-        say(f"{shortened(value)} is not an I2C bus", "write i2c-1 for /dev/i2c-1")
+        say(f"{shortened(value)} is not a bus", "write i2c-1 for /dev/i2c-1, spi-0 for /dev/spidev0.*")
+    elif way[-1] == "port":
+        say(f"{shortened(value)} cannot be a serial port", "`ls /dev/serial/by-id /dev/tty*` shows what there is")
+    elif way[-1] == "id" and way[0] == "devices":
+        say(f"{shortened(value)} cannot be the name of a part in the kernel",
+            "the folder's name alone, such as 28-00000a1b2c3d or iio:device0")  # fmt: skip
     elif way[-1] == "id":
         say(f"{shortened(value)} cannot be a gateway's id",
             "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip

@@ -21,14 +21,14 @@ from typing import Any
 
 import orjson
 
-from drivers import SimBus, World
+from drivers import SimBus, SimEnd, SimLine, World
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.signals import Signal
 from edge.app import Runtime, build
 from edge.config import Config, load
 from edge.config.models import Broker
 from edge.config.units import parse_duration, show_duration
-from edge.devices import Wires
+from edge.devices import Wires, find
 from edge.journal import Journal, Keyring, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
@@ -117,12 +117,23 @@ class Harness:
 
     def bus(self, name: str) -> SimBus:
         """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without a device."""
-        buses = sorted({settings.bus for settings in self.config.devices.values() if settings.bus})
+        named = {settings.bus for settings in self.config.devices.values() if settings.bus}
+        buses = sorted(bus for bus in named if bus.startswith("i2c"))
         if name not in buses:
             raise LookupError(f"no device is on a bus {name!r}; there are {', '.join(buses) or 'none'}")
         bus = self.runtime.instruments.wiring.bus(name, "sim")
         assert isinstance(bus, SimBus)
         return bus
+
+    def line(self, device: str) -> SimLine[Any]:
+        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `fail`, `unplug`, `plug`,
+        `log`, and `part` with its faults. Raises LookupError for any other device."""
+        handle = find(self.runtime.instruments.handles, device)
+        if not issubclass(handle.entry.sim, SimEnd):
+            raise LookupError(f"{device} ({handle.settings.driver}) has no line of its own: see `bus` and `pins`")
+        line = self.runtime.instruments.wiring.line(handle)
+        assert isinstance(line, SimLine)
+        return line
 
     def advance(self, duration: str) -> None:
         """Let that much time pass, and everything that it makes due happen, in order. After `crash` only time passes.
@@ -244,6 +255,8 @@ class Harness:
                 open_bus=_refuse_real,
                 open_pins=lambda: _refuse_real("pins"),
                 open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic),
+                open_tree=lambda: _refuse_real("sysfs"),
+                open_serial=lambda port, baud: _refuse_real(port),
                 world=self.world,
                 wait=self.clock.advance,
             ),

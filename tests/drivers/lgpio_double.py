@@ -12,7 +12,8 @@ class LgpioError(Exception):
 
 
 class Lgpio(types.ModuleType):
-    """`chips` is number -> label; `busy` are lines of another process; `levels` is what the lines show."""
+    """`chips` is number -> label; `busy` are lines of another process; `levels` is what the lines show; `spi` is what
+    answers at a bus and chip select, with nothing where the transfer fails."""
 
     SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 0, 32, 64
     RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
@@ -27,6 +28,8 @@ class Lgpio(types.ModuleType):
         self.modes: dict[int, int] = {}
         self.callbacks: dict[int, Callable[..., None]] = {}
         self.opened: list[int] = []
+        self.spi: dict[tuple[int, int], Callable[[bytes], bytes]] = {}
+        self.spi_settings: dict[tuple[int, int], tuple[int, int]] = {}
 
     def imported(self) -> None:
         """What the import of the real one does to the process."""
@@ -50,6 +53,20 @@ class Lgpio(types.ModuleType):
 
     def gpio_get_chip_info(self, handle: int) -> list[Any]:
         return [0, 54, f"gpiochip{handle}", self.chips[handle]]
+
+    def spi_open(self, port: int, device: int, baud: int, flags: int = 0) -> tuple[int, int]:
+        if (port, device) not in self.spi:
+            raise LgpioError("can not open SPI device")
+        self.spi_settings[port, device] = baud, flags
+        return port, device
+
+    def spi_close(self, handle: tuple[int, int]) -> int:
+        del self.spi_settings[handle]
+        return 0
+
+    def spi_xfer(self, handle: tuple[int, int], data: list[int]) -> tuple[int, bytearray]:
+        answer = self.spi[handle](bytes(data))
+        return (len(answer) or -1), bytearray(answer)
 
     def gpio_claim_input(self, handle: int, line: int, flags: int = 0) -> int:
         if line in self.busy:

@@ -38,7 +38,7 @@ def test_it_has_a_row_and_an_example_in_hardware_md(kind: str) -> None:
 
 def test_the_examples_in_hardware_md_are_what_the_drivers_accept() -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", HARDWARE, re.DOTALL)
-    common = {"driver", "bus", "address", "pin", "every", "debounce"}
+    common = {"driver", "bus", "address", "select", "pin", "port", "id", "every", "debounce"}
     for name, device in YAML(typ="safe").load(example)["devices"].items():
         driver = find(device["driver"]).driver
         accepted = options_of(driver)
@@ -159,7 +159,8 @@ def test_the_suite_finds_what_is_wrong() -> None:
 
 def test_naming_the_package_loads_no_vendor_library() -> None:
     """A laptop without I2C and GPIO pays nothing for them."""
-    code = "import sys, drivers, drivers.bus, drivers.gpio; print({'smbus2', 'gpiozero', 'lgpio'} & set(sys.modules))"
+    vendors = {"smbus2", "gpiozero", "lgpio", "serial"}
+    code = f"import sys, drivers, drivers.bus, drivers.gpio, drivers.uart; print({vendors} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"

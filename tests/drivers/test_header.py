@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from drivers import PinInUse, PinUnavailable, Reading
+from drivers import BusFault, BusUnavailable, PinInUse, PinUnavailable, Reading, World
 from drivers.contact import Contact
 from drivers.gpio import HeaderPins, pin_factory
+from drivers.max31855 import MAX31855, SimMAX31855
+from drivers.mcp3008 import MCP3008, SimMCP3008
 from drivers.relay import Relay
+from drivers.spi import HeaderSpi
 from tests.drivers.lgpio_double import Lgpio
 
 PI_4, PI_5 = 0xC03111, 0xD04170
@@ -190,3 +193,74 @@ def test_without_lgpio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     with pytest.raises(PinUnavailable, match=r"pip install 'edge-runtime\[pi\]'"):
         pin_factory("real", now=lambda: 0.0)
+
+
+# -- SPI --------------------------------------------------------------------------------------------------------------
+
+
+def open_spi(header: HeaderPins, select: int) -> HeaderSpi:
+    (Path("dev") / f"spidev0.{select}").touch()
+    return header.spi(0, select, mode=0, rate=250_000, wait=lambda seconds: None)
+
+
+def test_two_chips_share_the_headers_spi(board: Lgpio) -> None:
+    world = World()
+    world["adc.ch2"], world["oven.temperature"] = 1.65, 230.0
+    board.spi = {(0, 0): SimMCP3008(world, "adc").exchange, (0, 1): SimMAX31855(world, "oven").exchange}
+    header = open_header(board)
+    first, second = open_spi(header, 0), open_spi(header, 1)
+    with MCP3008(first) as adc, MAX31855(second) as oven:
+        assert adc.read().values["ch2"] == 1.65
+        assert oven.read().values["temperature"] == 230.0
+    assert board.spi_settings == {(0, 0): (250_000, 0), (0, 1): (250_000, 0)}
+    first.close()
+    second.close()
+    assert board.spi_settings == {}
+    with pytest.raises(BusUnavailable, match=r"spi-0.0 is closed"):
+        adc.read()
+    header.close()
+
+
+def test_a_pin_of_the_bus_belongs_to_the_bus(board: Lgpio) -> None:
+    board.spi = {(0, 0): lambda data: data}
+    header = open_header(board)
+    wire = open_spi(header, 0)
+    with pytest.raises(PinInUse):
+        Contact(header, 9).start()
+    wire.close()
+    header.close()
+
+
+def test_spi_that_is_switched_off_is_said_before_any_pin_is_taken(board: Lgpio) -> None:
+    header = open_header(board)
+    with pytest.raises(BusUnavailable, match="do_spi 0"):
+        header.spi(0, 0, mode=0, rate=500_000, wait=lambda seconds: None)
+    Contact(header, 9).start()
+    header.close()
+
+
+def test_spi_without_permission_names_the_group(board: Lgpio, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = open_header(board)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(BusUnavailable, match="usermod -aG spi"):
+        open_spi(header, 0)
+    header.close()
+
+
+@pytest.mark.filterwarnings("ignore:failed to initialize hardware SPI")
+def test_the_library_never_sends_the_bits_by_hand_instead(board: Lgpio) -> None:
+    """gpiozero only warns when the kernel's bus cannot be opened, and goes on with something else."""
+    header = open_header(board)
+    with pytest.raises(BusUnavailable, match=r"spidev0.0 cannot be used: .*by hand"):
+        open_spi(header, 0)
+    header.close()
+
+
+def test_a_transfer_that_the_kernel_refuses_is_a_fault_of_the_bus(board: Lgpio) -> None:
+    board.spi = {(0, 0): lambda data: b""}
+    header = open_header(board)
+    wire = open_spi(header, 0)
+    with pytest.raises(BusFault, match=r"spi-0.0: the transfer failed"):
+        wire.transfer(b"\x01")
+    wire.close()
+    header.close()

@@ -10,6 +10,7 @@ from edge.cli.arguments import Arguments
 from edge.cli.doctor.brokers import examine_brokers
 from edge.cli.doctor.findings import Finding, Level, Machine
 from edge.cli.doctor.hardware import examine_hardware
+from edge.cli.doctor.lines import examine_lines
 from edge.cli.doctor.service import examine_service
 from edge.cli.doctor.software import examine_software
 from edge.cli.doctor.storage import examine_storage
@@ -29,7 +30,7 @@ def doctor(words: list[str]) -> int:
     options = (
         Arguments(
             "doctor",
-            "Examine this machine: Python, packages, buses, pins, power, clock, disk, brokers, service."
+            "Examine this machine: Python, packages, buses, pins, ports, power, clock, disk, brokers, service."
             " Changes nothing; with a configuration it looks at what that needs.",
             examples=("doctor", "doctor -c /etc/edge/edge.yaml --json"),
         )
@@ -51,6 +52,7 @@ def examine(machine: Machine, clock: Clock, option: str | None) -> Iterator[Find
     gateway, config, trouble = _configuration(option)
     yield trouble
     yield from examine_hardware(machine, config)
+    yield from examine_lines(machine, config)
     yield from examine_time(machine, clock)
     # without a configuration: where `edge init` would put one
     journal = config.journal if config is not None else JournalSection(path=str(Path.cwd() / "journal"))

@@ -32,7 +32,9 @@ def _needed(config: Config | None) -> tuple[list[str], bool]:
     if config is None:
         return [], False
     real = [one for one in config.devices.values() if (one.backend or config.edge.backend) == "real"]
-    return sorted({one.bus for one in real if one.bus is not None}), any(one.pin is not None for one in real)
+    buses = {one.bus for one in real if one.bus is not None}
+    spi = {bus for bus in buses if bus.startswith("spi-")}  # opened through the header's library
+    return sorted(buses - spi), bool(spi) or any(one.pin is not None for one in real)
 
 
 def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:
@@ -40,7 +42,7 @@ def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:
     for bus in buses or there:
         path = machine.path(f"/dev/{bus}")
         if path.exists():
-            yield _access("i2c", path, f"/dev/{bus}")
+            yield access("i2c", path, f"/dev/{bus}")
         else:
             known = f"; there is {', '.join(there)}" if there else ""
             yield Finding(
@@ -59,7 +61,7 @@ def _gpio(machine: Machine, *, needed: bool) -> Iterator[Finding]:
     if not chips:
         yield Finding(bad, "gpio", "no /dev/gpiochip*", "this machine has no header; use `backend: sim` here")
     for chip in chips[:1]:
-        yield _access("gpio", chip, f"/dev/{chip.name}")
+        yield access("gpio", chip, f"/dev/{chip.name}")
     if importlib.util.find_spec("lgpio") is None:
         yield Finding(bad, "gpio", "lgpio is not installed", "pip install 'edge-runtime[pi]' into this environment")
         return
@@ -72,7 +74,8 @@ def _gpio(machine: Machine, *, needed: bool) -> Iterator[Finding]:
         yield Finding("ok", "gpio", f"lgpio may write to {folder}")
 
 
-def _access(area: str, path: Path, shown: str) -> Finding:
+def access(area: str, path: Path, shown: str) -> Finding:
+    """Whether this user may read and write a device node."""
     if os.access(path, os.R_OK | os.W_OK):
         return Finding("ok", area, f"{shown} may be used")
     return Finding(

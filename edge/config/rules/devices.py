@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import drivers
 from drivers import Device, DriverError, Option, Output, Push, Seconds, UnknownDriver
+from drivers.base import WireKind
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.survey import Survey
@@ -15,6 +18,27 @@ from edge.config.units import parse_duration
 RESERVED = ("status", "outcomes", "apps", "event")
 FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
+SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
+"""What bus spi-0 occupies, and what its two chip selects do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which keys say where a part is. `needs`: key -> what to write; `takes`: those that may be left out."""
+
+    told: str
+    needs: Mapping[str, str]
+    takes: tuple[str, ...] = ()
+
+
+_PLACES: Mapping[WireKind, _Place] = {
+    "i2c": _Place("is a chip on an I2C bus", {"bus": "bus: i2c-1"}, ("address",)),
+    "spi": _Place("is a chip on an SPI bus", {"bus": "bus: spi-0"}, ("select",)),
+    "pin": _Place("sits on a header pin", {"pin": "pin: 17 is GPIO17"}),
+    "serial": _Place("talks over a serial port", {"port": "port: /dev/ttyAMA0"}),
+    "sysfs": _Place("is read through the kernel", {}, ("id",)),
+}
+_PLACE_KEYS = ("bus", "address", "select", "pin", "port", "id")
 
 
 def check_devices(survey: Survey) -> None:
@@ -68,6 +92,9 @@ def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> Non
         where = f"{address:#04x}" if address >= 0 else str(address)
         message = f"{where} is no I2C address; they go from {FIRST_ADDRESS:#04x} to {LAST_ADDRESS:#04x}"
         report.at((*steps, "address"), message, _address_hint(address))
+    if settings.select not in range(len(SELECT_PINS)):
+        message = f"there is no chip select {settings.select}; a bus has 0 and 1"
+        report.at((*steps, "select"), message, "0 is GPIO8 (CE0), 1 is GPIO7 (CE1)")
 
 
 def _address_hint(address: int) -> str:
@@ -77,20 +104,18 @@ def _address_hint(address: int) -> str:
 
 
 def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
-    kind = settings.driver
-    if driver.wire == "i2c":
-        if settings.bus is None and not report.lost((*steps, "bus")):
-            report.at(steps, f"{kind} is a chip on an I2C bus, and bus is missing", "bus: i2c-1")
-        if settings.address is None and getattr(driver, "address", None) is None and not report.spoiled(steps):
-            report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
-        if settings.pin is not None:
-            report.at((*steps, "pin"), f"{kind} is a chip on an I2C bus; it has no pin", "delete pin")
-        return
-    if settings.pin is None and not report.lost((*steps, "pin")):
-        report.at(steps, f"{kind} sits on a header pin, and pin is missing", "pin: 17 is GPIO17")
-    for key in ("bus", "address"):
-        if getattr(settings, key) is not None:
-            report.at((*steps, key), f"{kind} sits on a header pin; it has no {key}", f"delete {key}")
+    kind, place = settings.driver, _PLACES[driver.wire]
+    for key, example in place.needs.items():
+        if getattr(settings, key) is None and not report.lost((*steps, key)):
+            report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
+    nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
+    if nowhere and not report.spoiled(steps):
+        report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
+    for key in _PLACE_KEYS:
+        if key in settings.model_fields_set and key not in (*place.needs, *place.takes):
+            report.at((*steps, key), f"{kind} {place.told}; it has no {key}", f"delete {key}")
+    if "bus" in place.needs and settings.bus is not None and not settings.bus.startswith(f"{driver.wire}-"):
+        report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
 
 
 def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -155,9 +180,8 @@ def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
 
 def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
     """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
-    place = settings.address if driver.wire == "i2c" else settings.pin
     try:
-        driver(None, place, **given)
+        driver(None, settings.where, **given)
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
@@ -175,6 +199,31 @@ def _check_sharing(survey: Survey) -> None:
         if settings.bus is not None and address is not None:
             place = f"{address:#04x} on {settings.bus}"
             _take(taken, (backend, settings.bus, address), name, "address", place, survey.report)
+        if settings.port is not None:
+            # the kernel has one port under several names; the last part of a path is what differs least
+            _take(
+                taken, (backend, "port", settings.port.rpartition("/")[2]), name, "port", settings.port, survey.report
+            )
+        if settings.bus is not None and settings.bus.startswith("spi-"):
+            spot = f"chip select {settings.select} of {settings.bus}"
+            _take(taken, (backend, settings.bus, settings.select), name, "select", spot, survey.report)
+    _check_spi_pins(taken, survey)
+
+
+def _check_spi_pins(taken: Mapping[tuple[Any, ...], str], survey: Survey) -> None:
+    for name, settings in survey.config.devices.items():
+        if (
+            settings.bus is None
+            or not settings.bus.startswith("spi-")
+            or settings.select not in range(len(SELECT_PINS))
+        ):
+            continue
+        backend = settings.backend or survey.config.edge.backend
+        for pin in (*SPI_PINS, SELECT_PINS[settings.select]):
+            if (owner := taken.get((backend, pin))) is not None:
+                line = survey.report.line(("devices", owner, "pin"))
+                message = f"{settings.bus} is GPIO{pin} as well, which belongs to {owner} (line {line})"
+                survey.report.at(("devices", name, "bus"), message, f"give {owner} another pin")
 
 
 def _take(

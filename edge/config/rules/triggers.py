@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from drivers import Push
 from edge.config.report import Steps, did_you_mean, kind_of, listed
@@ -117,8 +117,7 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
     settings = survey.config.devices[source]
-    channels: Mapping[str, str] = driver.channels_of(settings.options)
-    kind = settings.driver
+    kind, channels = settings.driver, driver.channels_of(settings.options)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",

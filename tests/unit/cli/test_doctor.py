@@ -20,6 +20,7 @@ from edge.cli.doctor.brokers import MOSQUITTO, examine_brokers
 from edge.cli.doctor.findings import Finding, Machine
 from edge.cli.doctor.greeting import greet
 from edge.cli.doctor.hardware import examine_hardware
+from edge.cli.doctor.lines import examine_lines
 from edge.cli.doctor.service import examine_service
 from edge.cli.doctor.software import _python, examine_ownership
 from edge.cli.doctor.storage import examine_storage, file_system
@@ -83,6 +84,54 @@ def test_simulated_devices_need_nothing(tmp_path: Path) -> None:
 
     [finding] = examine_hardware(machine(tmp_path), simulated)
     assert finding.message == "no device uses a real bus or pin"
+
+
+LINES = config(
+    devices={
+        "soil": {"driver": "mcp3008", "bus": "spi-0", "select": 1},
+        "air": {"driver": "mhz19", "port": "ttyUSB0"},
+        "tank": {"driver": "ds18b20", "id": "28-1"},
+    }
+)
+
+
+def test_lines_that_are_there_are_fine(tmp_path: Path) -> None:
+    there = machine(tmp_path, {"dev/spidev0.1": "", "dev/ttyUSB0": "", "sys/bus/w1/devices/28-1/w1_slave": ""})
+
+    assert levels(examine_lines(there, LINES)) == [("ok", "spi"), ("ok", "serial"), ("ok", "kernel")]
+
+
+def test_lines_that_are_missing_say_what_to_switch_on(tmp_path: Path) -> None:
+    there = machine(tmp_path, {"dev/ttyAMA0": "", "sys/bus/w1/devices/28-2/w1_slave": ""})
+    spi, serial, kernel = examine_lines(there, LINES)
+
+    assert (spi.message, spi.level) == ("/dev/spidev0.1 of soil does not exist", "fail")
+    assert "do_spi 0" in spi.remedy
+    assert serial.message == "/dev/ttyUSB0 of air does not exist; there is /dev/ttyAMA0"
+    assert "do_serial_hw 0" in serial.remedy
+    assert kernel.message == "tank: /sys/bus/w1/devices has no 28-1; it lists 28-2"
+    assert "dtoverlay=w1-gpio" in kernel.remedy
+
+
+def test_without_pyserial_a_serial_device_cannot_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    one = config(devices={"air": {"driver": "mhz19", "port": "/dev/ttyUSB0"}})
+    first, _ = examine_lines(machine(tmp_path, {"dev/ttyUSB0": ""}), one)
+
+    assert (first.level, first.remedy) == ("fail", "pip install 'edge-runtime[serial]' into this environment")
+
+
+def test_lines_of_simulated_devices_need_nothing(tmp_path: Path) -> None:
+    simulated = config(devices={"air": {"driver": "mhz19", "port": "ttyUSB0", "backend": "sim"}})
+
+    assert list(examine_lines(machine(tmp_path), simulated)) == []
+    assert list(examine_lines(machine(tmp_path), None)) == []
+
+
+def test_spi_is_opened_through_the_headers_library_and_is_no_i2c_bus(tmp_path: Path) -> None:
+    one = config(devices={"soil": {"driver": "mcp3008", "bus": "spi-0"}})
+
+    assert {finding.area for finding in examine_hardware(machine(tmp_path), one)} == {"gpio"}
 
 
 @pytest.mark.parametrize("installed", [False, True])
