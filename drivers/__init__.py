@@ -94,7 +94,24 @@ __all__ = [
 ]
 
 GROUP = "edge.drivers"
-_NOT_CHIPS = frozenset({"base", "bus", "errors", "gpio", "options", "registers", "signals", "sim", "suite"})
+_NOT_CHIPS = frozenset(
+    {
+        *(
+            "base",
+            "bus",
+            "errors",
+            "faults",
+            "gpio",
+            "options",
+            "pin_faults",
+            "recording",
+            "registers",
+            "series",
+            "signals",
+        ),
+        *("sim", "suite"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from typing import Any
 
 import orjson
 
-from drivers import SimBus, World
+from drivers import SimBus, World, find
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.pin_faults import PinFaults
 from drivers.signals import Signal
 from edge.app import Runtime, build
 from edge.config import Config, load
@@ -64,9 +65,11 @@ class Harness:
     """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
     `upstreams` by name, `tools` (what answers in place of `http` and `shell`), `runtime`. Not thread-safe."""
 
-    def __init__(self, path: Path, *, seed: int = 0) -> None:
+    def __init__(self, path: Path, *, seed: int = 0, recording: str | Path | None = None) -> None:
+        """With a `recording` every device plays it back; a relative path starts at the configuration's folder."""
         self._folder = path.parent
-        self.config = _simulated(load(path, simulated=True))
+        self._recording = recording
+        self.config = _simulated(load(path, simulated=True), self._played)
         self.clock = VirtualClock()
         self.world = DeviceWorld(self.clock.monotonic)
         self.files = MemoryFiles()
@@ -109,13 +112,19 @@ class Harness:
 
     @property
     def pins(self) -> SimulatedPins:
-        """The simulated header: `drive`, `level`, `history`."""
+        """The simulated header: `drive` (past `pin_faults`), `level`, `history`."""
         pins = self.runtime.instruments.wiring.pins("sim")
         assert isinstance(pins, SimulatedPins)
         return pins
 
+    @property
+    def pin_faults(self) -> PinFaults:
+        """What goes wrong between the world and the pins: `plan("bounce", 17, seconds=60)`. Gone after a restart."""
+        return self.runtime.instruments.wiring.pin_faults
+
     def bus(self, name: str) -> SimBus:
-        """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without a device."""
+        """A simulated bus: `faults`, `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without
+        a device."""
         buses = sorted({settings.bus for settings in self.config.devices.values() if settings.bus})
         if name not in buses:
             raise LookupError(f"no device is on a bus {name!r}; there are {', '.join(buses) or 'none'}")
@@ -169,7 +178,7 @@ class Harness:
         """Stop, and boot with another configuration: the same world, files and brokers. A relative path starts at the
         folder of the first one."""
         self.close()
-        self.config = _simulated(load(self._folder / config, simulated=True))
+        self.config = _simulated(load(self._folder / config, simulated=True), self._played)
         self.runtime = self._boot()
 
     def close(self) -> None:
@@ -198,7 +207,7 @@ class Harness:
             after = self._footprint()
             quiet = quiet + 1 if after == before else 0
             before = after
-        for deadline in (runtime.pipeline.deadline, self._calendar.deadline):
+        for deadline in (runtime.pipeline.deadline, self._calendar.deadline, self.world.deadline):
             if deadline is not None:
                 due = min(due, max(0.0, deadline - self.clock.monotonic()))
         if any(part.link.session is None for part in runtime.traffic.parts):
@@ -220,10 +229,14 @@ class Harness:
     def _boot(self) -> Runtime:
         for name in self.config.upstream:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
+        self.world.forget()  # what the last boot planned
+        self.world.known = {
+            f"{name}.{channel}"
+            for name, settings in self.config.devices.items()
+            for channel in find(settings.driver).driver.channels
+        }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._let_run()  # type: ignore[method-assign]
-        handles = runtime.instruments.handles
-        self.world.known = {f"{name}.{channel}" for name, handle in handles.items() for channel in handle.channels}
         runtime.prepare()
         self.runtime = runtime
         for part in runtime.parts:
@@ -231,6 +244,10 @@ class Harness:
         self._running = True
         self.pump()
         return runtime
+
+    @property
+    def _played(self) -> str | None:
+        return None if self._recording is None else str(self._folder / self._recording)
 
     def _let_run(self) -> None:
         self.pump()
@@ -246,6 +263,7 @@ class Harness:
                 open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic),
                 world=self.world,
                 wait=self.clock.advance,
+                seed=self._seed,
             ),
             open_link=self._open_link,
             open_calendar=self._open_calendar,
@@ -266,12 +284,20 @@ def _refuse_real(name: str) -> Any:
     raise AssertionError(f"a test must not touch real hardware: {name}")
 
 
-def _simulated(config: Config) -> Config:
-    """The same gateway with nothing real below it."""
-    devices = {name: settings.model_copy(update={"backend": "sim"}) for name, settings in config.devices.items()}
+def _simulated(config: Config, recording: str | None) -> Config:
+    """The same gateway with nothing real below it; what plays a recording back goes on doing so."""
+
+    def instead(backend: str | None) -> str:
+        return "replay" if recording is not None or backend == "replay" else "sim"
+
+    edge = config.edge
+    devices = {
+        name: settings.model_copy(update={"backend": instead(settings.backend or edge.backend)})
+        for name, settings in config.devices.items()
+    }
     return config.model_copy(
         update={
-            "edge": config.edge.model_copy(update={"backend": "sim"}),
+            "edge": edge.model_copy(update={"backend": "sim", "recording": recording or edge.recording}),
             "devices": devices,
             "journal": config.journal.model_copy(update={"path": _JOURNAL}),
         }
