@@ -95,7 +95,7 @@ def _refuse_if_running(gateway: Gateway) -> None:
 
 def _new(path: Path) -> BinaryIO:
     try:
-        return path.open("xb", buffering=0)  # type: ignore[return-value]
+        return path.open("xb", buffering=0)
     except FileExistsError:
         raise Stop(f"{path} exists already: name a new file") from None
     except OSError as error:
