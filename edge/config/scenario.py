@@ -112,7 +112,7 @@ class PlannedFault(Section):
     at: Duration
     for_: Duration = Field(default=1.0, alias="for")
     device: str
-    kind: Kind | PinKind
+    kind: Literal[Kind, PinKind]
     by: float | None = None
 
 

@@ -52,13 +52,20 @@ class DeviceWorld(World):
     known: AbstractSet[str] = frozenset()
 
     def __setitem__(self, name: str, signal: Signal | float) -> None:
+        self._require(name)
+        if not callable(signal) and not isinstance(signal, int | float):
+            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
+        super().__setitem__(name, signal)
+
+    def response(self, name: str, *, gain: float, seconds: float) -> Signal:
+        self._require(name)
+        return super().response(name, gain=gain, seconds=seconds)
+
+    def _require(self, name: str) -> None:
         if name not in self.known:
             near = difflib.get_close_matches(name, self.known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self.known)) or 'none'}"
             raise KeyError(f"no device has the signal {name!r}; {hint}")
-        if not callable(signal) and not isinstance(signal, int | float):
-            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
-        super().__setitem__(name, signal)
 
 
 class Harness:

@@ -15,19 +15,26 @@ from edge.config.scenario import Scenario, read_scenario
 def check_simulation(survey: Survey) -> None:
     """`backend: replay` has a recording; a scenario can be read and names what is configured."""
     edge = survey.config.edge
-    for name, device in survey.config.devices.items():
-        if (device.backend or edge.backend) == "replay" and edge.recording is None:
-            steps: Steps = ("devices", name, "backend") if device.backend else ("edge", "backend")
-            survey.report.at(steps, f"{name} plays a recording back, and there is none", "edge: {recording: FILE}")
-            break
-    if edge.recording is not None and not Path(edge.recording).is_file():
-        survey.report.at(("edge", "recording"), f"there is no file {edge.recording}", "`edge record FILE` makes one")
+    _check_recording(survey)
     if edge.scenario is not None:
         inner = Report(edge.scenario)
         scenario = read_scenario(edge.scenario, inner)
         if scenario is not None:
             _check_names(scenario, survey, inner)
         survey.report.problems.extend(inner.problems)
+
+
+def _check_recording(survey: Survey) -> None:
+    edge, report = survey.config.edge, survey.report
+    for name, device in survey.config.devices.items():
+        if (device.backend or edge.backend) != "replay":
+            continue
+        if edge.recording is None:
+            steps: Steps = ("devices", name, "backend") if device.backend else ("edge", "backend")
+            report.at(steps, f"{name} plays a recording back, and there is none", "edge: {recording: FILE}")
+        elif not Path(edge.recording).is_file():
+            report.at(("edge", "recording"), f"there is no file {edge.recording}", "`edge record FILE` makes one")
+        return
 
 
 def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
@@ -47,6 +54,8 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
         _check_fault(("faults", number, "device"), fault.device, fault.kind, survey, report)
     for name, rates in scenario.weather.items():
         for kind in rates:
+            if report.spoiled(("weather", name)):
+                break
             _check_fault(("weather", name), name, kind, survey, report)
 
 
