@@ -13,7 +13,7 @@ real wire goes through `wait`.
     wrong_chip   another chip answers: every byte is the same; after it the right one is back, newly powered
     reset        the chip restarts right after the next transfer with it, that is, while it measures
     stretch      the clock is stretched for too long: `BusTimeout` after the time-out
-    stuck        SDA is held low: the same for every address
+    stuck        SDA is held low: the same for every address, whichever was named
     slow         each transfer takes `by` seconds longer
     flip         one bit of each answer is wrong
     crc          the last byte of each answer, where checksums stand, is wrong
@@ -124,6 +124,7 @@ class Faults:
             raise ValueError("only a simulated chip can be made to measure wrongly: a spike needs one")
         if address is None and kind in (*_POWERED, "reset", "spike"):
             raise ValueError(f"{kind} happens to one chip: name its address")
+        address = None if kind == "stuck" else address
         begin = self._now() + after
         size = self._size(kind) if by is None else by
         fault = Fault(kind, address, begin, begin + seconds, size, channel)
@@ -232,6 +233,7 @@ class Faults:
         self, kind: Kind, address: int | None, rate: float, lasts: float, gap: float, random: Random
     ) -> Iterator[Fault]:
         at = self._now()
+        address = None if kind == "stuck" else address
         while True:
             at += random.expovariate(rate / 3600)
             size = float(random.randrange(256)) if kind == "wrong_chip" else self._size(kind)

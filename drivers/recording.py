@@ -24,7 +24,7 @@ import json
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ class Recorder:
     Thread-safe: buses and edges of any thread.
     """
 
-    def __init__(self, write: Callable[[bytes], object], *, now: Callable[[], float], limit: int = 50_000_000) -> None:
+    def __init__(self, write: Callable[[bytes], object], *, now: Callable[[], float], limit: int = 10_000_000) -> None:
         self.transactions = self.edges = self.size = 0
         self.full = False
         self._write = write
@@ -222,20 +222,25 @@ class ReplayBus:
         self._wait = wait
         self._left: dict[int, deque[tuple[int, Mapping[str, Any]]]] = {}
         self._lost: dict[int, str] = {}
+        self._lock = threading.Lock()
         for number, line in enumerate(lines, 1):
             self._left.setdefault(line["address"], deque()).append((number, line))
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
+        with self._lock:
+            line = self._next(address, write, read)
+        if "error" in line:
+            raise _ERRORS.get(line["error"], BusFault)(line["text"])
+        return bytes.fromhex(line["answer"])
+
+    def _next(self, address: int, write: bytes, read: int) -> Mapping[str, Any]:
         left = self._left.get(address)
         problem = self._lost.get(address) or self._problem(left, write, read)
         if problem is not None:
             self._lost[address] = problem
             raise OffScript(f"{self._recording}: {self.name} {address:#04x}: {problem}")
         assert left is not None
-        _, line = left.popleft()
-        if "error" in line:
-            raise _ERRORS.get(line["error"], BusFault)(line["text"])
-        return bytes.fromhex(line["answer"])
+        return left.popleft()[1]
 
     def wait(self, seconds: float) -> None:
         self._wait(seconds)
@@ -264,17 +269,16 @@ def _words(write: bytes, read: int) -> str:
 def read_recording(path: str | Path) -> Recording:
     """The recording in a file, up to a torn tail. Raises `BadRecording`, or OSError where it cannot be read."""
     file = Path(path)
-    return Recording(file.name, _lines(file.name, file.read_bytes()))
+    return _unpacked(file.name, file.read_bytes())
 
 
-def _lines(name: str, packed: bytes) -> Iterator[Mapping[str, Any]]:
+def _unpacked(name: str, packed: bytes) -> Recording:
     try:
         text = zlib.decompressobj(wbits=_GZIP).decompress(packed)
         lines = text.split(b"\n")[:-1]  # what stands behind the last line end was torn
         head = json.loads(lines[0])["edge_recording"]
-        rest = [json.loads(line) for line in lines[1:]]
+        if head == VERSION:
+            return Recording(name, [json.loads(line) for line in lines[1:]])
     except (zlib.error, ValueError, LookupError, TypeError) as error:
         raise BadRecording(f"{name} is no recording; `edge record FILE` makes one ({error})") from error
-    if head != VERSION:
-        raise BadRecording(f"{name} has version {head}; this program reads version {VERSION}")
-    return iter(rest)
+    raise BadRecording(f"{name} has version {head}; this program reads version {VERSION}")

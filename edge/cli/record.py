@@ -37,7 +37,7 @@ def record(words: list[str]) -> int:
     )
     arguments.add_argument("file", metavar="FILE", help="a new file; `edge: {recording: FILE}` plays it back")
     arguments.add_argument("--minutes", metavar="N", type=float, default=10.0, help="how long (default: 10)")
-    arguments.add_argument("--limit", metavar="SIZE", default="50MB", help="largest file (default: 50MB)")
+    arguments.add_argument("--limit", metavar="SIZE", default="10MB", help="largest file (default: 10MB)")
     options = arguments.with_config().with_json("{file, seconds, transactions, edges, bytes, full}").parse_args(words)
     if not options.minutes > 0:
         arguments.error("--minutes must be more than 0")

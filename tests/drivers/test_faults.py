@@ -77,7 +77,7 @@ def test_a_chip_fails_from_then_for_so_long_and_its_neighbour_does_not(  # type:
 
 
 def test_a_stuck_bus_and_a_stretched_clock_take_the_kernels_time_out(bus: SimBus, sensor: TMP102, now) -> None:  # type: ignore[no-untyped-def]
-    bus.faults.plan("stuck", seconds=30)
+    bus.faults.plan("stuck", 0x48, seconds=30)
     begin = now.seconds
     for device in (sensor, Checked(bus)):
         with pytest.raises(BusTimeout):

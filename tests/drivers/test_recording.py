@@ -11,7 +11,7 @@ from drivers import BusTimeout, BusUnavailable, DriverError, Nack, SimBus, World
 from drivers.bme280 import BME280, SimBME280
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.recording import BadRecording, OffScript, Recorder, Recording, _lines, read_recording
+from drivers.recording import BadRecording, OffScript, Recorder, Recording, _unpacked, read_recording
 from drivers.tmp102 import TMP102, SimTMP102
 
 
@@ -112,7 +112,7 @@ def test_what_stands_before_a_torn_tail_is_read(cut: float) -> None:
     head = 60
 
     torn = bytes(lines[: head + round((len(lines) - head) * cut)])
-    left = list(_lines("torn.rec", torn))
+    left = _unpacked("torn.rec", torn).buses.get("i2c-1", [])
     assert [int(line["answer"], 16) >> 8 for line in left] == list(range(len(left)))
     if cut == 1:
         assert len(left) >= 38  # what was not flushed is a second's at most
@@ -131,7 +131,9 @@ def test_a_file_that_is_full_ends_well(world: World, tmp_path: Path, now) -> Non
     assert 10 < len(read_recording(path).buses["i2c-1"]) < 5000
 
 
-@pytest.mark.parametrize("content", [b"", b"edge: {}", b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "content", [b"", b"edge: {}", b"\x1f\x8b\x08", gzip.compress(b'{"edge_recording":1}\n{"bus":"i2c-1"}\n')]
+)
 def test_what_is_no_recording_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.rec"
     path.write_bytes(content)
