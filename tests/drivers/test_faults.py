@@ -119,6 +119,8 @@ def test_a_frozen_value_stays_until_it_thaws(bus: SimBus, sensor: TMP102, world:
     assert sensor.read().values == {"temperature": 20}
     now.seconds += 60
     assert sensor.read().values == {"temperature": 30}
+    bus.faults.plan("freeze", 0x48, seconds=60)
+    assert sensor.read().values == {"temperature": 30}
 
 
 def test_a_spike_is_a_lie_with_a_right_checksum(bus: SimBus, now) -> None:  # type: ignore[no-untyped-def]

@@ -180,6 +180,19 @@ def test_a_chip_in_a_silent_hole_does_not_answer_and_its_neighbour_does(
         assert other.read().values["temperature"] == pytest.approx(21, abs=0.01)
 
 
+def test_a_measurement_that_cannot_be_does_not_fail_whoever_waits_meanwhile(world: World, now) -> None:  # type: ignore[no-untyped-def]
+    bus = SimBus({0x76: SimBME280(world, "a"), 0x77: SimBME280(world, "b")})
+    other = BME280(bus, 0x77)
+    other.start()
+    world["a.temperature"] = replay(read_series(["t,v", "0,20"], "v"), hole=60, holes="silent")
+    now.seconds = 200
+    bus.transfer(0x76, b"\xf2\x01\xf4\x25")
+
+    assert other.read().values["temperature"] == pytest.approx(21, abs=0.01)
+    with pytest.raises(Nack, match="nothing was recorded"):
+        bus.transfer(0x76, b"\xf3", 1)
+
+
 def test_a_contact_keeps_its_level_in_a_silent_hole(world, now, pins: SimulatedPins) -> None:  # type: ignore[no-untyped-def]
     door = Contact(pins, 17)
     door.start()

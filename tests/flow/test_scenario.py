@@ -119,6 +119,61 @@ def test_faults_of_a_bus_and_a_pin_are_planned_by_a_test(folder: Path, edge_fact
     assert states(edge)["room"] == "ok"
 
 
+def test_what_a_test_plans_happens_at_its_time_and_a_restart_forgets_it(
+    folder: Path, edge_factory: Callable[..., Harness]
+) -> None:
+    (folder / "edge.yaml").write_text(CONFIG.replace(", scenario: storm.yaml", ""))
+    edge, seen = edge_factory(folder / "edge.yaml"), []
+    for after in (7.3, 30):
+        edge.world.later(after, lambda: seen.append(edge.clock.monotonic()))
+    edge.advance("10s")
+    assert seen == [pytest.approx(7.3, abs=0.001)]
+    edge.restart()
+    edge.advance("1m")
+    assert len(seen) == 1
+
+
+def test_an_hour_of_weather_starts_no_task_that_the_truth_would_not(
+    folder: Path, edge_factory: Callable[..., Harness]
+) -> None:
+    """Every kind that a driver can tell, a dozen times an hour; the thresholds lie half a degree beside the truth."""
+    places = [("tmp102", 1, 0x48), ("tmp102", 2, 0x49), ("bme280", 1, 0x76), ("bme280", 2, 0x77)]
+    names = [f"s{number}" for number in range(len(places))]
+    (folder / "edge.yaml").write_text(
+        "edge: {id: cellar, backend: sim, scenario: storm.yaml}\njournal: {path: ./journal}\ndevices:\n"
+        + "".join(
+            f"  {name}: {{driver: {kind}, bus: i2c-{bus}, address: {address}, every: 5s}}\n"
+            for name, (kind, bus, address) in zip(names, places, strict=True)
+        )
+        + "tasks:\n"
+        + "".join(
+            f"  {name}-{word}:\n    run: ./tasks.py:opened\n"
+            f"    when: {{source: {name}, channel: temperature, {word}: {limit}}}\n"
+            for name in names
+            for word, limit in (("above", 21.5), ("below", 20.5))
+        )
+    )
+    rates = "{nack: 12, unplug: 12, wrong_chip: 12, reset: 12, stretch: 12, stuck: 12, slow: 12}"
+    (folder / "storm.yaml").write_text(
+        "signals:\n"
+        + "".join(f"  {name}.temperature: 21\n" for name in names)
+        + "weather:\n"
+        + "".join(f"  {name}: {rates}\n" for name in names)
+    )
+    edge = edge_factory(folder / "edge.yaml", seed=5)
+    edge.advance("1h")
+
+    assert edge.outcomes == []
+    assert edge.runtime.desk.journal_stats()["events"]["received"] > 500
+    assert len(edge.bus("i2c-1").faults.history) > 100
+
+    edge.bus("i2c-1").faults.clear()
+    edge.advance("2m")
+    edge.bus("i2c-1").faults.plan("spike", 0x48, by=5, seconds=10)
+    edge.advance("10s")
+    assert [outcome.task for outcome in edge.outcomes] == ["s0-above"]  # what no wire can tell does start it
+
+
 # -- recordings -------------------------------------------------------------------------------------------------------
 
 
