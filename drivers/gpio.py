@@ -201,6 +201,7 @@ class SimulatedPins(HeaderPins):
         super().__init__(MockFactory(revision="a02082", pin_class=MockPin), now=now)
         self._outside: dict[int, bool] = {}
         self._history: dict[int, deque[tuple[float, bool]]] = {}
+        self._followers: dict[int, Callable[[], None]] = {}
 
     def input(self, number: int, *, pull: Pull) -> InputPin:
         """As on the board: the pull decides the level until somebody drives the pin from outside."""
@@ -229,8 +230,15 @@ class SimulatedPins(HeaderPins):
         """What the output was opened with and set to, oldest first, as (time, level); kept after `close()`."""
         return list(self._history.get(number, ()))
 
+    def follow(self, number: int, follower: Callable[[], None]) -> None:
+        """Call `follower()` after an output was opened or set, in the setting thread; one a pin."""
+        self._followers[number] = follower
+
     def driven(self, number: int, level: bool) -> None:
         self._history.setdefault(number, deque(maxlen=10_000)).append((self._now(), level))
+        follower = self._followers.get(number)
+        if follower is not None:
+            follower()
 
 
 def _require_on_header(number: int) -> None:

@@ -64,7 +64,9 @@ class SimRelay(SimPart):
     """Makes the signal `<name>.on` show what the pin drives, so that other signals can depend on it."""
 
     def wire(self, pins: SimPins, device: Relay) -> None:
-        self.world[f"{self.name}.on"] = lambda _now: pins.level(device.pin) == device.active_high
+        signal = f"{self.name}.on"
+        self.world[signal] = lambda _now: pins.level(device.pin) == device.active_high
+        pins.follow(device.pin, lambda: self.world.touch(signal))
 
 
 DRIVER, SIM = Relay, SimRelay

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from random import Random
 
 Signal = Callable[[float], float | bool]
-"""A quantity as a function of time (seconds, the caller's monotonic clock)."""
+"""A quantity as a function of time (seconds, the caller's monotonic clock). May raise `Hole`."""
+
+DAY = 86400.0
+
+
+class Hole(LookupError):
+    """The signal has no value at that time: nobody recorded one. A simulated chip does not answer then."""
 
 
 def constant(value: float | bool) -> Signal:
@@ -22,6 +28,11 @@ def sine(mean: float, amplitude: float, period: float, *, phase: float = 0.0) ->
     return lambda now: mean + amplitude * math.sin(2 * math.pi * (now - phase) / period)
 
 
+def diurnal(low: float, high: float, *, warmest: float = 15 * 3600.0, day: float = DAY) -> Signal:
+    """A day's swing between `low` and `high`, highest at `warmest` seconds after midnight; time 0 is midnight."""
+    return sine((low + high) / 2, (high - low) / 2, day, phase=warmest - day / 4)
+
+
 def ramp(first: float, last: float, seconds: float, *, begin: float = 0.0) -> Signal:
     """From `first` to `last` within `seconds` after `begin`; constant before and after."""
     return lambda now: first + (last - first) * min(max((now - begin) / seconds, 0.0), 1.0)
@@ -30,6 +41,21 @@ def ramp(first: float, last: float, seconds: float, *, begin: float = 0.0) -> Si
 def step(before: float | bool, after: float | bool, at: float) -> Signal:
     """`before` until the time `at`, `after` from then on."""
     return lambda now: after if now >= at else before
+
+
+def drift(rate: float, *, begin: float = 0.0) -> Signal:
+    """A slow ageing: `rate` per hour, from `begin` on; add it to what is measured with `total`."""
+    return lambda now: rate * max(now - begin, 0.0) / 3600
+
+
+def total(*parts: Signal) -> Signal:
+    """The sum of signals."""
+    return lambda now: sum(part(now) for part in parts)
+
+
+def quantised(signal: Signal, quantum: float) -> Signal:
+    """`signal` in whole steps of `quantum`, as after a converter."""
+    return lambda now: round(signal(now) / quantum) * quantum
 
 
 def noise(signal: Signal, sigma: float, random: Random) -> Signal:

@@ -7,38 +7,48 @@ world's signals into raw counts, so decoding, calibration and error paths are th
     bus = SimBus({0x76: SimBME280(world, "greenhouse")})
     BME280(bus).start() ...                  bus.fail(0x76, Nack, times=3); bus.detach(0x76)
 
+What goes wrong for a time, or at random by a seed, is planned with `bus.faults` (`drivers.faults`).
+
 Nothing here reads a clock or sleeps: time comes from the `now` given to the world, waiting goes to the `wait` given
 to the bus.
 """
 
 import difflib
+import heapq
+import itertools
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from drivers.errors import BusError, BusTimeout, BusUnavailable, Nack
-from drivers.signals import Signal, constant
+from drivers.faults import Faults
+from drivers.signals import Hole, Signal, constant
 
 
 class World:
     """Named signals, `<device>.<channel>`, evaluated at a time the caller gives or `now()` gives.
 
     Assign a number, a bool or a `Signal` (see `drivers.signals`). Assigning tells the parts that follow the name at
-    once, in the assigning thread; `refresh()` does so for signals that move by themselves.
+    once, in the assigning thread; `refresh()` does so for signals that move by themselves, and does what `later()`
+    was told. `began` is the time at which the world was made.
     """
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.now = now
+        self.began = now()
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
         self._signals: dict[str, Signal] = {}
         self._followers: dict[str, list[Callable[[], None]]] = {}
 
     def __setitem__(self, name: str, signal: Signal | float) -> None:
         self._signals[name] = signal if callable(signal) else constant(signal)
-        for follower in self._followers.get(name, ()):
-            follower()
+        self.touch(name)
 
     def __getitem__(self, name: str) -> float | bool:
         """The value now; a `KeyError` names the nearest signals."""
@@ -65,17 +75,74 @@ class World:
         """Call `follower()` whenever `name` is assigned and at every `refresh()`."""
         self._followers.setdefault(name, []).append(follower)
 
-    def refresh(self) -> None:
-        """Let every follower look again; call it after time has moved."""
-        for followers in tuple(self._followers.values()):
-            for follower in followers:
+    def touch(self, name: str) -> None:
+        """What `name` shows has changed without an assignment: let its followers look."""
+        for follower in self._followers.get(name, ()):
+            # a part that only follows keeps what it had last
+            with suppress(Hole):
                 follower()
+
+    def refresh(self) -> None:
+        """Do what is due and let every follower look again; call it after time has moved."""
+        now = self.now()
+        while self._agenda and self._agenda[0][0] <= now:
+            heapq.heappop(self._agenda)[2]()
+        for name in tuple(self._followers):
+            self.touch(name)
+
+    def later(self, at: float, action: Callable[[], None]) -> None:
+        """Call `action()` in the first `refresh()` at or after the time `at`, in the order of the times."""
+        heapq.heappush(self._agenda, (at, next(self._numbers), action))
+
+    @property
+    def deadline(self) -> float | None:
+        """When `refresh()` has something to do; None while nothing is planned."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def forget(self) -> None:
+        """Drop what was planned with `later()`."""
+        self._agenda.clear()
+
+    def response(self, name: str, *, gain: float, seconds: float) -> Signal:
+        """What the signal `name` brings about: `gain` times it, 63 % of the way within `seconds` (first order).
+
+        `name` counts as constant between two looks; it is looked at whenever it is assigned or touched, at every
+        `refresh()`, and when the response is asked. Begins at rest, as if `name` had been 0.
+        """
+        response = _Response(self, name, gain, seconds)
+        self.follow(name, response.look)
+        return response
+
+
+class _Response:
+    """A first-order lag behind a signal that is constant between two looks."""
+
+    def __init__(self, world: World, name: str, gain: float, seconds: float) -> None:
+        self._world = world
+        self._name = name
+        self._gain = gain
+        self._seconds = seconds
+        self._value = self._goal = 0.0
+        self._at = world.now()
+
+    def __call__(self, now: float) -> float:
+        self.look()
+        return self._ahead(now)
+
+    def look(self) -> None:
+        now = self._world.now()
+        self._value, self._at = self._ahead(now), now
+        self._goal = self._gain * float(self._world.sample(self._name, default=0.0))
+
+    def _ahead(self, now: float) -> float:
+        return self._goal + (self._value - self._goal) * math.exp(-max(now - self._at, 0.0) / self._seconds)
 
 
 class Sensing:
     """A simulated part that shows the signals `<name>.<channel>`: `SimX(world, name)`.
 
-    `defaults` holds what a channel shows while the world says nothing about it.
+    `defaults` holds what a channel shows while the world says nothing about it, `bias` how far a channel is off by a
+    fault.
     """
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -83,11 +150,17 @@ class Sensing:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self.bias: dict[str, float] = {}
 
     def signal(self, channel: str, default: float | None = None) -> float:
-        """What the part would see of the world now; `default` for a channel that `defaults` does not have."""
+        """What the part would see of the world now, `bias` included; `default` for a channel that `defaults` does not
+        have. Raises `Nack` where the world has no value."""
         unset = self.defaults[channel] if default is None else default
-        return float(self.world.sample(f"{self.name}.{channel}", default=unset))
+        try:
+            seen = self.world.sample(f"{self.name}.{channel}", default=unset)
+        except Hole as hole:
+            raise Nack(f"{self.name}.{channel}: no answer: {hole}") from hole
+        return float(seen) + self.bias.get(channel, 0.0)
 
 
 class SimChip(Sensing, ABC):
@@ -146,6 +219,9 @@ class SimPins(Protocol):
 
     def level(self, number: int) -> bool: ...
 
+    def follow(self, number: int, follower: Callable[[], None]) -> None:
+        """Call `follower()` whenever an output is opened or set."""
+
 
 class SimPart(ABC):
     """What is soldered to a pin: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
@@ -174,7 +250,10 @@ class SimBus:
 
     chips   address -> chip; an address without one does not acknowledge
     wait    called with seconds when a driver waits; default: time does not pass outside the chips
-    log     the last transfers, oldest first
+    now     gives the time for `faults`
+    seed    of what is random in `faults`; the name goes into it
+    log     the last transfers, oldest first, as the driver saw them
+    faults  what goes wrong when: `bus.faults.plan("unplug", 0x76, seconds=30)`
     stuck   while True every transfer ends in `BusTimeout`, as with SDA held low
     """
 
@@ -184,9 +263,12 @@ class SimBus:
         *,
         wait: Callable[[float], None] | None = None,
         name: str = "sim",
+        now: Callable[[], float] = lambda: 0.0,
+        seed: int = 0,
     ) -> None:
         self.name = name
         self.stuck = False
+        self.faults = Faults(name, now=now, wait=self._pass, seed=seed, chips=self)
         self.log: deque[Transfer] = deque(maxlen=10_000)
         self._wait = wait
         self._chips = dict(chips or {})
@@ -204,6 +286,20 @@ class SimBus:
         with self._lock:
             return self._chips.pop(address, None)
 
+    def restart(self, address: int) -> None:
+        """The chip's supply dropped and came back: it knows nothing any more of what it was told."""
+        with self._lock:
+            chip = self._chips.get(address)
+            if chip is not None:
+                self._chips[address] = type(chip)(chip.world, chip.name)
+
+    def lie(self, address: int, channel: str | None, by: float) -> None:
+        """Let the chip measure `channel` (None: every one) wrongly by so much; 0 ends it."""
+        with self._lock:
+            chip = self._chips.get(address)
+            if chip is not None:
+                chip.bias = {name: by for name in (chip.defaults if channel is None else (channel,)) if by}
+
     def fail(self, address: int, error: type[BusError], times: int = 1) -> None:
         """Let the next `times` transfers with `address` end in `error` before they reach the chip."""
         text = f"{self.name} {address:#04x}: scripted fault"
@@ -215,7 +311,7 @@ class SimBus:
             raise ValueError("a transfer writes or reads at least one byte")
         with self._lock:
             try:
-                answer = self._reach(address, write, read)
+                answer = self.faults.transfer(address, write, read, self._reach)
             except BusError as error:
                 self.log.append(Transfer(address, write, b"", error))
                 raise
@@ -223,17 +319,25 @@ class SimBus:
             return answer
 
     def wait(self, seconds: float) -> None:
+        self._catch_up(0.0)
+        self._pass(seconds)
+        self._catch_up(seconds)
+
+    def _catch_up(self, waited: float) -> None:
         with self._lock:
-            for chip in self._chips.values():
-                chip.catch_up()
-        if self._wait is not None:
-            self._wait(seconds)
-        with self._lock:
-            for chip in self._chips.values():
-                chip.catch_up(seconds)
+            for address, chip in self._chips.items():
+                try:
+                    chip.catch_up(waited)
+                except BusError as error:
+                    # it could not measure: its own next transfer says so, not the wait of whoever waited
+                    self._faults.setdefault(address, deque()).append(error)
 
     def close(self) -> None:
         self._open = False
+
+    def _pass(self, seconds: float) -> None:
+        if self._wait is not None:
+            self._wait(seconds)
 
     def _reach(self, address: int, write: bytes, read: int) -> bytes:
         where = f"{self.name} {address:#04x}"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import drivers
 from drivers import (
     Bus,
+    BusUnavailable,
     Device,
     Driver,
     Line,
@@ -36,6 +37,8 @@ from drivers import (
     Tree,
     World,
 )
+from drivers.pin_faults import PinFaults
+from drivers.recording import OffScript, Recorder, Recording, read_recording
 from edge.config.models import Backend, Config, DeviceSettings
 from edge.errors import EdgeError
 
@@ -54,7 +57,10 @@ class NotAnOutput(EdgeError, TypeError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wires:
     """The seams below every driver. `open_bus(name)` and `open_pins()` are called at most once a name; `open_tree()`
-    and `open_serial(port, baud)` once a device. SPI is opened on the pins."""
+    and `open_serial(port, baud)` once a device. SPI is opened on the pins.
+
+    `seed` is of what goes wrong at random; `recorder`, where there is one, hears every bus and pin.
+    """
 
     open_bus: Callable[[str], Bus]
     open_pins: Callable[[], Pins]
@@ -63,6 +69,8 @@ class Wires:
     open_serial: Callable[[str, int], Line]
     world: World
     wait: Callable[[float], None]
+    seed: int = 0
+    recorder: Recorder | None = None
 
 
 class Handle:
@@ -148,7 +156,9 @@ class Handle:
         with self.lock:
             device, self._device, self._connected = self._device, None, False
             if device is not None:
-                device.close()
+                # a recording need not end where this does
+                with suppress(OffScript) if self.backend == "replay" else nullcontext():
+                    device.close()
 
     def _started_output(self) -> Output:
         if not self.output:
@@ -169,6 +179,9 @@ class Wiring:
 
     def __init__(self, config: Config, wires: Wires) -> None:
         self._wires = wires
+        self._file = config.edge.recording
+        self._recording: Recording | None = None
+        self.pin_faults = PinFaults(wires.world, seed=wires.seed)
         self._buses: dict[tuple[str, Backend], Bus] = {}
         self._pins: dict[Backend, Pins] = {}
         self._lines: dict[str, Tree | Line | Spi] = {}
@@ -188,14 +201,16 @@ class Wiring:
         if issubclass(handle.kind, Driver):
             assert handle.settings.bus is not None
             bus = self.bus(handle.settings.bus, handle.backend)
-            chip = handle.entry.build(bus, handle.settings.address, **options)
+            chip = handle.entry.build(self._heard(handle.settings.bus, bus), handle.settings.address, **options)
             assert isinstance(chip, Driver)
             if isinstance(bus, SimBus):
                 self._solder(bus, handle, chip)
             return chip
         if issubclass(handle.kind, PinDevice):
             assert handle.settings.pin is not None
-            return handle.entry.build(self.pins(handle.backend), handle.settings.pin, **options)
+            pins, recorder = self.pins(handle.backend), self._wires.recorder
+            pins = pins if recorder is None else recorder.pins(pins)
+            return handle.entry.build(pins, handle.settings.pin, **options)
         line = self.line(handle)
         device = handle.entry.build(line, handle.settings.where, **options)
         if isinstance(line, SimLine):
@@ -206,15 +221,17 @@ class Wiring:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
-                self._lines[handle.name] = (
-                    self._sim_line(handle) if handle.backend == "sim" else self._real_line(handle)
-                )
+                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._no_line}[handle.backend]
+                self._lines[handle.name] = open_line(handle)
             return self._lines[handle.name]
 
     def _sim_line(self, handle: Handle) -> Any:
         end = handle.entry.sim
         assert issubclass(end, SimEnd)
         return end(self._wires.world, handle.name).line(wait=self._wires.wait)
+
+    def _no_line(self, handle: Handle) -> Any:
+        raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")
 
     def _real_line(self, handle: Handle) -> Tree | Line | Spi:
         kind, settings = handle.kind, handle.settings
@@ -228,6 +245,10 @@ class Wiring:
         number, select = int(settings.bus.removeprefix("spi-")), settings.select
         return self._pins_of("real").spi(number, select, mode=kind.mode, rate=kind.rate, wait=self._wires.wait)
 
+    def _heard(self, name: str, bus: Bus) -> Bus:
+        recorder = self._wires.recorder
+        return bus if recorder is None else recorder.bus(name, bus)
+
     def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
         chip = handle.entry.sim
         assert issubclass(chip, SimChip)
@@ -235,32 +256,55 @@ class Wiring:
         bus.attach(device.address, chip(self._wires.world, handle.name))
 
     def connect(self, handle: Handle, device: Device) -> None:
-        """Solder the simulated part to its pin; chips were attached to their bus when the driver was built."""
-        if handle.backend == "sim" and isinstance(device, PinDevice):
-            part = handle.entry.sim
-            assert issubclass(part, SimPart)
-            pins: Any = self.pins("sim")
-            part(self._wires.world, handle.name).wire(pins, device)
+        """Solder the simulated part, or what was recorded, to its pin; chips came to their bus with the driver."""
+        if handle.backend == "real" or not isinstance(device, PinDevice):
+            return
+        pins: Any = self.pins("sim")
+        if handle.backend == "replay":
+            self.recording().play(device.pin, self._wires.world, pins)
+            return
+        part = handle.entry.sim
+        assert issubclass(part, SimPart)
+        part(self._wires.world, handle.name).wire(self.pin_faults.between(pins), device)
+
+    def recording(self) -> Recording:
+        """What `backend: replay` plays back, read now if nobody did. Raises DriverError."""
+        if self._recording is None:
+            assert self._file is not None, "the configuration was not checked"
+            try:
+                self._recording = read_recording(self._file)
+            except OSError as error:
+                raise drivers.BusUnavailable(f"{self._file} cannot be read: {error.strerror}") from error
+        return self._recording
 
     def bus(self, name: str, backend: Backend) -> Bus:
         """The bus of that name, opened now if nobody did. Raises DriverError; asked again, it tries again."""
         with self._opening:
             bus = self._buses.get((name, backend))
             if bus is None:
-                bus = SimBus(wait=self._wires.wait, name=name) if backend == "sim" else self._wires.open_bus(name)
-                self._buses[name, backend] = bus
+                bus = self._buses[name, backend] = self._open(name, backend)
             return bus
 
-    def pins(self, backend: Backend) -> Pins:
-        """The header, opened now if nobody did. Raises DriverError; asked again, it tries again."""
-        with self._opening:
-            return self._pins_of(backend)
+    def _open(self, name: str, backend: Backend) -> Bus:
+        wires = self._wires
+        if backend == "replay":
+            return self.recording().bus(name, wait=wires.wait)
+        if backend == "sim":
+            return SimBus(wait=wires.wait, name=name, now=wires.world.now, seed=wires.seed)
+        return wires.open_bus(name)
 
-    def _pins_of(self, backend: Backend) -> Pins:
-        pins = self._pins.get(backend)
+    def pins(self, backend: Backend) -> Pins:
+        """The header, opened now if nobody did; recorded edges drive the simulated one. Raises DriverError; asked
+        again, it tries again."""
+        which: Backend = "real" if backend == "real" else "sim"
+        with self._opening:
+            return self._pins_of(which)
+
+    def _pins_of(self, which: Backend) -> Pins:
+        pins = self._pins.get(which)
         if pins is None:
-            pins = self._wires.open_sim_pins() if backend == "sim" else self._wires.open_pins()
-            self._pins[backend] = pins
+            pins = self._wires.open_pins() if which == "real" else self._wires.open_sim_pins()
+            self._pins[which] = pins
         return pins
 
     def wires(self) -> dict[str, list[Handle]]:

@@ -16,6 +16,7 @@ from edge.ingest.inbox import Inbox
 from edge.ingest.pins import PinWatch, Watching
 from edge.ingest.readings import Sampler, Sampling
 from edge.parts import WirePart
+from edge.scenario import Stage
 from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,10 @@ class Instruments:
         self.handles = self.wiring.handles
         self.last: dict[str, Last] = {}
         self.parts = [self._part(wire, handles) for wire, handles in self.wiring.wires().items()]
+        if config.edge.scenario is not None:
+            world = WirePart("world", clock)
+            world.steps = [Stage(config.edge.scenario, self.wiring, wires.world).step]
+            self.parts.insert(0, world)
 
     def _part(self, wire: str, handles: list[Handle]) -> WirePart:
         part = WirePart(wire, self._clock)

@@ -28,6 +28,7 @@ VERBS = {
     "read": Verb("edge.cli.devices:read", "sample one device now"),
     "set": Verb("edge.cli.devices:set_", "set one output now"),
     "outputs safe": Verb("edge.cli.devices:safe", "put every output into its safe state"),
+    "record": Verb("edge.cli.record:record", "write what buses and pins say into a file that tests play back"),
     "tasks": Verb("edge.cli.tasks:tasks", "micro-apps: what starts them and how their runs ended"),
     "tasks show": Verb("edge.cli.tasks:show", "one micro-app: trigger, limits, and all it may touch"),
     "tasks reset": Verb("edge.cli.tasks:reset", "close the breaker of a micro-app that was left alone"),

@@ -30,6 +30,7 @@ from edge.config.rules import (
     check_on_the_fly,
     check_programs,
     check_provisions,
+    check_simulation,
     check_tools,
     check_triggers,
     names_of,
@@ -127,6 +128,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_simulation,
     check_on_the_fly,
     check_triggers,
     check_programs,

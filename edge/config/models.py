@@ -22,7 +22,7 @@ from edge.config.tasks import RunsSection, TaskSettings
 from edge.config.tools import ToolSettings
 from edge.config.units import Duration, LongerThanZero, Size, parse_duration
 
-Backend = Literal["real", "sim"]
+Backend = Literal["real", "sim", "replay"]
 Durability = Literal["fsync", "written", "memory"]
 Policy = Literal["drop_oldest", "drop_newest", "block"]
 TelemetryPolicy = Literal["drop_oldest", "drop_newest", "block", "thin"]
@@ -35,7 +35,14 @@ class EdgeSection(Section):
         description="name of the gateway: in topics, outcome ids and MQTT client ids; change it seldom"
     )
     backend: Backend = Field(
-        default="real", description="`real` buses and pins, or `sim`ulated ones; a device may differ"
+        default="real",
+        description="`real` buses and pins, `sim`ulated ones, or the `replay` of a recording; a device may differ",
+    )
+    scenario: FilePath | None = Field(
+        default=None, description="file that says what simulated devices see, and what goes wrong when"
+    )
+    recording: FilePath | None = Field(
+        default=None, description="file of `edge record` that devices with `backend: replay` play back"
     )
 
 
@@ -124,7 +131,7 @@ class DeviceSettings(BaseModel):
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
     )
     backend: Backend | None = Field(
-        default=None, description="`real` or `sim` for this device; default: `edge.backend`"
+        default=None, description="`real`, `sim` or `replay` for this device; default: `edge.backend`"
     )
     remote_set: bool = Field(
         default=False, description="whether `edge/<id>/<device>/set` may move this output over MQTT"

@@ -21,14 +21,16 @@ from typing import Any
 
 import orjson
 
-from drivers import SimBus, SimEnd, SimLine, World
+from drivers import SimBus, SimEnd, SimLine, World, find
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.pin_faults import PinFaults
 from drivers.signals import Signal
 from edge.app import Runtime, build
 from edge.config import Config, load
 from edge.config.models import Broker
 from edge.config.units import parse_duration, show_duration
-from edge.devices import Wires, find
+from edge.devices import Wires
+from edge.devices import find as find_device
 from edge.journal import Journal, Keyring, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
@@ -52,22 +54,31 @@ class DeviceWorld(World):
     known: AbstractSet[str] = frozenset()
 
     def __setitem__(self, name: str, signal: Signal | float) -> None:
+        self._require(name)
+        if not callable(signal) and not isinstance(signal, int | float):
+            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
+        super().__setitem__(name, signal)
+
+    def response(self, name: str, *, gain: float, seconds: float) -> Signal:
+        self._require(name)
+        return super().response(name, gain=gain, seconds=seconds)
+
+    def _require(self, name: str) -> None:
         if name not in self.known:
             near = difflib.get_close_matches(name, self.known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(self.known)) or 'none'}"
             raise KeyError(f"no device has the signal {name!r}; {hint}")
-        if not callable(signal) and not isinstance(signal, int | float):
-            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
-        super().__setitem__(name, signal)
 
 
 class Harness:
     """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
     `upstreams` by name, `tools` (what answers in place of `http` and `shell`), `runtime`. Not thread-safe."""
 
-    def __init__(self, path: Path, *, seed: int = 0) -> None:
+    def __init__(self, path: Path, *, seed: int = 0, recording: str | Path | None = None) -> None:
+        """With a `recording` every device plays it back; a relative path starts at the configuration's folder."""
         self._folder = path.parent
-        self.config = _simulated(load(path, simulated=True))
+        self._recording = recording
+        self.config = _simulated(load(path, simulated=True), self._played)
         self.clock = VirtualClock()
         self.world = DeviceWorld(self.clock.monotonic)
         self.files = MemoryFiles()
@@ -110,13 +121,19 @@ class Harness:
 
     @property
     def pins(self) -> SimulatedPins:
-        """The simulated header: `drive`, `level`, `history`."""
+        """The simulated header: `drive` (past `pin_faults`), `level`, `history`."""
         pins = self.runtime.instruments.wiring.pins("sim")
         assert isinstance(pins, SimulatedPins)
         return pins
 
+    @property
+    def pin_faults(self) -> PinFaults:
+        """What goes wrong between the world and the pins: `plan("bounce", 17, seconds=60)`. Gone after a restart."""
+        return self.runtime.instruments.wiring.pin_faults
+
     def bus(self, name: str) -> SimBus:
-        """A simulated bus: `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without a device."""
+        """A simulated bus: `faults`, `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without
+        a device."""
         named = {settings.bus for settings in self.config.devices.values() if settings.bus}
         buses = sorted(bus for bus in named if bus.startswith("i2c"))
         if name not in buses:
@@ -128,7 +145,7 @@ class Harness:
     def line(self, device: str) -> SimLine[Any]:
         """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `fail`, `unplug`, `plug`,
         `log`, and `part` with its faults. Raises LookupError for any other device."""
-        handle = find(self.runtime.instruments.handles, device)
+        handle = find_device(self.runtime.instruments.handles, device)
         if not issubclass(handle.entry.sim, SimEnd):
             raise LookupError(f"{device} ({handle.settings.driver}) has no line of its own: see `bus` and `pins`")
         line = self.runtime.instruments.wiring.line(handle)
@@ -173,7 +190,7 @@ class Harness:
         """Stop, and boot with another configuration: the same world, files and brokers. A relative path starts at the
         folder of the first one."""
         self.close()
-        self.config = _simulated(load(self._folder / config, simulated=True))
+        self.config = _simulated(load(self._folder / config, simulated=True), self._played)
         self.runtime = self._boot()
 
     def close(self) -> None:
@@ -202,7 +219,7 @@ class Harness:
             after = self._footprint()
             quiet = quiet + 1 if after == before else 0
             before = after
-        for deadline in (runtime.pipeline.deadline, self._calendar.deadline):
+        for deadline in (runtime.pipeline.deadline, self._calendar.deadline, self.world.deadline):
             if deadline is not None:
                 due = min(due, max(0.0, deadline - self.clock.monotonic()))
         if any(part.link.session is None for part in runtime.traffic.parts):
@@ -224,11 +241,15 @@ class Harness:
     def _boot(self) -> Runtime:
         for name in self.config.upstream:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
+        self.world.forget()  # what the last boot planned
+        self.world.known = {
+            f"{name}.{channel}"
+            for name, settings in self.config.devices.items()
+            for channel in find(settings.driver).driver.channels_of(settings.options)
+        }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]
-        handles = runtime.instruments.handles
         self.tools.known = self.config.tools
-        self.world.known = {f"{name}.{channel}" for name, handle in handles.items() for channel in handle.channels}
         runtime.prepare()
         self.runtime = runtime
         for part in runtime.parts:
@@ -246,6 +267,10 @@ class Harness:
             self.world.refresh()
             due = self.pump()
 
+    @property
+    def _played(self) -> str | None:
+        return None if self._recording is None else str(self._folder / self._recording)
+
     def _outside(self) -> Outside:
         return Outside(
             clock=self.clock,
@@ -259,6 +284,7 @@ class Harness:
                 open_serial=lambda port, baud: _refuse_real(port),
                 world=self.world,
                 wait=self.clock.advance,
+                seed=self._seed,
             ),
             open_link=self._open_link,
             open_calendar=self._open_calendar,
@@ -279,12 +305,20 @@ def _refuse_real(name: str) -> Any:
     raise AssertionError(f"a test must not touch real hardware: {name}")
 
 
-def _simulated(config: Config) -> Config:
-    """The same gateway with nothing real below it."""
-    devices = {name: settings.model_copy(update={"backend": "sim"}) for name, settings in config.devices.items()}
+def _simulated(config: Config, recording: str | None) -> Config:
+    """The same gateway with nothing real below it; what plays a recording back goes on doing so."""
+
+    def instead(backend: str | None) -> str:
+        return "replay" if recording is not None or backend == "replay" else "sim"
+
+    edge = config.edge
+    devices = {
+        name: settings.model_copy(update={"backend": instead(settings.backend or edge.backend)})
+        for name, settings in config.devices.items()
+    }
     return config.model_copy(
         update={
-            "edge": config.edge.model_copy(update={"backend": "sim"}),
+            "edge": edge.model_copy(update={"backend": "sim", "recording": recording or edge.recording}),
             "devices": devices,
             "journal": config.journal.model_copy(update={"path": _JOURNAL}),
         }

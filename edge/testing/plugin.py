@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 def edge_factory(request: pytest.FixtureRequest) -> Iterator[Callable[..., Harness]]:
     """`edge_factory("edge.yaml")` is a whole runtime on one thread: real configuration, drivers, triggers, tasks,
     journal and sync over simulated buses, pins, brokers, files and time. Paths are relative to the test's own folder.
+    `edge_factory("edge.yaml", recording="bug.rec")` lets the devices play back what `edge record` wrote.
     """
     from edge.testing.harness import Harness  # only tests that ask for it pay for it
 
     made: list[Harness] = []
 
-    def make(config: str | Path, *, seed: int = 0) -> Harness:
+    def make(config: str | Path, *, seed: int = 0, recording: str | Path | None = None) -> Harness:
         path = Path(config)
-        harness = Harness(path if path.is_absolute() else request.path.parent / path, seed=seed)
+        path = path if path.is_absolute() else request.path.parent / path
+        harness = Harness(path, seed=seed, recording=recording)
         made.append(harness)
         return harness
 

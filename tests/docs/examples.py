@@ -5,7 +5,7 @@
 
 NOTE is one of
     (none)         sh: run it; python: run it; yaml: `edge check` it; json: read it; text: nothing
-    file NAME      write it to NAME in the page's folder; a test_*.py is run with pytest
+    file NAME      write it to NAME in the page's folder; a test_*.py is run with pytest, a configuration checked
     background     sh: start it, wait until the runtime answers, stop it with SIGTERM at the end of the page
     exit N         sh: run it; it must exit with N
     output         text: each line stands in what the block before printed; `...` stands for anything

@@ -9,6 +9,7 @@ from edge.config.rules.memory import check_memory
 from edge.config.rules.on_the_fly import check_on_the_fly
 from edge.config.rules.programs import check_programs
 from edge.config.rules.provisions import check_provisions
+from edge.config.rules.simulation import check_simulation
 from edge.config.rules.survey import CheckCron, Survey, check_cron, names_of
 from edge.config.rules.tools import check_tools
 from edge.config.rules.triggers import check_triggers
@@ -26,6 +27,7 @@ __all__ = [
     "check_on_the_fly",
     "check_programs",
     "check_provisions",
+    "check_simulation",
     "check_tools",
     "check_triggers",
     "names_of",

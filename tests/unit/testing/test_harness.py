@@ -44,6 +44,11 @@ def test_a_signal_that_no_device_has_is_refused(edge: Harness, name: str, hint: 
     assert hint in str(raised.value)
 
 
+def test_a_response_to_a_signal_that_no_device_has_is_refused(edge: Harness) -> None:
+    with pytest.raises(KeyError, match=r"did you mean 'room\.temperature'"):
+        edge.world.response("room.temprature", gain=1, seconds=60)
+
+
 def test_a_signal_takes_numbers_only(edge: Harness) -> None:
     with pytest.raises(TypeError, match="takes a number"):
         edge.world["room.temperature"] = "hot"  # type: ignore[assignment]

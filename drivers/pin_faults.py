@@ -1,0 +1,125 @@
+"""What goes wrong between a part and its pin: bounce, glitch, a stuck line, a floating one.
+
+    faults = PinFaults(world)
+    part.wire(faults.between(pins), device)                     # instead of part.wire(pins, device)
+    faults.plan("bounce", 17, seconds=3600)
+
+    kind       what the pin does
+    bounce     each change chatters `by` times before it holds, within some milliseconds
+    glitch     one short pulse of `by` seconds that nobody made
+    stuck      the level stays, whatever the part does
+    floating   the wire is off: random levels, on average one every `by` seconds
+
+Edges happen at their own times, in the world's `refresh()`; the same seed gives the same edges.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal, get_args
+
+from drivers.sim import SimPins, World
+
+PinKind = Literal["bounce", "glitch", "stuck", "floating"]
+
+_SIZES: Final = {"bounce": 4.0, "glitch": 0.001, "stuck": 0.0, "floating": 0.05}
+_CHATTER: Final = (0.0002, 0.0015)
+"""Shortest and longest pulse of a bouncing contact, seconds."""
+_HELD: Final = ("stuck", "floating")
+
+
+@dataclass(frozen=True, slots=True)
+class PinFault:
+    """From `begin` until before `end`, at one pin (BCM). `by`: see the kinds."""
+
+    kind: PinKind
+    pin: int
+    begin: float
+    end: float
+    by: float
+
+
+class PinFaults:
+    """The faults of one header. `history` is what was planned, oldest first. Not thread-safe: the world's owner."""
+
+    def __init__(self, world: World, *, seed: int = 0) -> None:
+        self.history: list[PinFault] = []
+        self._world = world
+        self._random = Random(f"{seed} pins")
+        self._wanted: dict[int, bool] = {}
+        self._put: dict[int, Callable[[bool], None]] = {}
+
+    def between(self, pins: SimPins) -> SimPins:
+        """The header as the parts see it."""
+        return _Between(self, pins)
+
+    def plan(
+        self, kind: PinKind, pin: int, *, seconds: float = 1.0, after: float = 0.0, by: float | None = None
+    ) -> PinFault:
+        """Let something go wrong for `seconds`, `after` seconds from now. Raises ValueError for an unknown kind."""
+        if kind not in get_args(PinKind):
+            raise ValueError(f"there is no fault {kind!r} of a pin; there are {', '.join(get_args(PinKind))}")
+        begin = self._world.now() + after
+        fault = PinFault(kind, pin, begin, begin + seconds, _SIZES[kind] if by is None else by)
+        self.history.append(fault)
+        if kind == "glitch":
+            self._world.later(begin, lambda: self._show(pin, not self._wanted.get(pin, False)))
+            self._world.later(begin + fault.by, lambda: self._settle(pin))
+        elif kind == "floating":
+            self._world.later(begin, lambda: self._float(fault))
+        if kind in _HELD:
+            self._world.later(fault.end, lambda: self._settle(pin))
+        return fault
+
+    def drive(self, number: int, level: bool, put: Callable[[bool], None]) -> None:
+        """The part makes this level; `put` brings one to the pin."""
+        self._put[number] = put
+        if self._wanted.get(number) == level:
+            return
+        self._wanted[number] = level
+        here = self._here(number)
+        if any(kind in here for kind in _HELD):
+            return
+        put(level)
+        if "bounce" in here:
+            at = self._world.now()
+            for turn in range(2 * int(here["bounce"].by)):
+                at += self._random.uniform(*_CHATTER)
+                self._world.later(at, lambda shown=level == bool(turn % 2): self._show(number, shown))  # type: ignore[misc]
+            self._world.later(at, lambda: self._settle(number))
+
+    def _here(self, pin: int) -> dict[str, PinFault]:
+        now = self._world.now()
+        return {fault.kind: fault for fault in self.history if fault.pin == pin and fault.begin <= now < fault.end}
+
+    def _settle(self, pin: int) -> None:
+        """Back to what the part makes, unless something else holds the line."""
+        if pin in self._wanted and not any(kind in self._here(pin) for kind in _HELD):
+            self._put[pin](self._wanted[pin])
+
+    def _show(self, pin: int, level: bool) -> None:
+        if pin in self._put and "stuck" not in self._here(pin):
+            self._put[pin](level)
+
+    def _float(self, fault: PinFault) -> None:
+        now = self._world.now()
+        if now < fault.end:
+            self._show(fault.pin, bool(self._random.getrandbits(1)))
+            self._world.later(now + self._random.expovariate(1 / fault.by), lambda: self._float(fault))
+
+
+class _Between:
+    """A `SimPins` with faults in front of it."""
+
+    def __init__(self, faults: PinFaults, pins: SimPins) -> None:
+        self._faults = faults
+        self._pins = pins
+
+    def drive(self, number: int, level: bool) -> None:
+        self._faults.drive(number, level, lambda shown: self._pins.drive(number, shown))
+
+    def level(self, number: int) -> bool:
+        return self._pins.level(number)
+
+    def follow(self, number: int, follower: Callable[[], None]) -> None:
+        self._pins.follow(number, follower)

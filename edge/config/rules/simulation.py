@@ -1,0 +1,72 @@
+"""What stands below simulated and replayed devices: the scenario's and the recording's file, and what they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from drivers.faults import Kind
+from drivers.pin_faults import PinKind
+from edge.config.report import Report, Steps, did_you_mean, listed
+from edge.config.rules.survey import Survey
+from edge.config.scenario import Scenario, read_scenario
+
+
+def check_simulation(survey: Survey) -> None:
+    """`backend: replay` has a recording; a scenario can be read and names what is configured."""
+    edge = survey.config.edge
+    _check_recording(survey)
+    if edge.scenario is not None:
+        inner = Report(edge.scenario)
+        scenario = read_scenario(edge.scenario, inner)
+        if scenario is not None:
+            _check_names(scenario, survey, inner)
+        survey.report.problems.extend(inner.problems)
+
+
+def _check_recording(survey: Survey) -> None:
+    edge, report = survey.config.edge, survey.report
+    for name, device in survey.config.devices.items():
+        if (device.backend or edge.backend) != "replay":
+            continue
+        if edge.recording is None:
+            steps: Steps = ("devices", name, "backend") if device.backend else ("edge", "backend")
+            report.at(steps, f"{name} plays a recording back, and there is none", "edge: {recording: FILE}")
+        elif not Path(edge.recording).is_file():
+            report.at(("edge", "recording"), f"there is no file {edge.recording}", "`edge record FILE` makes one")
+        return
+
+
+def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
+    for steps, settings in scenario.replays:
+        try:
+            settings.series()
+        except (OSError, ValueError) as error:
+            report.at(steps, str(error), "see docs/guides/simulation.md")
+    if survey.drivers.keys() != survey.device_names:
+        return  # a device is wrong already: its signals are not known
+    signals = sorted(f"{name}.{channel}" for name, driver in survey.drivers.items() for channel in driver.channels)
+    for name, steps in scenario.names.items():
+        if name not in signals:
+            hint = did_you_mean(name, signals, f"there are {listed(signals)}")
+            report.at(steps, f"no device has the signal {name!r}", hint)
+    for number, fault in enumerate(scenario.faults):
+        _check_fault(("faults", number, "device"), fault.device, fault.kind, survey, report)
+    for name, rates in scenario.weather.items():
+        for kind in rates:
+            if report.spoiled(("weather", name)):
+                break
+            _check_fault(("weather", name), name, kind, survey, report)
+
+
+def _check_fault(steps: Steps, name: str, kind: str, survey: Survey, report: Report) -> None:
+    device = survey.config.devices.get(name)
+    if device is None:
+        report.at(steps, f"no device called {name!r}", did_you_mean(name, survey.device_names))
+        return
+    driver = survey.drivers[name]
+    kinds = get_args(PinKind if driver.wire == "pin" else Kind)
+    if kind not in kinds:
+        report.at(steps, f"{kind} cannot happen to {name}", f"what can: {listed(kinds)}")
+    if (device.backend or survey.config.edge.backend) != "sim" and not survey.simulated:
+        report.at(steps, f"{name} is not simulated: nothing can be made to go wrong there", "backend: sim")
