@@ -99,6 +99,18 @@ class World:
         """When `refresh()` has something to do; None while nothing is planned."""
         return self._agenda[0][0] if self._agenda else None
 
+    def elapse(self, seconds: float, advance: Callable[[float], None]) -> None:
+        """Let time pass by `advance`, and what is planned meanwhile happen at its own time.
+
+        For who waits on the one thread that also moves the world: a bus that hangs for a second must not stretch a
+        pulse on a pin to a second.
+        """
+        end = self.now() + seconds
+        while (due := self.deadline) is not None and due <= end:
+            advance(max(due - self.now(), 0.0))
+            self.refresh()
+        advance(max(end - self.now(), 0.0))
+
     def forget(self) -> None:
         """Drop what was planned with `later()`."""
         self._agenda.clear()

@@ -283,7 +283,7 @@ class Harness:
                 open_tree=lambda: _refuse_real("sysfs"),
                 open_serial=lambda port, baud: _refuse_real(port),
                 world=self.world,
-                wait=self.clock.advance,
+                wait=lambda seconds: self.world.elapse(seconds, self.clock.advance),
                 seed=self._seed,
             ),
             open_link=self._open_link,

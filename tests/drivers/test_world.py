@@ -204,3 +204,19 @@ def test_a_contact_keeps_its_level_in_a_silent_hole(world, now, pins: SimulatedP
     world.refresh()
 
     assert door.read().values == {"open": True}
+
+
+def test_what_is_planned_within_a_wait_happens_at_its_own_time() -> None:
+    clock = [0.0]
+    world = World(lambda: clock[0])
+    seen: list[float] = []
+    for at in (0.2, 0.22):
+        world.later(at, lambda: seen.append(world.now()))
+
+    def advance(seconds: float) -> None:
+        clock[0] += seconds
+
+    world.elapse(1.0, advance)
+
+    assert seen == pytest.approx([0.2, 0.22])
+    assert clock[0] == pytest.approx(1.0)

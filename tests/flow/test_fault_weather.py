@@ -103,7 +103,9 @@ def watched(
         open_tree=lambda: pytest.fail("no real sysfs here"),
         open_serial=lambda port, baud: pytest.fail("no real port here"),
         world=world,
-        wait=clock.advance if isinstance(clock, VirtualClock) else lambda seconds: None,
+        wait=(lambda seconds: world.elapse(seconds, clock.advance))
+        if isinstance(clock, VirtualClock)
+        else (lambda seconds: None),
         seed=seed,
     )
     return Instruments(
