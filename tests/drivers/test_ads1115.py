@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World, WrongChip, find
 from drivers.ads1115 import ADS1115, FULL_SCALE, MUX, RATES, SimADS1115
 from drivers.suite import problems
+from tests.drivers.failing import Failing
 
 
 class Says(SimADS1115):
@@ -214,21 +215,9 @@ def test_a_chip_that_does_not_keep_what_is_written_is_another_one(world: World, 
 def test_a_fault_in_any_transfer_of_a_sample_is_an_error_and_never_half_a_reading(
     chip: SimADS1115, bus: SimBus, position: int, error: type[Nack | BusTimeout]
 ) -> None:
-    class Failing(SimBus):
-        left = position
-
-        def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-            self.left -= 1
-            if self.left == -1:
-                raise error("scripted")
-            return bus.transfer(address, write, read)
-
-        def wait(self, seconds: float) -> None:
-            bus.wait(seconds)
-
     sensor = ADS1115(bus, inputs="a0 a1")
     sensor.start()
-    sensor.bus = Failing()
+    sensor.bus = Failing(bus, position, error)
     with pytest.raises(error):
         sensor.read()
 

@@ -4,6 +4,7 @@ import pytest
 
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World
 from drivers.aht20 import AHT20, SimAHT20
+from tests.drivers.failing import Failing
 
 
 class Says(SimAHT20):
@@ -153,18 +154,9 @@ def test_both_channels_come_from_one_answer(chip: SimAHT20, bus: SimBus) -> None
 def test_a_fault_in_either_transfer_is_an_error_and_the_next_sample_is_good(
     chip: SimAHT20, bus: SimBus, position: int, error: type[Nack | BusTimeout]
 ) -> None:
-    class Failing(SimBus):
-        left = position
-
-        def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-            self.left -= 1
-            if self.left == -1:
-                raise error("scripted")
-            return bus.transfer(address, write, read)
-
     sensor = AHT20(bus)
     sensor.start()
-    sensor.bus = Failing()
+    sensor.bus = Failing(bus, position, error)
     with pytest.raises(error):
         sensor.read()
     sensor.bus = bus

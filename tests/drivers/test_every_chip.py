@@ -6,32 +6,12 @@ from typing import Any
 
 import pytest
 
-from drivers import Bus, BusTimeout, Driver, DriverError, Nack, SimBus, World, find, kinds
+from drivers import BusTimeout, Driver, DriverError, Nack, SimBus, World, find, kinds
 from drivers.errors import ArbitrationLost, BadData, BusError, WrongChip
 from drivers.sim import SimChip
+from tests.drivers.failing import Failing
 
 CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
-
-
-class Failing:
-    """A bus on which one transfer, counted from now, ends in an error."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-        self.left = -1
-        self.error: type[BusError] = Nack
-
-    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-        self.left -= 1
-        if self.left == -1:
-            raise self.error("scripted")
-        return self.bus.transfer(address, write, read)
-
-    def wait(self, seconds: float) -> None:
-        self.bus.wait(seconds)
-
-    def close(self) -> None:
-        self.bus.close()
 
 
 def plugged(kind: str) -> tuple[Driver, Failing, SimChip, SimBus]:

@@ -7,6 +7,7 @@ import pytest
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World, WrongChip
 from drivers.sht4x import SHT4X, SimSHT4X
 from drivers.sht31 import SimSHT31
+from tests.drivers.failing import Failing
 
 
 class Says(SimSHT4X):
@@ -117,18 +118,9 @@ def test_one_word_for_everything_is_no_serial_number(world: World, bus: SimBus) 
 def test_a_fault_in_either_transfer_is_an_error_and_a_later_sample_is_good(
     chip: SimSHT4X, bus: SimBus, position: int, error: type[Nack | BusTimeout]
 ) -> None:
-    class Failing(SimBus):
-        left = position
-
-        def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-            self.left -= 1
-            if self.left == -1:
-                raise error("scripted")
-            return bus.transfer(address, write, read)
-
     sensor = SHT4X(bus)
     sensor.start()
-    sensor.bus = Failing()
+    sensor.bus = Failing(bus, position, error)
     with pytest.raises(error):
         sensor.read()
     sensor.bus = bus
