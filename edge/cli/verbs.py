@@ -56,6 +56,7 @@ VERBS = {
     "bench": Verb("edge.bench.verb:bench", "measure this machine: the same as `bench path`"),
     "bench path": Verb("edge.bench.verb:bench", "the whole path beside a bare MQTT client"),
     "bench journal": Verb("edge.bench.journal:journal", "the journal beside the bare disk, SQLite, stock TinyDB"),
+    "bench drivers": Verb("edge.bench.drivers:drivers", "readings, edges and virtual time beside the bare thing"),
     "bench runs": Verb("edge.bench.runs:runs", "a run in each engine beside the bare thing: cost, lateness, memory"),
     "collect": Verb("edge.collect.verb:collect", "receive outcomes from a broker into a SQLite file, each once"),
     "config schema": Verb("edge.cli.check:schema", "the JSON Schema of edge.yaml, for editors"),

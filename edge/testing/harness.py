@@ -229,11 +229,10 @@ class Harness:
     def _footprint(self) -> tuple[object, ...]:
         """Grows or changes with everything that happens."""
         brokers = (self.broker, *self.upstreams.values())
-        stats = self.runtime.journal.stats()
         return (
             len(self.runtime.inbox),
             self.runtime.journal.durable,
-            stats["bytes_written"],
+            self.files.written,
             *(len(broker.messages) for broker in brokers),
             *(tuple(broker.connected) for broker in brokers),
         )
