@@ -41,6 +41,15 @@ _PLACES: Mapping[WireKind, _Place] = {
 _PLACE_KEYS = ("bus", "address", "select", "pin", "port", "id")
 
 
+def example_of(kind: str, driver: type[Device]) -> str:
+    """A device of this kind as a configuration may have it: what must be given, no more."""
+    needs = [example.partition(" is ")[0] for example in _PLACES[driver.wire].needs.values()]
+    if driver.wire == "i2c" and getattr(driver, "address", None) is None:
+        needs.append("address: 0x20")
+    needs += [f"{option.name}: ..." for option in drivers.options_of(driver).values() if option.required]
+    return f"{{{', '.join([f'driver: {kind}', *needs])}}}"
+
+
 def check_devices(survey: Survey) -> None:
     """Every device and every name. Fills `survey.drivers`; options that are durations become seconds in its data."""
     _check_names(survey)
@@ -184,7 +193,9 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         driver(None, settings.where, **given)
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
-        report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
+        report.at(
+            (*steps, key) if key else steps, str(error), f"`edge devices kinds {settings.driver}` tells its options"
+        )
 
 
 def _check_sharing(survey: Survey) -> None:
