@@ -15,6 +15,7 @@ from typing import ClassVar
 from drivers.base import Driver, Reading, Seconds
 from drivers.crc import check, crc8
 from drivers.errors import BadData, Nack
+from drivers.quantity import Quantity
 from drivers.sim import SimChip, World
 
 RESET, INITIALISE, MEASURE = b"\xba", b"\xbe\x08\x00", b"\xac\x33\x00"
@@ -24,9 +25,8 @@ BUSY, CALIBRATED = 0x80, 0x08
 class AHT20(Driver):
     """Blocking: 80 ms a reading."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0002, "humidity": 0.0001}
+    temperature = Quantity("degC", step=0.0002, low=-40, high=85)
+    humidity = Quantity("%", step=0.0001, low=0, high=100)
     every: ClassVar[Seconds] = Seconds(5.0)
     address = 0x38
     addresses = (0x38,)

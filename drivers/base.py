@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
 from drivers.errors import OutOfRange, WrongChip
+from drivers.registers import Register
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -202,6 +203,22 @@ class Driver(Device):
             raise WrongChip(
                 f"{self.address:#04x} has {what} {found:#04x}; {type(self).__name__} has {wanted:#04x}: another chip"
                 " answers there; check `driver:` and `address:`"
+            )
+
+    def keep(self, register: Register, value: int, *, becomes: int | None = None, bits: int = -1) -> None:
+        """Write a register and expect it back, or what it `becomes`: all that proves a chip without an id.
+
+        `bits` are those that count; the others are the chip's own. Raises `WrongChip`.
+        """
+        wanted = value if becomes is None else becomes
+        register.__set__(self, value)
+        found = register.__get__(self, type(self))
+        if (found ^ wanted) & bits:
+            digits = 2 + 2 * register.size
+            raise WrongChip(
+                f"{self.address:#04x} keeps {found:#0{digits}x} where a {type(self).__name__} keeps"
+                f" {wanted:#0{digits}x} (register {register.address:#04x}): another chip answers there; check"
+                " `driver:` and `address:`"
             )
 
     def start(self) -> None:

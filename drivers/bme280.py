@@ -17,6 +17,7 @@ from drivers import bmp280
 from drivers.base import Bus, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
+from drivers.quantity import Quantity
 
 CTRL_HUM = 0xF2
 SKIPPED_HUMIDITY = 0x8000
@@ -62,9 +63,7 @@ class Calibration(bmp280.Calibration):
 class BME280(BMP280):
     """Blocking: about 10 ms a reading at oversampling 1, 115 ms at 16."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%", "pressure": "hPa"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {**BMP280.ranges, "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {**BMP280.resolution, "humidity": 0.008}
+    humidity = Quantity("%", step=0.008, low=0, high=100)
     id = 0x60
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}
     calibration = Calibration

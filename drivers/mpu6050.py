@@ -76,8 +76,7 @@ class MPU6050(Driver):
         self.prove("chip id", self.chip_id, 0x68)
         self.power = RESET
         self.bus.wait(0.1)
-        self.power = GYRO_CLOCK
-        self.prove("the power register", self.power, GYRO_CLOCK)
+        self.keep(MPU6050.power, GYRO_CLOCK)
         self.turn_setting = list(PER_DEGREE).index(self.turn) << 3
         self.span_setting = list(PER_G).index(self.span) << 3
         self.bus.wait(0.1)

@@ -15,6 +15,7 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading, Seconds
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import BadData, Nack, NotStarted, OutOfRange, WrongChip
+from drivers.quantity import Quantity
 from drivers.silicon import CommandChip
 from drivers.sim import World
 
@@ -35,13 +36,9 @@ class SCD4X(Driver):
     What is not given stays as the chip has it.
     """
 
-    channels: ClassVar[Mapping[str, str]] = {"co2": "ppm", "temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "co2": (0.0, 40000.0),
-        "temperature": (-10.0, 60.0),
-        "humidity": (0.0, 100.0),
-    }
-    resolution: ClassVar[Mapping[str, float]] = {"co2": 1.0, "temperature": 0.0027, "humidity": 0.0016}
+    co2 = Quantity("ppm", step=1, low=0, high=40000)
+    temperature = Quantity("degC", step=0.0027, low=-10, high=60)
+    humidity = Quantity("%", step=0.0016, low=0, high=100)
     every: ClassVar[Seconds] = Seconds(10.0)
     address = 0x62
     addresses = (0x62,)

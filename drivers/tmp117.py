@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData
+from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
 
@@ -22,13 +23,10 @@ ONE_SHOT, RESET, READY = 3 << 10, 1 << 1, 1 << 13
 class TMP117(Driver):
     """Blocking: 142 ms a reading at the mean of 8 conversions, 1.1 s at 64."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 150.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": STEP}
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 
-    conversion = Register(0x00, size=2, signed=True, writable=False)
+    temperature = Scaled(Register(0x00, size=2, signed=True, writable=False), "degC", step=STEP, low=-55, high=150)
     config = Register(0x01, size=2)
     device_id = Register(0x0F, size=2, writable=False)
     ready = Bits(config, low=13)
@@ -49,7 +47,7 @@ class TMP117(Driver):
         self.bus.wait(self._longest)
         if not self.ready:
             raise BadData(f"the TMP117 at {self.address:#04x} has no new measurement: check its power supply")
-        return self.reading(temperature=self.conversion * STEP)
+        return self.reading(temperature=self.temperature)
 
 
 class SimTMP117(WordChip):
