@@ -108,8 +108,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "chosen", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "quantity",
-        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line", "options", "pin_faults",
+        "quantity", "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
+        "values",
     }
 )  # fmt: skip
 

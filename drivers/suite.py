@@ -23,6 +23,9 @@ from drivers.sim import SimBus, SimChip, SimPart, World
 
 PIN = 17
 
+NONSENSE = "neither this nor that " * 100
+"""What no output takes: no word it knows, no number, and longer than any screen."""
+
 
 def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
     """Every rule the driver breaks, in words; empty when it conforms. `options`: what it cannot be built without."""
@@ -164,7 +167,7 @@ def _acts(device: Output, pins: SimulatedPins) -> Iterator[str]:
 
 
 def _refuses_nonsense(device: Output) -> Iterator[str]:
-    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set("neither this nor that"))
+    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set(NONSENSE))
 
 
 def _two_readings(device: Device, options: Mapping[str, Any]) -> Iterator[str]:
