@@ -28,6 +28,7 @@ from typing import Any
 
 from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
 from drivers.errors import (
+    AdapterGone,
     ArbitrationLost,
     BadData,
     BadPin,
@@ -56,6 +57,7 @@ from drivers.sysfs import SysfsDevice, Tree
 from drivers.uart import Line, SerialDevice
 
 __all__ = [
+    "AdapterGone",
     "ArbitrationLost",
     "BadData",
     "BadPin",
@@ -109,7 +111,8 @@ GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
         "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "rescue", "scan", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "trunk", "uart", "values",
+        "world", "adapters",
     }
 )  # fmt: skip
 

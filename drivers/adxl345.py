@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
@@ -32,6 +32,7 @@ class ADXL345(Driver):
     resolution: ClassVar[Mapping[str, float]] = dict.fromkeys(channels, 1 / PER_G)
     address = 0x53
     addresses = (0x53, 0x1D)
+    identity = (Identity(0x00, (0xE5,)),)
     span: int = 16
 
     chip_id = Register(0x00, writable=False)

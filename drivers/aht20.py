@@ -30,6 +30,7 @@ class AHT20(Driver):
     every: ClassVar[Seconds] = Seconds(5.0)
     address = 0x38
     addresses = (0x38,)
+    obeys = range(0x100)
 
     def start(self) -> None:
         self.transfer(RESET)

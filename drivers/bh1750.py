@@ -28,6 +28,7 @@ class BH1750(Driver):
     resolution: ClassVar[Mapping[str, float]] = {"illuminance": 0.84}
     address = 0x23
     addresses = (0x23, 0x5C)
+    obeys = range(0x100)
     time: int = NORMAL
 
     def __init__(self, bus: Bus, address: int | None = None, *, sunlight: bool = False) -> None:

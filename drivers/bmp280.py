@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.registers import Bits, Register
 from drivers.silicon import RegisterChip
@@ -90,6 +90,7 @@ class BMP280(Driver):
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0055, "pressure": 0.03}
     address = 0x76
     addresses = (0x76, 0x77)
+    identity = (Identity(0xD0, (0x58,)),)
     id: ClassVar[int] = 0x58
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x60: "BME280 (driver: bme280)"}
     calibration: ClassVar[type[Calibration]] = Calibration

@@ -10,7 +10,7 @@ Each sample is one triggered pass over all six voltages, read when the chip says
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.ina219 import shunt_in_ohms
 from drivers.registers import Bits, Register
@@ -41,6 +41,7 @@ class INA3221(Driver):
     }
     address = 0x40
     addresses = (0x40, 0x41, 0x42, 0x43)
+    identity = (Identity(0xFE, (0x5449,), size=2), Identity(0xFF, (0x3220,), size=2))
     shunt: float = 0.1
 
     config = Register(0x00, size=2)

@@ -8,7 +8,7 @@ continuous and finest are what it wakes up with.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import WrongChip
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
@@ -24,6 +24,7 @@ class MCP9808(Driver):
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0625}
     address = 0x18
     addresses = tuple(range(0x18, 0x20))
+    identity = (Identity(0x06, (0x0054,), size=2), Identity(0x07, (0x0400,), size=2, mask=0xFF00))
 
     config = Register(0x01, size=2)
     ambient = Register(0x05, size=2, writable=False)

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
@@ -45,6 +45,7 @@ class MPU6050(Driver):
     }
     address = 0x68
     addresses = (0x68, 0x69)
+    identity = (Identity(0x75, (0x68,)),)
     span: int = 2
     turn: int = 250
 

@@ -29,6 +29,7 @@ class SHT4X(Driver):
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0027, "humidity": 0.002}
     address = 0x44
     addresses = (0x44, 0x45, 0x46)
+    obeys = range(0x100)
 
     def __init__(
         self, bus: Bus, address: int | None = None, *, precision: Literal["high", "medium", "low"] = "high"

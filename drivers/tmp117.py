@@ -9,7 +9,7 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
@@ -27,6 +27,7 @@ class TMP117(Driver):
     resolution: ClassVar[Mapping[str, float]] = {"temperature": STEP}
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
+    identity = (Identity(0x0F, (0x117,), size=2, mask=0x0FFF),)
 
     conversion = Register(0x00, size=2, signed=True, writable=False)
     config = Register(0x01, size=2)
