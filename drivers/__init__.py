@@ -28,6 +28,7 @@ from typing import Any
 
 from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
 from drivers.errors import (
+    AdapterGone,
     ArbitrationLost,
     BadData,
     BadPin,
@@ -56,6 +57,7 @@ from drivers.sysfs import SysfsDevice, Tree
 from drivers.uart import Line, SerialDevice
 
 __all__ = [
+    "AdapterGone",
     "ArbitrationLost",
     "BadData",
     "BadPin",
@@ -108,9 +110,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line", "options", "pin_faults",
-        "quantity", "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
-        "values",
+        "adapters", "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line", "options",
+        "pin_faults", "quantity", "recording", "registers", "rescue", "scan", "series", "signals", "silicon", "sim",
+        "spi", "suite", "sysfs", "trunk", "uart", "values", "world",
     }
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
@@ -36,9 +36,9 @@ class ADXL345(Driver):
     resolution: ClassVar[Mapping[str, float]] = dict.fromkeys(channels, STEP)
     address = 0x53
     addresses = (0x53, 0x1D)
+    identity = (Identity(0x00, (0xE5,)),)
     span: int = 16
 
-    chip_id = Register(0x00, writable=False)
     power = Register(POWER)
     format = Register(FORMAT)
 
@@ -51,7 +51,7 @@ class ADXL345(Driver):
         return dict.fromkeys(self.channels, (STEP - self.span, self.span - STEP))
 
     def start(self) -> None:
-        self.prove("chip id", self.chip_id, 0xE5)
+        self.identify()
         self.format = self._format
         self.power = MEASURE
         self.prove("the data format", self.format, self._format)

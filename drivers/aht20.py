@@ -32,6 +32,7 @@ class AHT20(Driver):
     addresses = (0x38,)
     initialise: ClassVar[bytes] = INITIALISE
     initialises: ClassVar[float] = 0.010
+    obeys = range(0x100)
 
     def start(self) -> None:
         self.transfer(RESET)

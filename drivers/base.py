@@ -11,7 +11,7 @@ All calls of the devices on one bus come from that bus's one thread.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NewType, Protocol, Self
@@ -52,6 +52,17 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Give the bus back; idempotent."""
+
+
+class Probing(Bus, Protocol):
+    """A bus that can be asked who is there. Neither question means anything to a chip: no byte of data is sent."""
+
+    def probe(self, address: int, *, reading: bool) -> bool:
+        """Whether somebody acknowledges: by a write without a byte, or by a read of one. Raises any `BusError` but
+        `Nack`; `BusUnavailable` where the adapter cannot ask so."""
+
+    def owner(self, address: int) -> str | None:
+        """The kernel driver that has the chip at this address; it is not to be probed then."""
 
 
 class InputPin(Protocol):
@@ -171,16 +182,39 @@ class Device(ABC):
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A register that says what a chip is: `size` bytes at `register`, of which `mask` is one of `values`."""
+
+    register: int
+    values: tuple[int, ...]
+    size: int = 1
+    mask: int = -1
+
+    def fits(self, data: bytes) -> bool:
+        """Whether the bytes in the register, high byte first, are such a chip's."""
+        return int.from_bytes(data, "big") & self.mask in self.values
+
+
 class Driver(Device):
     """Base of a chip on an I2C bus: `Chip(bus, address, **options)`; options are keyword-only and typed.
 
     address     the default; None where the chip has none and configuration must name one
     addresses   every address the chip can be strapped to; empty: any
+    identity    registers that prove the chip all together; to read them changes nothing in it
+    obeys       the first bytes of a write that this chip acts upon, such as commands: nobody may write one of them to
+                find out whether it is another chip
+    one_byte    it has but one register: however many bytes are read, all are the same
+    stretches   it holds the clock for longer than controllers of boards before the Raspberry Pi 4 wait rightly
     """
 
     wire = "i2c"
     address: int | None = None
     addresses: ClassVar[tuple[int, ...]] = ()
+    identity: ClassVar[tuple[Identity, ...]] = ()
+    obeys: ClassVar[Container[int]] = ()
+    one_byte: ClassVar[bool] = False
+    stretches: ClassVar[bool] = False
 
     def __init__(self, bus: Bus, address: int | None = None) -> None:
         self.bus = bus
@@ -204,6 +238,13 @@ class Driver(Device):
                 f"{self.address:#04x} has {what} {found:#04x}; {type(self).__name__} has {wanted:#04x}: another chip"
                 " answers there; check `driver:` and `address:`"
             )
+
+    def identify(self) -> None:
+        """Read the registers of `identity`. Raises `WrongChip` where one is not that of this part."""
+        for one in self.identity:
+            found = int.from_bytes(self.transfer(bytes([one.register]), one.size), "big") & one.mask
+            if found not in one.values:
+                self.prove("device id", found, one.values[0])
 
     def keep(self, register: Register, value: int, *, becomes: int | None = None, bits: int = -1) -> None:
         """Write a register and expect it back, or what it `becomes`: all that proves a chip without an id.

@@ -27,6 +27,7 @@ class BH1750(Driver):
     illuminance = Quantity("lx", step=0.84, low=0, high=54_611)
     address = 0x23
     addresses = (0x23, 0x5C)
+    obeys = range(0x100)
     time: int = NORMAL
 
     def __init__(self, bus: Bus, address: int | None = None, *, sunlight: bool = False) -> None:

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers import bmp280
-from drivers.base import Bus, Reading
+from drivers.base import Bus, Identity, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
 from drivers.quantity import Quantity
@@ -64,6 +64,7 @@ class BME280(BMP280):
     """Blocking: about 10 ms a reading at oversampling 1, 115 ms at 16."""
 
     humidity = Quantity("%", step=0.008, low=0, high=100)
+    identity = (Identity(0xD0, (0x60,)),)
     id = 0x60
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}
     calibration = Calibration

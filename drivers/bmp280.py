@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.quantity import Quantity
 from drivers.registers import Bits, Register
@@ -90,6 +90,7 @@ class BMP280(Driver):
     pressure = Quantity("hPa", step=0.03, low=300, high=1100)
     address = 0x76
     addresses = (0x76, 0x77)
+    identity = (Identity(0xD0, (0x58,)),)
     id: ClassVar[int] = 0x58
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x60: "BME280 (driver: bme280)"}
     calibration: ClassVar[type[Calibration]] = Calibration

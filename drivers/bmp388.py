@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.quantity import Quantity
@@ -75,6 +75,7 @@ class BMP388(Driver):
     pressure = Quantity("hPa", step=0.03, low=300, high=1250)
     address = 0x76
     addresses = (0x76, 0x77)
+    identity = (Identity(0x00, tuple(IDS)),)
 
     chip_id = Register(0x00, writable=False)
     status = Register(STATUS, writable=False)

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading, Seconds
+from drivers.base import Bus, Driver, Identity, Reading, Seconds
 from drivers.errors import BadData, OutOfRange
 from drivers.quantity import Quantity
 from drivers.registers import Bits, Register
@@ -45,6 +45,10 @@ class CCS811(Driver):
     every: ClassVar[Seconds] = Seconds(10.0)
     address = 0x5A
     addresses = (0x5A, 0x5B)
+    # hardware id and version
+    identity = (Identity(0x20, (0x81,)), Identity(0x21, (0x10,), mask=0xF0))
+    obeys = (0xF4,)
+    stretches = True
 
     status = Register(0x00, writable=False)
     mode = Register(0x01)
@@ -52,8 +56,6 @@ class CCS811(Driver):
     environment = Register(0x05, size=4)
     # low byte first: so it is the number that Adafruit's driver shows
     baseline = Register(0x11, size=2, endian="little")
-    hardware = Register(0x20, writable=False)
-    version = Register(0x21, writable=False)
     error = Register(0xE0, writable=False)
 
     def __init__(
@@ -73,8 +75,7 @@ class CCS811(Driver):
         self._who = f"the CCS811 at {self.address:#04x}"
 
     def start(self) -> None:
-        self.prove("hardware id", self.hardware, 0x81)
-        self.prove("hardware version", self.version >> 4, 1)
+        self.identify()
         if not self.status & RUNNING:
             self._run()
         if self.drive != MODES[self._period]:

@@ -7,6 +7,7 @@
     │   ├── ArbitrationLost              arbitration   yes   another master spoke at the same moment
     │   ├── BusFault                     bus           yes   the adapter reported anything else
     │   └── BusUnavailable (OSError)     config        no    no such bus, no permission, a kernel driver owns the chip
+    │       └── AdapterGone              gone          no    the adapter was unplugged or its driver unloaded
     ├── ChipError
     │   ├── WrongChip                    wrong_chip    no    another chip answers at the address
     │   ├── BadData (ValueError)         data          yes   the bytes cannot be a measurement
@@ -72,6 +73,12 @@ class BusUnavailable(BusError, OSError):
     """The bus or the address cannot be used as configured; the text says what to do."""
 
     kind = "config"
+
+
+class AdapterGone(BusUnavailable):
+    """The bus itself went away while it was open; it is opened anew by the next transfer after it is back."""
+
+    kind = "gone"
 
 
 class ChipError(DriverError):

@@ -159,6 +159,16 @@ class Faults:
         self._turn(self._now())
         return list(self._active)
 
+    @property
+    def away(self) -> set[int | None]:
+        """The addresses whose chip is not there as of the last transfer."""
+        return {fault.address for fault in self._active if fault.kind in _POWERED}
+
+    def release(self) -> None:
+        """Whoever holds SDA low lets go."""
+        for fault in [fault for fault in self.active if fault.kind == "stuck"]:
+            self._finish(fault)
+
     def transfer(self, address: int, write: bytes, read: int, go: Go) -> bytes:
         """One transaction through the faults; `go` is the wire below. Raises what the fault makes of it."""
         self._turn(self._now())

@@ -48,6 +48,7 @@ class HTU21D(Driver):
     humidity = Quantity("%", step=0.031, low=0, high=100)
     address = 0x40
     addresses = (0x40,)
+    obeys = range(0xE0, 0x100)
 
     def __init__(self, bus: Bus, address: int | None = None) -> None:
         super().__init__(bus, address)

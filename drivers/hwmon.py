@@ -8,7 +8,7 @@ Names and units are those of Linux `Documentation/hwmon/sysfs-interface.rst`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from drivers.base import Reading
@@ -35,6 +35,12 @@ def scale(channel: str) -> tuple[str, float]:
     if parts is None:
         raise OutOfRange(f"no hwmon channel is called {channel!r}; they are like temp1, in0 or in0_lcrit_alarm")
     return ("bool", 1.0) if parts[2] else UNITS[parts[1]]
+
+
+def channels_in(files: Iterable[str]) -> list[str]:
+    """The channels that such a folder has a value of."""
+    names = (file.removesuffix("_input") for file in sorted(files) if file.endswith("_input"))
+    return [name for name in names if _CHANNEL.fullmatch(name)]
 
 
 class Hwmon(ChosenChannels):

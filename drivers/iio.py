@@ -14,7 +14,7 @@ within milliseconds. Where they have to be one measurement, use the chip's own d
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from drivers.base import Reading
@@ -54,6 +54,17 @@ def stem(channel: str) -> tuple[str, str, str, float]:
         raise OutOfRange(f"no IIO channel is called {channel!r}; {known}")
     kind, unit, factor = QUANTITIES[parts[1]]
     return f"in_{kind}{parts[2]}{parts[3]}", f"in_{kind}", unit, factor
+
+
+def channels_in(files: Iterable[str]) -> list[str]:
+    """Our names of the channels that such a folder has, those that come with a `_input` or `_raw` of a known type."""
+    words = {kind: word for word, (kind, _, _) in QUANTITIES.items()}
+    found = {}
+    for file in sorted(files):
+        parts = re.fullmatch(r"in_([a-z]+)([0-9]*)((?:_[a-z0-9]+)*?)_(?:input|raw)", file)
+        if parts is not None and parts[1] in words:
+            found[f"{words[parts[1]]}{parts[2]}{parts[3]}"] = file
+    return list(found)
 
 
 class IIO(ChosenChannels):

@@ -8,7 +8,7 @@ and finest, is what is wanted.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
 from drivers.silicon import Shown, WordChip
@@ -19,17 +19,16 @@ class MCP9808(Driver):
 
     address = 0x18
     addresses = tuple(range(0x18, 0x20))
+    identity = (Identity(0x06, (0x0054,), size=2), Identity(0x07, (0x0400,), size=2, mask=0xFF00))
 
     config = Register(0x01, size=2)
     # the three bits above say which alert limits are passed
     ambient = Bits(Register(0x05, size=2, writable=False), low=0, width=13, signed=True)
     temperature = Scaled(ambient, "degC", step=0.0625, low=-40, high=125)
-    maker, device = Register(0x06, size=2, writable=False), Register(0x07, size=2, writable=False)
     fineness = Register(0x08)
 
     def start(self) -> None:
-        self.prove("manufacturer id", self.maker, 0x0054)
-        self.prove("device id", self.device >> 8, 0x04)
+        self.identify()
         self.config = 0
         self.keep(MCP9808.fineness, 0b11)
         self.bus.wait(0.25)

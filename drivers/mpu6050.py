@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
@@ -49,10 +49,10 @@ class MPU6050(Driver):
     }
     address = 0x68
     addresses = (0x68, 0x69)
+    identity = (Identity(0x75, (0x68,)),)
     span: int = 2
     turn: int = 250
 
-    chip_id = Register(0x75, writable=False)
     power = Register(POWER)
     turn_setting = Register(0x1B)
     span_setting = Register(0x1C)
@@ -77,7 +77,7 @@ class MPU6050(Driver):
         }
 
     def start(self) -> None:
-        self.prove("chip id", self.chip_id, 0x68)
+        self.identify()
         self.power = RESET
         self.bus.wait(0.1)
         self.keep(MPU6050.power, GYRO_CLOCK)

@@ -29,6 +29,7 @@ class SHT4X(Driver):
     humidity = Quantity("%", step=0.002, low=0, high=100)
     address = 0x44
     addresses = (0x44, 0x45, 0x46)
+    obeys = range(0x100)
 
     def __init__(
         self, bus: Bus, address: int | None = None, *, precision: Literal["high", "medium", "low"] = "high"

@@ -79,9 +79,12 @@ class CommandChip(SimChip):
         self.reply(bytes, seconds)
 
     def write(self, data: bytes) -> None:
+        self.acknowledge()
+        self.command(data)
+
+    def acknowledge(self) -> None:
         if self._done is not None:
             raise Nack(f"{self.name}: no answer: the chip is busy")
-        self.command(data)
 
     def read(self, count: int) -> bytes:
         if not self._answer:

@@ -42,6 +42,7 @@ class SSD1306(Driver, Output):
     on = Quantity("bool")
     address = 0x3C
     addresses = (0x3C, 0x3D)
+    one_byte = True
 
     def __init__(
         self,

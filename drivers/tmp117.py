@@ -9,7 +9,7 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
@@ -25,10 +25,10 @@ class TMP117(Driver):
 
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
+    identity = (Identity(0x0F, (0x117,), size=2, mask=0x0FFF),)
 
     temperature = Scaled(Register(0x00, size=2, signed=True, writable=False), "degC", step=STEP, low=-55, high=150)
     config = Register(0x01, size=2)
-    device_id = Register(0x0F, size=2, writable=False)
     ready = Bits(config, low=13)
 
     def __init__(self, bus: Bus, address: int | None = None, *, averaging: Literal[1, 8, 32, 64] = 8) -> None:
@@ -37,8 +37,7 @@ class TMP117(Driver):
         self._longest = 0.0175 * averaging + 0.002
 
     def start(self) -> None:
-        # the upper four bits are the revision
-        self.prove("device id", self.device_id & 0x0FFF, 0x117)
+        self.identify()
         self.config = RESET
         self.bus.wait(0.002)
 

@@ -9,7 +9,7 @@ datasheet was not seen.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.quantity import Quantity
 from drivers.silicon import RegisterChip, counts
@@ -37,6 +37,7 @@ class TSL2561(Driver):
     illuminance = Quantity("lx", step=0.8, low=0, high=20_000)
     address = 0x39
     addresses = (0x29, 0x39, 0x49)
+    identity = (Identity(COMMAND | ID, (0x50,), mask=0xF0),)
     sunlight: bool = False
 
     def __init__(self, bus: Bus, address: int | None = None, *, sunlight: bool = False) -> None:

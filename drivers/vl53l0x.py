@@ -14,7 +14,7 @@ supply drops; that is not used here, so it is one such chip a bus, or a branch o
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, OutOfRange
 from drivers.quantity import Quantity
 from drivers.registers import Register
@@ -38,9 +38,9 @@ class VL53L0X(Driver):
     distance = Quantity("mm", step=1, low=0, high=2000)
     address = 0x29
     addresses = (0x29,)
+    # model and revision
+    identity = (Identity(0xC0, (0xEEAA,), size=2), Identity(0xC2, (0x10,)))
 
-    model = Register(0xC0, size=2, writable=False)
-    revision = Register(0xC2, writable=False)
     checks = Register(CHECKS)
     signal_limit = Register(0x44, size=2)
     threshold = Register(0x0C, size=2)
@@ -58,8 +58,7 @@ class VL53L0X(Driver):
             # an error in between left it where the ids cannot be read
             self._set((PAGE, 1), (START, 1))
             self._lock()
-        self.prove("model id", self.model, 0xEEAA)
-        self.prove("revision", self.revision, 0x10)
+        self.identify()
         self._unlock()
         stop = self.transfer(bytes([STOP]), 1)[0]
         self._set((START, 1))

@@ -9,6 +9,7 @@ from typing import Any
 from drivers import Driver, SimBus, World
 from drivers.series import replay
 from drivers.signals import Signal, constant, diurnal, drift, noise, quantised, ramp, total, walk
+from edge.buses import address_of
 from edge.config.report import Report
 from edge.config.scenario import PlannedFault, Scenario, Shape, read_scenario
 from edge.devices import Handle, Wiring
@@ -65,10 +66,8 @@ class Stage:
         assert issubclass(handle.kind, Driver)
         assert handle.settings.bus is not None
         bus = self._wiring.bus(handle.settings.bus, "sim")
-        address = handle.settings.address if handle.settings.address is not None else handle.kind.address
         assert isinstance(bus, SimBus)
-        assert address is not None
-        return bus, address
+        return bus, address_of(handle.settings)
 
     def _signal(self, shown: Shape) -> Signal:
         if isinstance(shown.value, bool):

@@ -27,6 +27,7 @@ from edge.config.rules import (
     check_limits,
     check_links,
     check_memory,
+    check_multiplexers,
     check_on_the_fly,
     check_programs,
     check_provisions,
@@ -128,6 +129,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_multiplexers,
     check_simulation,
     check_on_the_fly,
     check_triggers,

@@ -110,7 +110,9 @@ class DeviceSettings(BaseModel):
 
     driver: str = Field(description="kind of part: `tmp102`, `bme280`, `contact`, `relay` ...")
     bus: str | None = Field(
-        default=None, pattern=r"^(i2c-[0-9]{1,3}|spi-0)$", description="bus of a chip: `i2c-1`, `spi-0`"
+        default=None,
+        pattern=r"^(i2c-[0-9]{1,3}|spi-0|[a-z][a-z0-9_-]*/[0-7])$",
+        description="bus of a chip: `i2c-1`, `spi-0`, or `mux/3`, channel 3 of the multiplexer called mux",
     )
     address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
     select: int = Field(default=0, description="chip select of a chip on SPI: 0 is GPIO8, 1 is GPIO7")
@@ -141,6 +143,12 @@ class DeviceSettings(BaseModel):
     def options(self) -> dict[str, Any]:
         """What the driver itself is to be given; durations in seconds once the file was loaded."""
         return dict(self.model_extra or {})
+
+    @property
+    def behind(self) -> str | None:
+        """The multiplexer behind one of whose channels it is; None: it is on a bus itself, or on none."""
+        multiplexer, channel, _ = (self.bus or "").partition("/")
+        return multiplexer if channel else None
 
     @property
     def where(self) -> str | int | None:

@@ -94,7 +94,7 @@ def test_a_chip_without_firmware_and_one_that_does_not_start_it(world: World, bu
 
 def test_another_chip_with_its_id_is_not_taken(chip: SimCCS811, bus: SimBus) -> None:
     chip.held[0x21] = 0x22
-    with pytest.raises(WrongChip, match="hardware version 0x02"):
+    with pytest.raises(WrongChip, match="device id 0x20; CCS811 has 0x10"):
         CCS811(bus).start()
 
 

@@ -32,7 +32,8 @@ def _needed(config: Config | None) -> tuple[list[str], bool]:
     if config is None:
         return [], False
     real = [one for one in config.devices.values() if (one.backend or config.edge.backend) == "real"]
-    buses = {one.bus for one in real if one.bus is not None}
+    # what is behind a multiplexer is on the bus of the multiplexer
+    buses = {one.bus for one in real if one.bus is not None and one.behind is None}
     spi = {bus for bus in buses if bus.startswith("spi-")}  # opened through the header's library
     return sorted(buses - spi), bool(spi) or any(one.pin is not None for one in real)
 

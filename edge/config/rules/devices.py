@@ -114,7 +114,8 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
     for key in _PLACE_KEYS:
         if key in settings.model_fields_set and key not in (*place.needs, *place.takes):
             report.at((*steps, key), f"{kind} {place.told}; it has no {key}", f"delete {key}")
-    if "bus" in place.needs and settings.bus is not None and not settings.bus.startswith(f"{driver.wire}-"):
+    fits = settings.bus is None or settings.bus.startswith(f"{driver.wire}-") or settings.behind is not None
+    if "bus" in place.needs and not (fits and (settings.behind is None or driver.wire == "i2c")):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
 
 

@@ -10,6 +10,7 @@ PARTS = """devices:
   door: {driver: contact, pin: 17}
   fan: {driver: relay, pin: 27}
 """
+MUX = "devices:\n  mux: {driver: tca9548a, bus: i2c-1, channels: 4}\n"
 CHOSEN = 'devices:\n  adc: {driver: ads1115, bus: i2c-1, inputs: "a0 a2_a3"}\n'
 
 
@@ -177,6 +178,29 @@ DEVICES = [
             "pin 17 belongs to door already (line 5)", "one device a pin"),
     Mistake("address twice", HEAD + PARTS + "  also: {driver: tmp102, bus: i2c-1, address: 0x48} # <-\n",
             "devices.also.address", "0x48 on i2c-1 belongs to oven"),
+    Mistake("behind nothing", device("driver: tmp102, bus: max/3"), "devices.part.bus",
+            "channel 3 of 'max', and there is no such device", "driver: tca9548a"),
+    Mistake("behind a misspelt multiplexer", HEAD + MUX + "  part: {driver: tmp102, bus: mix/3} # <-\n",
+            "devices.part.bus", "channel 3 of 'mix'", "did you mean 'mux'"),
+    Mistake("behind a sensor", HEAD + PARTS + "  part: {driver: tmp102, bus: oven/0} # <-\n", "devices.part.bus",
+            "oven is a tmp102", "only a multiplexer"),
+    Mistake("no such channel", HEAD + MUX + "  part: {driver: tmp102, bus: mux/4} # <-\n", "devices.part.bus",
+            "channels 0 to 3; there is no 4", "count from 0"),
+    Mistake("channel nine", HEAD + MUX + "  part: {driver: tmp102, bus: mux/9} # <-\n", "devices.part.bus",
+            "not a bus", "mux/3"),
+    Mistake("SPI chip behind a multiplexer", HEAD + MUX + "  part: {driver: mcp3008, bus: mux/0} # <-\n",
+            "devices.part.bus", "on an SPI bus, and mux/0 is none", "bus: spi-0"),
+    Mistake("multiplexer behind a multiplexer", HEAD + MUX + "  part: {driver: tca9548a, address: 0x71, bus: mux/0}"
+            " # <-\n", "devices.part.bus", "not supported", "0x70 to 0x77"),
+    Mistake("one address before and behind a multiplexer", HEAD + MUX + "  part: {driver: tmp102, bus: i2c-1}\n"
+            "  also: {driver: tmp102, bus: mux/0} # <-\n", "devices.also.address",
+            "0x48 belongs to part on i2c-1 itself (line 4): both would answer", "behind a channel too"),
+    Mistake("one address behind one channel twice", HEAD + MUX + "  part: {driver: tmp102, bus: mux/0}\n"
+            "  also: {driver: tmp102, bus: mux/0} # <-\n", "devices.also.address", "0x48 on mux/0 belongs to part",
+            "one device"),
+    Mistake("half of it real", HEAD + MUX.replace("channels: 4", "channels: 4, backend: real")
+            + "  part: {driver: tmp102, bus: mux/0, backend: sim} # <-\n",
+            "devices.part.bus", "another backend than mux", "together"),
     Mistake("SPI chip on an I2C bus", device("driver: mcp3008, bus: i2c-1"), "devices.part.bus", "i2c-1 is none",
             "bus: spi-0"),
     Mistake("I2C chip on an SPI bus", device("driver: tmp102, bus: spi-0"), "devices.part.bus", "spi-0 is none",
