@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers import bmp280
-from drivers.base import Bus, Reading
+from drivers.base import FASTEST, Bus, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
 
@@ -65,6 +65,7 @@ class BME280(BMP280):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%", "pressure": "hPa"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {**BMP280.ranges, "humidity": (0.0, 100.0)}
     resolution: ClassVar[Mapping[str, float]] = {**BMP280.resolution, "humidity": 0.008}
+    slew: ClassVar[Mapping[str, float]] = {**BMP280.slew, "humidity": FASTEST["%"]}
     id = 0x60
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}
     calibration = Calibration

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.registers import Bits, Register
 from drivers.silicon import RegisterChip
@@ -88,6 +88,7 @@ class BMP280(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "pressure": "hPa"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "pressure": (300.0, 1100.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0055, "pressure": 0.03}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"], "pressure": FASTEST["hPa"]}
     address = 0x76
     addresses = (0x76, 0x77)
     id: ClassVar[int] = 0x58

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.registers import Register
@@ -73,6 +73,7 @@ class BMP388(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "pressure": "hPa"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "pressure": (300.0, 1250.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0055, "pressure": 0.03}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"], "pressure": FASTEST["hPa"]}
     address = 0x76
     addresses = (0x76, 0x77)
 

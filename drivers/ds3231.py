@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
 from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
@@ -57,6 +57,7 @@ class DS3231(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "time": "s", "stopped": "bool"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.25, "time": 1.0}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"]}
     address = 0x68
     addresses = (0x68,)
 

@@ -11,7 +11,7 @@ Below 9 bits a plain LM75 promises nothing, so they are cut off unless configura
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
 from drivers.registers import Register
 from drivers.silicon import WordChip, counts
 
@@ -27,6 +27,7 @@ class LM75(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 125.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.5}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"]}
     address = 0x48
     addresses = tuple(range(0x48, 0x50))
 

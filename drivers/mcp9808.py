@@ -8,7 +8,7 @@ continuous and finest are what it wakes up with.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import WrongChip
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
@@ -22,6 +22,7 @@ class MCP9808(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 125.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0625}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"]}
     address = 0x18
     addresses = tuple(range(0x18, 0x20))
 

@@ -51,7 +51,7 @@ def _declarations(entry: Entry) -> Iterator[str]:
             yield f"channel {channel!r} must be a lower-case word"
         if not unit:
             yield f"channel {channel!r} needs a unit"
-    for table in ("ranges", "resolution"):
+    for table in ("ranges", "resolution", "slew"):
         for channel in sorted(set(getattr(driver, table)) - set(driver.channels)):
             yield f"{table} names {channel!r}, which is no channel"
     for option in options_of(driver).values():

@@ -8,7 +8,7 @@ resolution bits, which only this family fixes, are ones although zeros were writ
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import WrongChip
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
@@ -23,6 +23,7 @@ class TMP102(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 128.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0625}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"]}
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 

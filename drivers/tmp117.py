@@ -9,7 +9,7 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
 from drivers.errors import BadData
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
@@ -25,6 +25,7 @@ class TMP117(Driver):
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 150.0)}
     resolution: ClassVar[Mapping[str, float]] = {"temperature": STEP}
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"]}
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 

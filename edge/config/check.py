@@ -28,6 +28,7 @@ from edge.config.rules import (
     check_links,
     check_memory,
     check_on_the_fly,
+    check_plausible,
     check_programs,
     check_provisions,
     check_simulation,
@@ -128,6 +129,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_plausible,
     check_simulation,
     check_on_the_fly,
     check_triggers,
