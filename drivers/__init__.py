@@ -108,8 +108,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "crc", "errors", "faults", "gpio", "line", "line_faults", "options", "pin_faults",
+        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
+        "values", "weather",
     }
 )  # fmt: skip
 

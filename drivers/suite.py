@@ -95,7 +95,7 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     device = entry.build(line, None, **options)
     if line.log:
         yield "the constructor already talks to the part; that belongs into start()"
-    line.part.fit(device)
+    line.fit(device)
     line.unplug()
     yield from _raises(BusError, "start() without a part", device.start)
     line.plug()
