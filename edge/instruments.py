@@ -157,8 +157,8 @@ class Instruments:
 def expected(handle: Handle) -> Expected:
     """What the device's readings do not do: as configured, else what its kind of part cannot."""
     settings, kind = handle.settings, handle.kind
-    jump = settings.jump or {}
-    if not isinstance(jump, dict):
-        jump = {channel: jump for channel, unit in handle.channels.items() if unit != "bool"}
+    jump = settings.jump
+    if "*" in jump:
+        jump = {channel: jump["*"] for channel, unit in handle.channels.items() if unit != "bool"}
     slew = {channel: most for channel, most in kind.slew.items() if channel not in jump}
     return Expected(jump=jump, slew=slew, believe=settings.believe, frozen=settings.frozen or math.inf)

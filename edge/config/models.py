@@ -106,6 +106,22 @@ class Mqtt(Broker):
 Distance = Annotated[float, Field(gt=0)]
 
 
+def _distances(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{shortened(value)} is no distance; write a number, or {{channel: number}}")
+    if value <= 0:
+        raise ValueError(f"{value:g} would doubt every change; leave jump out where nothing is known")
+    return {"*": value}
+
+
+Jump = Annotated[
+    dict[str, Distance], BeforeValidator(_distances, json_schema_input_type=Distance | dict[str, Distance])
+]
+"""Channel -> distance; `*` stands for all that it measures."""
+
+
 class DeviceSettings(BaseModel):
     """One entry of `devices:`. Further keys are the driver's own options (`edge devices` lists them)."""
 
@@ -133,8 +149,8 @@ class DeviceSettings(BaseModel):
     debounce: Duration = Field(
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
     )
-    jump: Distance | dict[str, Distance] | None = Field(
-        default=None,
+    jump: Jump = Field(
+        default={},
         description="how far a reading may be from the last good one, a number or `{channel: number}`; what is further"
         " off is read again, and doubted",
     )

@@ -2,9 +2,11 @@
 
     near the last good reading             good
     far from it, and alone                 `Unconfirmed`: it is dropped, and the sensor is read again soon
-    far from it, and a second one agrees   `Jumped`: told, with its doubt, until it has held for `believe`; then good
+    far from it, and a second one agrees   `Jumped`: told, with its doubt, until it has held for `believe` without a
+                                           failure in between; then good
     the same bits for `frozen`             `Frozen`: told, with its doubt, until one of them changes
 
+Where `frozen` is set, a jump is believed only by a reading that differs in a bit from the one before.
 What is good is compared with what was good, never with what was doubted: a value that comes back is believed at once.
 """
 
@@ -84,20 +86,21 @@ class _Seen:
 class Judge:
     """Remembers what one device said. One owner."""
 
-    __slots__ = ("_expected", "_good", "_jump_since", "_last", "_other", "_same_since")
+    __slots__ = ("_confirmed", "_expected", "_good", "_last", "_other", "_same_since")
 
     def __init__(self, expected: Expected) -> None:
         self._expected = expected
         self._good: _Seen | None = None
         self._other: _Seen | None = None  # the latest reading of a level that is not believed
-        self._jump_since = 0.0
+        self._confirmed: float | None = None  # when a second reading agreed with it
         self._last: Values | None = None
         self._same_since = 0.0
 
     def judge(self, values: Values, now: float) -> Doubt | None:
         """What is doubtful about this reading; None for a good one. Raises `Unconfirmed`."""
-        doubt = self._jumped(values, now)
-        if values != self._last:
+        rests = values == self._last
+        doubt = self._jumped(values, now, rests=rests and self._expected.frozen < math.inf)
+        if not rests:
             self._last, self._same_since = values, now
         elif (still := now - self._same_since) >= self._expected.frozen:
             return Frozen(
@@ -105,7 +108,11 @@ class Judge:
             )
         return doubt
 
-    def _jumped(self, values: Values, now: float) -> Doubt | None:
+    def failed(self) -> None:
+        """The device could not be read: what jumped has not held."""
+        self._other = None
+
+    def _jumped(self, values: Values, now: float, *, rests: bool) -> Doubt | None:
         expected, good, other = self._expected, self._good, self._other
         # nothing is known of a first reading: where jumps count, a second one must agree
         far = tuple(expected.jump) if good is None else self._far(values, now, good)
@@ -113,11 +120,13 @@ class Judge:
             self._believe(values, now)
             return None
         if other is None or self._far(values, now, other):
-            self._other, self._jump_since = _Seen(values, now), now
+            self._other, self._confirmed = _Seen(values, now), None
             raise Unconfirmed(f"{_told(far[0], values, good)}: a single such reading is not believed")
         self._other = _Seen(values, now)
+        self._confirmed = now if self._confirmed is None else self._confirmed
         known_better = good is not None and any(channel in expected.jump for channel in far)
-        if known_better and now - self._jump_since < expected.believe:
+        # a part that got stuck in the middle of a lie holds it for ever: where parts move, rest proves nothing
+        if known_better and (rests or now - self._confirmed < expected.believe):
             return Jumped(f"{_told(far[0], values, good)}: doubted until it has held for {expected.believe:g} s")
         self._believe(values, now)
         return None

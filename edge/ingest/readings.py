@@ -25,7 +25,7 @@ from drivers.errors import DriverError, OutOfRange
 from edge.clock import Clock
 from edge.ids import Minter
 from edge.ingest.health import DeviceState, Health
-from edge.ingest.plausible import Doubt, Expected, Judge
+from edge.ingest.plausible import Doubt, Expected, Judge, Unconfirmed
 from edge.model import Event, EventKind, Happened, Incoming
 from edge.telemetry import Telemetry
 
@@ -158,6 +158,8 @@ class _Plan:
 
     def failed(self, error: Exception, now: float) -> None:
         self._failures += 1
+        if self.judge is not None and not isinstance(error, Unconfirmed):
+            self.judge.failed()
         kind, retry = (error.kind, error.retry) if isinstance(error, DriverError) else ("bug", False)
         if self._failures <= RETRIES and (retry or kind == OutOfRange.kind):
             self.health.bad(error, "degraded")

@@ -32,15 +32,15 @@ def check_plausible(survey: Survey) -> None:
 
 def _check_jump(steps: Steps, settings: DeviceSettings, measured: Mapping[str, str], report: Report) -> None:
     jump = settings.jump
-    if jump is None:
+    if not jump:
         if "believe" in settings.model_fields_set:
             report.at((*steps, "believe"), "believe says how long a jump must hold, and there is no jump", "add jump")
-    elif isinstance(jump, dict):
+    elif "*" not in jump:
         for channel in sorted(jump.keys() - measured.keys()):
             hint = did_you_mean(channel, measured, f"what it measures: {listed(measured)}")
             report.at((*steps, "jump", channel), f"{settings.driver} does not measure {channel!r}", hint)
     elif len(set(measured.values())) > 1:
-        example = ", ".join(f"{channel}: {jump:g}" for channel in measured)
+        example = ", ".join(f"{channel}: {jump['*']:g}" for channel in measured)
         message = f"one jump for channels with several units ({listed(measured)})"
         report.at((*steps, "jump"), message, f"a number for each: {{{example}}}")
 

@@ -41,7 +41,7 @@ def test_a_lone_jump_is_dropped_and_what_comes_back_is_good_at_once() -> None:
 
 
 def test_a_confirmed_jump_is_told_with_its_doubt_until_it_has_held() -> None:
-    told = judged(STRICT, (0, 20), (0.1, 20), (5, 30), (5.1, 30), (10, 31), (20, 31.5), (25, 32), (30, 32))
+    told = judged(STRICT, (0, 20), (0.1, 20), (5, 30), (5.1, 30), (10, 31), (20, 31.5), (25.1, 32), (30, 32))
 
     assert told == [DROPPED, "", DROPPED, "jump", "jump", "jump", "", ""]
 
@@ -53,7 +53,7 @@ def test_a_spike_that_ends_in_time_was_never_believed() -> None:
 
 
 def test_readings_that_agree_with_nothing_are_all_dropped_and_the_doubt_begins_anew() -> None:
-    told = judged(STRICT, (0, 20), (0.1, 20), (5, 84), (5.1, 52), (5.3, 36), (5.7, 84), (6, 84), (24, 84), (26, 84))
+    told = judged(STRICT, (0, 20), (0.1, 20), (5, 84), (5.1, 52), (5.3, 36), (5.7, 84), (6, 84), (25, 84), (26, 84))
 
     assert told == [DROPPED, "", DROPPED, DROPPED, DROPPED, DROPPED, "jump", "jump", ""]
 
@@ -81,6 +81,27 @@ def test_only_all_channels_at_rest_are_frozen_and_any_bit_ends_it() -> None:
     still = [(float(at), {"x": 20.0, "y": 1.0}) for at in range(0, 90, 10)]
     assert judged(expected, *still) == [""] * 6 + ["frozen"] * 3
     assert judged(expected, *still, (90, {"x": 20.0, "y": 1.01}), (100, {"x": 20.0, "y": 1.01}))[-2:] == ["", ""]
+
+
+def test_two_readings_with_a_failure_between_them_are_one_each() -> None:
+    judge = Judge(STRICT)
+    for now, value in ((0.0, 20.0), (0.1, 20.0), (5.0, 30.0), (90.0, 30.0)):
+        if now in (0.0, 5.0, 90.0):
+            with pytest.raises(Unconfirmed):
+                judge.judge({"x": value}, now)
+        else:
+            judge.judge({"x": value}, now)
+        if now == 5.0:
+            judge.failed()
+
+
+def test_a_part_that_got_stuck_in_a_lie_is_not_believed_for_its_patience() -> None:
+    expected = Expected(jump={"x": 2.0}, believe=20.0, frozen=40.0)
+    lie = [(5.0, 30.0), (5.1, 30.0), *((float(at), 30.0) for at in range(10, 60, 5))]
+
+    told = judged(expected, (0, 20), (0.1, 20.1), *lie, (60, 20.2), (65, 30.0), (65.1, 30.1), (90, 30.2))
+    assert told[2:13] == [DROPPED, *["jump"] * 9, "frozen"]
+    assert told[-4:] == ["", DROPPED, "jump", ""]
 
 
 @given(st.lists(st.floats(-1, 1), max_size=60), st.sampled_from([0.1, 5.0, 60.0]))
