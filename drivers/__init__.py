@@ -110,9 +110,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "adapters", "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line", "options",
-        "pin_faults", "quantity", "recording", "registers", "rescue", "scan", "series", "signals", "silicon", "sim",
-        "spi", "suite", "sysfs", "trunk", "uart", "values", "world",
+        "adapters", "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line",
+        "line_faults", "options", "pin_faults", "quantity", "recording", "registers", "rescue", "scan", "series",
+        "signals", "silicon", "sim", "spi", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
     }
 )  # fmt: skip
 

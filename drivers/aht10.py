@@ -4,11 +4,15 @@ What differs is told in Adafruit's issue CircuitPython_AHTx0 3 (0xE1 instead of 
 1.0.30 and radon-lab's NixieClock (up to 0.35 s until it is initialised); six bytes and no checksum is how all read it.
 The datasheet was not seen.
 
-Without a checksum and an id, a disturbed wire gives a wrong value that nobody notices. What `start()` can check is that
-the chip says it is busy while it measures, and that it is no AHT20.
+Without a checksum and an id, a disturbed wire gives a wrong value that only its jump can betray. What `start()` can
+check is that the chip says it is busy while it measures, and that it is no AHT20.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from drivers.aht20 import AHT20, BUSY, MEASURE, SimAHT20
+from drivers.base import FASTEST
 from drivers.crc import crc8
 from drivers.errors import WrongChip
 
@@ -16,6 +20,7 @@ from drivers.errors import WrongChip
 class AHT10(AHT20):
     """Blocking: 80 ms a reading."""
 
+    slew: ClassVar[Mapping[str, float]] = {"temperature": FASTEST["degC"], "humidity": FASTEST["%"]}
     initialise = b"\xe1\x08\x00"
     initialises = 0.35
 

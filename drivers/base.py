@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self
 
 from drivers.errors import OutOfRange, WrongChip
 from drivers.registers import Register
@@ -28,6 +28,10 @@ Value = bool | int | float | str
 Pull = Literal["up", "down", "none"]
 
 WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi"]
+
+FASTEST: Final[Mapping[str, float]] = {"degC": 10.0, "%": 50.0, "hPa": 50.0}
+"""For `Device.slew`: what no housed sensor shows in a second, not in hot water, not under breath, not when a door is
+slammed. An assumption of this project, wide on purpose: no data sheet says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,8 @@ class Device(ABC):
     ranges      channel -> (lowest, highest) value the part can report at its default options; outside is `OutOfRange`,
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
+    slew        channel -> the most it can change in a second, same unit: for parts whose bytes carry no checksum, so
+                that one wrong bit is told from a change; for none where the world itself may jump (light, current)
     every       default sampling period
     """
 
@@ -131,6 +137,7 @@ class Device(ABC):
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
+    slew: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
 
     @classmethod

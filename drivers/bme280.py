@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers import bmp280
-from drivers.base import Bus, Identity, Reading
+from drivers.base import FASTEST, Bus, Identity, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
 from drivers.quantity import Quantity
@@ -63,7 +63,9 @@ class Calibration(bmp280.Calibration):
 class BME280(BMP280):
     """Blocking: about 10 ms a reading at oversampling 1, 115 ms at 16."""
 
-    humidity = Quantity("%", step=0.008, low=0, high=100)
+    # humidity stands between the two in every list
+    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%", "pressure": "hPa"}
+    humidity = Quantity("%", step=0.008, low=0, high=100, slew=FASTEST["%"])
     identity = (Identity(0xD0, (0x60,)),)
     id = 0x60
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.quantity import Quantity
 from drivers.registers import Bits, Register
@@ -86,8 +86,8 @@ class Calibration:
 class BMP280(Driver):
     """Blocking: about 7 ms a reading at oversampling 1, 76 ms at 16."""
 
-    temperature = Quantity("degC", step=0.0055, low=-40, high=85)
-    pressure = Quantity("hPa", step=0.03, low=300, high=1100)
+    temperature = Quantity("degC", step=0.0055, low=-40, high=85, slew=FASTEST["degC"])
+    pressure = Quantity("hPa", step=0.03, low=300, high=1100, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
     identity = (Identity(0xD0, (0x58,)),)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
 from drivers.quantity import Quantity
@@ -71,8 +71,8 @@ class Calibration:
 class BMP388(Driver):
     """Blocking: about 6 ms a reading at oversampling 1, 0.14 s at 32."""
 
-    temperature = Quantity("degC", step=0.0055, low=-40, high=85)
-    pressure = Quantity("hPa", step=0.03, low=300, high=1250)
+    temperature = Quantity("degC", step=0.0055, low=-40, high=85, slew=FASTEST["degC"])
+    pressure = Quantity("hPa", step=0.03, low=300, high=1250, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
     identity = (Identity(0x00, tuple(IDS)),)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
 from drivers.quantity import Quantity
 from drivers.silicon import RegisterChip, counts
@@ -55,7 +55,7 @@ def fields_of(moment: datetime) -> bytes:
 class DS3231(Driver):
     """Blocking, one transaction a reading. `time` is in seconds since 1970, UTC if that is what it was set to."""
 
-    temperature = Quantity("degC", step=0.25, low=-40, high=85)
+    temperature = Quantity("degC", step=0.25, low=-40, high=85, slew=FASTEST["degC"])
     time = Quantity("s", step=1)
     stopped = Quantity("bool")
     address = 0x68

@@ -11,7 +11,7 @@ Below 9 bits a plain LM75 promises nothing, so they are cut off unless configura
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
 from drivers.quantity import Quantity
 from drivers.registers import Register
 from drivers.silicon import Shown, WordChip
@@ -25,7 +25,7 @@ NINE_BITS = 0xFF80
 class LM75(Driver):
     """Blocking, one transaction a reading; the chip measures by itself about ten times a second."""
 
-    temperature = Quantity("degC", step=0.5, low=-55, high=125)
+    temperature = Quantity("degC", step=0.5, low=-55, high=125, slew=FASTEST["degC"])
     address = 0x48
     addresses = tuple(range(0x48, 0x50))
 

@@ -8,7 +8,7 @@ and finest, is what is wanted.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Identity, Reading
+from drivers.base import FASTEST, Driver, Identity, Reading
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
 from drivers.silicon import Shown, WordChip
@@ -24,7 +24,7 @@ class MCP9808(Driver):
     config = Register(0x01, size=2)
     # the three bits above say which alert limits are passed
     ambient = Bits(Register(0x05, size=2, writable=False), low=0, width=13, signed=True)
-    temperature = Scaled(ambient, "degC", step=0.0625, low=-40, high=125)
+    temperature = Scaled(ambient, "degC", step=0.0625, low=-40, high=125, slew=FASTEST["degC"])
     fineness = Register(0x08)
 
     def start(self) -> None:

@@ -4,8 +4,8 @@
         conversion = Register(0x00, size=2, writable=False)
         temperature = Scaled(Bits(conversion, low=4, width=12, signed=True), "degC", step=0.0625, low=-55, high=128)
 
-Each line is an entry in the class's `channels`, `ranges` and `resolution`, where everybody looks, and nothing else. A
-part whose channels are numbered, or chosen by an option, fills those tables itself.
+Each line is an entry in the class's `channels`, `ranges`, `resolution` and `slew`, where everybody looks, and nothing
+else. A part whose channels are numbered, or chosen by an option, fills those tables itself.
 """
 
 from typing import Self, overload
@@ -15,15 +15,22 @@ from drivers.registers import Bits, Register, Registered
 
 
 class Quantity:
-    """A channel of that name. `low` and `high` as in `Device.ranges`, `step` as in `Device.resolution`, where known."""
+    """A channel of that name. `low` and `high`, `step` and `slew` as in `Device.ranges`, `resolution` and `slew`."""
 
     def __init__(
-        self, unit: str, *, step: float | None = None, low: float | None = None, high: float | None = None
+        self,
+        unit: str,
+        *,
+        step: float | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        slew: float | None = None,
     ) -> None:
         if (low is None) != (high is None):
             raise ValueError("a range has two ends: give low and high, or neither")
         self.unit = unit
         self.step = step
+        self.slew = slew
         self.range = None if low is None or high is None else (float(low), float(high))
 
     def __set_name__(self, owner: type[Device], name: str) -> None:
@@ -33,13 +40,17 @@ class Quantity:
             owner.ranges = {**owner.ranges, name: self.range}
         if self.step is not None:
             owner.resolution = {**owner.resolution, name: float(self.step)}
+        if self.slew is not None:
+            owner.slew = {**owner.slew, name: self.slew}
 
 
 class Scaled(Quantity):
     """A channel that stands in one register: counts of `step`. Getting it from a chip is one transaction."""
 
-    def __init__(self, counts: Register | Bits, unit: str, *, step: float, low: float, high: float) -> None:
-        super().__init__(unit, step=step, low=low, high=high)
+    def __init__(
+        self, counts: Register | Bits, unit: str, *, step: float, low: float, high: float, slew: float | None = None
+    ) -> None:
+        super().__init__(unit, step=step, low=low, high=high, slew=slew)
         self._counts = counts
         self._step = step
 

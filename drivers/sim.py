@@ -32,7 +32,7 @@ class Sensing:
     """A simulated part that shows the signals `<name>.<channel>`: `SimX(world, name)`.
 
     `defaults` holds what a channel shows while the world says nothing about it, `bias` how far a channel is off by a
-    fault.
+    fault; `still` is what it goes on showing while a fault keeps it from measuring, else None.
     """
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -41,6 +41,7 @@ class Sensing:
         self.world = world
         self.name = name
         self.bias: dict[str, float] = {}
+        self.still: dict[str, float] | None = None
 
     def signal(self, channel: str, default: float | None = None) -> float:
         """What the part would see of the world now, `bias` included; `default` for a channel that `defaults` does not
@@ -50,7 +51,8 @@ class Sensing:
             seen = self.world.sample(f"{self.name}.{channel}", default=unset)
         except Hole as hole:
             raise Nack(f"{self.name}.{channel}: no answer: {hole}") from hole
-        return float(seen) + self.bias.get(channel, 0.0)
+        shown = float(seen) + self.bias.get(channel, 0.0)
+        return shown if self.still is None else self.still.setdefault(channel, shown)
 
 
 class SimChip(Sensing, ABC):

@@ -54,7 +54,7 @@ def _declarations(entry: Entry) -> Iterator[str]:
             yield f"channel {channel!r} must be a lower-case word"
         if not unit:
             yield f"channel {channel!r} needs a unit"
-    for table in ("ranges", "resolution"):
+    for table in ("ranges", "resolution", "slew"):
         for channel in sorted(set(getattr(driver, table)) - set(driver.channels)):
             yield f"{table} names {channel!r}, which is no channel"
     for option in options_of(driver).values():
@@ -98,7 +98,7 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     device = entry.build(line, None, **options)
     if line.log:
         yield "the constructor already talks to the part; that belongs into start()"
-    line.part.fit(device)
+    line.fit(device)
     line.unplug()
     yield from _raises(BusError, "start() without a part", device.start)
     line.plug()

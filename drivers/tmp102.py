@@ -8,7 +8,7 @@ resolution bits, which only this family fixes, are ones although zeros were writ
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
 from drivers.silicon import Shown, WordChip
@@ -26,7 +26,7 @@ class TMP102(Driver):
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 
     conversion = Bits(Register(0x00, size=2, writable=False), low=4, width=12, signed=True)
-    temperature = Scaled(conversion, "degC", step=0.0625, low=-55, high=128)
+    temperature = Scaled(conversion, "degC", step=0.0625, low=-55, high=128, slew=FASTEST["degC"])
     config = Register(0x01, size=2)
 
     def start(self) -> None:

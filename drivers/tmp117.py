@@ -9,7 +9,7 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.errors import BadData
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
@@ -27,7 +27,9 @@ class TMP117(Driver):
     addresses = (0x48, 0x49, 0x4A, 0x4B)
     identity = (Identity(0x0F, (0x117,), size=2, mask=0x0FFF),)
 
-    temperature = Scaled(Register(0x00, size=2, signed=True, writable=False), "degC", step=STEP, low=-55, high=150)
+    temperature = Scaled(
+        Register(0x00, size=2, signed=True, writable=False), "degC", step=STEP, low=-55, high=150, slew=FASTEST["degC"]
+    )
     config = Register(0x01, size=2)
     ready = Bits(config, low=13)
 

@@ -95,6 +95,7 @@ class Desk:
             "state": state,
             "time": None if last is None else iso(last.time),
             "values": {} if last is None else last.values,
+            "doubt": (last.doubt if last is not None else "") or None,
         }
 
     def read(self, device: str) -> dict[str, Any]:

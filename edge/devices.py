@@ -228,7 +228,7 @@ class Wiring:
         line = self.line(handle)
         device = handle.entry.build(line, handle.settings.where, **options)
         if isinstance(line, SimLine):
-            line.part.fit(device)
+            line.fit(device)
         return device
 
     def line(self, handle: Handle) -> Tree | Line | Spi:
@@ -242,7 +242,9 @@ class Wiring:
     def _sim_line(self, handle: Handle) -> Any:
         end = handle.entry.sim
         assert issubclass(end, SimEnd)
-        return end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line = end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line.faults.seed(self._wires.seed)
+        return line
 
     def _no_line(self, handle: Handle) -> Any:
         raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")

@@ -103,6 +103,25 @@ class Mqtt(Broker):
     )
 
 
+Distance = Annotated[float, Field(gt=0)]
+
+
+def _distances(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{shortened(value)} is no distance; write a number, or {{channel: number}}")
+    if value <= 0:
+        raise ValueError(f"{value:g} would doubt every change; leave jump out where nothing is known")
+    return {"*": value}
+
+
+Jump = Annotated[
+    dict[str, Distance], BeforeValidator(_distances, json_schema_input_type=Distance | dict[str, Distance])
+]
+"""Channel -> distance; `*` stands for all that it measures."""
+
+
 class DeviceSettings(BaseModel):
     """One entry of `devices:`. Further keys are the driver's own options (`edge devices` lists them)."""
 
@@ -131,6 +150,15 @@ class DeviceSettings(BaseModel):
     every: LongerThanZero | None = Field(default=None, description="time between readings; default: the driver's")
     debounce: Duration = Field(
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
+    )
+    jump: Jump = Field(
+        default={},
+        description="how far a reading may be from the last good one, a number or `{channel: number}`; what is further"
+        " off is read again, and doubted",
+    )
+    believe: Duration = Field(default=60.0, description="how long what jumped must hold to be believed")
+    frozen: LongerThanZero | None = Field(
+        default=None, description="readings whose every bit stays the same for this long are doubted; default: never"
     )
     backend: Backend | None = Field(
         default=None, description="`real`, `sim` or `replay` for this device; default: `edge.backend`"

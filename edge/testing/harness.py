@@ -143,8 +143,8 @@ class Harness:
         return bus
 
     def line(self, device: str) -> SimLine[Any]:
-        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `fail`, `unplug`, `plug`,
-        `log`, and `part` with its faults. Raises LookupError for any other device."""
+        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `faults`, `fail`,
+        `unplug`, `plug`, `log`, and `part` with its faults. Raises LookupError for any other device."""
         handle = find_device(self.runtime.instruments.handles, device)
         if not issubclass(handle.entry.sim, SimEnd):
             raise LookupError(f"{device} ({handle.settings.driver}) has no line of its own: see `bus` and `pins`")

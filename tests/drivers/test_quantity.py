@@ -28,7 +28,7 @@ class Thermometer(Driver):
 class Hygrometer(Thermometer):
     """Has one more."""
 
-    humidity = Quantity("%", step=0.5, low=0, high=100)
+    humidity = Quantity("%", step=0.5, low=0, high=100, slew=50.0)
     power = Quantity("W")
 
 
@@ -36,6 +36,7 @@ def test_one_line_is_a_channel_with_its_unit_range_and_step() -> None:
     assert Hygrometer.channels == {"temperature": "degC", "humidity": "%", "power": "W"}
     assert Hygrometer.ranges == {"temperature": (-55.0, 128.0), "humidity": (0.0, 100.0)}
     assert Hygrometer.resolution == {"temperature": 0.0625, "humidity": 0.5}
+    assert Hygrometer.slew == {"humidity": 50.0}
     assert Thermometer.channels == {"temperature": "degC"}, "what a subclass adds is its own"
     assert Driver.ranges == {}
 

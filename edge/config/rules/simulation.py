@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from drivers.faults import Kind
+from drivers.line_faults import KINDS
 from drivers.pin_faults import PinKind
+from drivers.weather import BusKind
 from edge.config.report import Report, Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey
 from edge.config.scenario import Scenario, read_scenario
+
+_WIRES: Mapping[str, Sequence[str]] = {"i2c": get_args(BusKind), "pin": get_args(PinKind), **KINDS}
+"""What can go wrong where."""
 
 
 def check_simulation(survey: Survey) -> None:
@@ -65,7 +70,7 @@ def _check_fault(steps: Steps, name: str, kind: str, survey: Survey, report: Rep
         report.at(steps, f"no device called {name!r}", did_you_mean(name, survey.device_names))
         return
     driver = survey.drivers[name]
-    kinds = get_args(PinKind if driver.wire == "pin" else Kind)
+    kinds = _WIRES.get(driver.wire, ())
     if kind not in kinds:
         report.at(steps, f"{kind} cannot happen to {name}", f"what can: {listed(kinds)}")
     if (device.backend or survey.config.edge.backend) != "sim" and not survey.simulated:
