@@ -76,6 +76,8 @@ class CCS811(Driver):
 
     def start(self) -> None:
         self.identify()
+        # what others asked wrongly before us is told once, and forgotten
+        _ = self.error
         if not self.status & RUNNING:
             self._run()
         if self.drive != MODES[self._period]:

@@ -69,6 +69,13 @@ def test_its_own_errors_are_told_in_words(chip: SimCCS811, bus: SimBus) -> None:
         assert sensor.read().values, "who asks which error it was clears it"
 
 
+def test_what_another_program_asked_wrongly_is_not_our_error(chip: SimCCS811, bus: SimBus) -> None:
+    bus.transfer(0x5A, b"\x77\x00")
+    assert chip.errors
+
+    assert CCS811(bus).__enter__().read().values
+
+
 def test_a_chip_that_fell_back_into_its_boot_loader_is_not_read(chip: SimCCS811, bus: SimBus) -> None:
     with CCS811(bus) as sensor:
         bus.transfer(0x5A, b"\xff\x11\xe5\x72\x8a")
