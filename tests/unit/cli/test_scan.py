@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_a_running_runtime_is_asked(serving: Serving, edge: Edge, monkeypatch: p
     assert "60: -- -- -- -- -- -- -- -- UU" in said.out
     assert "0x68  in use by the kernel driver rtc-ds1307" in said.out
     assert "not scanned, because it belongs to a display; `edge devices scan i2c-20` does" in said.out
-    assert "w1           28-00000a1b2c3d" in said.out
+    assert re.search("^w1 +28-00000a1b2c3d +ds18b20$", said.out, re.MULTILINE)
     assert said.out.endswith("below devices:\n  ds18b20: {driver: ds18b20, id: 28-00000a1b2c3d}\n")
 
 
