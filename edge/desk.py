@@ -108,9 +108,9 @@ class Desk:
         return {"device": device, "value": value}
 
     def scan(self, bus: str | None = None) -> Any:
-        """Who is on a bus; without one, which buses can be scanned and what else is connected. Asks questions only."""
+        """Who is on a bus; without one, which buses can be scanned. Asks questions only."""
         scanner = Scanner(self._runtime.instruments.wiring, self._runtime.config)
-        return {"buses": scanner.buses(), "others": scanner.others()} if bus is None else scanner.bus(bus)
+        return scanner.buses() if bus is None else scanner.bus(bus)
 
     def recover(self, bus: str) -> dict[str, Any]:
         """Give a simulated bus the clocks that free it; a real one is for the command, which has root's pins."""

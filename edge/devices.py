@@ -204,10 +204,6 @@ class Wiring:
     def lock(self, handle: Handle) -> threading.RLock:
         return self.lock_of(handle.wire, handle.backend)
 
-    def open_tree(self) -> Tree:
-        """What the kernel shows of this machine's parts."""
-        return self._wires.open_tree()
-
     def lock_of(self, wire: str, backend: Backend) -> threading.RLock:
         """What everybody takes who uses this wire."""
         return self._locks.setdefault(f"{backend} {wire}", threading.RLock())

@@ -1,4 +1,4 @@
-"""What is connected: the chips on every bus, what the kernel reads, serial ports; each with the line for `edge.yaml`.
+"""Which chips are on the configured buses and this machine's own, each with the line for `edge.yaml`.
 
 Asks questions only (see `drivers.scan`), under the lock of each wire, one address at a time: sampling goes on.
 """
@@ -19,7 +19,7 @@ from drivers.scan import Catalogue, Found, scan
 from drivers.trunk import Multiplexer, Trunk
 from edge.buses import address_of
 from edge.config.models import Backend, Config
-from edge.connected import Part, connected, line
+from edge.connected import line
 from edge.devices import Wiring
 from edge.errors import EdgeError
 
@@ -81,10 +81,6 @@ class Scanner:
         except DriverError as error:
             result["error"] = str(error)
         return result
-
-    def others(self) -> list[Part]:
-        """What is not on an I2C bus."""
-        return connected(self._wiring.open_tree(), self._config, self._root)
 
     def _bus(self, name: str, backend: Backend) -> dict[str, Any]:
         one = adapter(name, self._root) if backend == "real" else Adapter(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from drivers import DriverError
@@ -16,16 +17,17 @@ from edge.cli.gateway import Gateway
 from edge.cli.hardware import outside
 from edge.cli.output import columns, note, paint, say, say_json
 from edge.config.models import Config
+from edge.connected import connected
 from edge.devices import Wiring
 from edge.errors import ConfigError, RuntimeUnreachable
-from edge.scanning import Scanner, UnknownBus, solder
+from edge.scanning import Scanner, solder
 
 _HANGING = 60.0  # seconds for a bus of which every address takes its time
 _SOON = 1.0  # seconds after which a person is told what is waited for
 _NONE = "no I2C bus; on a Raspberry Pi: sudo raspi-config nonint do_i2c 0 (dtparam=i2c_arm=on), then reboot"
 
 Look = Callable[..., Any]
-"""`look()` gives the buses and what is on none; `look(name)` one bus."""
+"""`look()` gives the buses, `look(name)` one of them with what is on it."""
 
 
 def scan(words: list[str]) -> int:
@@ -44,8 +46,12 @@ def scan(words: list[str]) -> int:
         " yaml}], note, error}], others: [{kind, place, what, device, likely, yaml}]}"
     )
     options = arguments.parse_args(words)
-    with _looking(None if options.real else _gateway(options.config)) as look:
-        told = _everything(look, options.bus)
+    gateway = None if options.real else _gateway(options.config)
+    config = gateway.config if gateway is not None else Config.model_validate({"edge": {"id": "none"}})
+    with _looking(gateway, config) as look:
+        told: dict[str, Any] = {"buses": _buses(look, options.bus), "others": []}
+    if not options.bus:
+        told["others"] = connected(outside().wires.open_tree(), config, Path("/"))
     if options.json:
         say_json(told)
     else:
@@ -89,7 +95,7 @@ def _gateway(option: str | None) -> Gateway | None:
 
 
 @contextmanager
-def _looking(gateway: Gateway | None) -> Iterator[Look]:
+def _looking(gateway: Gateway | None, config: Config) -> Iterator[Look]:
     if gateway is not None:
         try:
             gateway.ask("status")
@@ -98,7 +104,6 @@ def _looking(gateway: Gateway | None) -> Iterator[Look]:
         else:
             yield lambda *bus: gateway.ask("scan", timeout=_HANGING, **dict(zip(["bus"], bus, strict=False)))
             return
-    config = gateway.config if gateway is not None else Config.model_validate({"edge": {"id": "none"}})
     clock, began, told = outside().clock, outside().clock.monotonic(), set[str]()
 
     def progress(bus: str, address: int) -> None:
@@ -111,20 +116,15 @@ def _looking(gateway: Gateway | None) -> Iterator[Look]:
         scanner = Scanner(wiring, config)
 
         def look(*bus: str) -> Any:
-            return scanner.bus(bus[0], progress) if bus else {"buses": scanner.buses(), "others": scanner.others()}
+            return scanner.bus(bus[0], progress) if bus else scanner.buses()
 
         yield look
 
 
-def _everything(look: Look, named: Sequence[str]) -> dict[str, Any]:
-    told: dict[str, Any] = look()
+def _buses(look: Look, named: Sequence[str]) -> list[dict[str, Any]]:
     if named:
-        told = {"buses": [{"bus": name, "skipped": None} for name in named], "others": []}
-    try:
-        told["buses"] = [bus if bus["skipped"] else look(bus["bus"]) for bus in told["buses"]]
-    except UnknownBus as error:
-        raise Stop(str(error)) from error
-    return told
+        return [look(name) for name in named]
+    return [bus if bus["skipped"] else look(bus["bus"]) for bus in look()]
 
 
 def _is_simulated(gateway: Gateway | None, bus: str) -> bool:

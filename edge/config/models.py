@@ -123,7 +123,7 @@ Jump = Annotated[
 
 
 class DeviceSettings(BaseModel):
-    """One entry of `devices:`. Further keys are the driver's own options (`edge devices` lists them)."""
+    """One entry of `devices:`. Further keys are the driver's own options (hardware.md has an example of each)."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 

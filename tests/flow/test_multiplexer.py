@@ -80,3 +80,35 @@ def test_an_hour_of_weather_on_the_multiplexer_never_gives_a_neighbours_value(ed
     edge.bus("i2c-1").faults.clear()
     edge.advance("3m")
     assert set(states(edge).values()) == {"ok"}
+
+
+def test_a_scan_in_a_running_runtime_names_everything_and_disturbs_nothing(edge_factory, tmp_path):
+    edge = running(edge_factory, tmp_path)
+    buses = [bus["bus"] for bus in edge.runtime.desk.scan() if bus["backend"] == "sim"]
+    assert buses == ["i2c-1", *(f"mux/{channel}" for channel in range(8))]
+
+    found = {bus: edge.runtime.desk.scan(bus) for bus in buses}
+
+    assert [(one["address"], one["device"]) for one in found["i2c-1"]["found"]] == [(0x49, "other"), (0x70, "mux")]
+    assert [(one["address"], one["device"]) for one in found["mux/0"]["found"]] == [(0x48, "left")]
+    assert [(one["address"], one["device"]) for one in found["mux/1"]["found"]] == [(0x48, "right")]
+    assert all(found[f"mux/{channel}"]["found"] == [] for channel in range(2, 8))
+    edge.advance("10s")
+    assert set(states(edge).values()) == {"ok"}
+    assert values(edge) == {"left": 20.0, "right": 21.0, "other": 22.0}
+
+
+def test_a_hung_bus_is_one_part_of_the_status_with_the_remedy_until_it_is_freed(edge_factory, tmp_path):
+    edge = running(edge_factory, tmp_path)
+    edge.bus("i2c-1").stuck = True
+    edge.advance("30s")
+    [bus] = [part for part in edge.runtime.status() if part["kind"] == "bus"]
+    assert (bus["name"], bus["state"]) == ("i2c-1", "failed")
+    assert "`edge devices recover i2c-1` may free it" in bus["last_error"]
+    assert any(reason.startswith("i2c-1: ") for reason in edge.runtime.degraded())
+
+    assert edge.runtime.desk.recover("i2c-1") == {"bus": "i2c-1", "clocks": 9}
+    edge.advance("3m")
+    assert not [part for part in edge.runtime.status() if part["kind"] == "bus"]
+    assert set(states(edge).values()) == {"ok"}
+    assert edge.runtime.desk.recover("i2c-1") == {"bus": "i2c-1", "clocks": 0}

@@ -165,7 +165,7 @@ DEVICES = [
     Mistake("options that do not fit", device("driver: contact, pin: 4, pull: none"), "devices.part",
             "needs `active: high`"),
     Mistake("a channel the part has not", device("driver: ads1115, bus: i2c-1, inputs: a0 a9"), "devices.part",
-            "inputs: there is no 'a9', only a0, a1", "edge devices"),
+            "inputs: there is no 'a9', only a0, a1", "inputs"),
     Mistake("options against each other", device("driver: scd4x, bus: i2c-1, altitude: 400, pressure: 950"),
             "devices.part", "give one of them"),
     Mistake("every on a contact", device("driver: contact, pin: 4, every: 5s"), "devices.part.every",
