@@ -109,8 +109,8 @@ GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
         "base", "bus", "crc", "errors", "faults", "gpio", "line", "line_faults", "options", "pin_faults",
-        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
-        "values", "weather",
+        "recorded_lines", "recording", "registers", "replay", "series", "signals", "silicon", "sim", "spi",
+        "suite", "sysfs", "uart", "values", "weather",
     }
 )  # fmt: skip
 
