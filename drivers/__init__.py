@@ -111,8 +111,9 @@ GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
         "adapters", "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line",
-        "line_faults", "options", "pin_faults", "quantity", "recording", "registers", "rescue", "scan", "series",
-        "signals", "silicon", "sim", "spi", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
+        "line_faults", "options", "pin_faults", "quantity", "recorded_lines", "recording", "registers", "replay",
+        "rescue", "scan", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "trunk", "uart", "values",
+        "weather", "world",
     }
 )  # fmt: skip
 

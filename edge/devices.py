@@ -38,6 +38,7 @@ from drivers import (
     World,
 )
 from drivers.pin_faults import PinFaults
+from drivers.recorded_lines import RECORDED
 from drivers.recording import OffScript, Recorder, Recording, read_recording
 from drivers.trunk import Multiplexer
 from edge.buses import Buses, address_of
@@ -221,8 +222,9 @@ class Wiring:
             pins, recorder = self.pins(handle.backend), self._wires.recorder
             pins = pins if recorder is None else recorder.pins(pins)
             return handle.entry.build(pins, handle.settings.pin, **options)
-        line = self.line(handle)
-        device = handle.entry.build(line, handle.settings.where, **options)
+        line, recorder = self.line(handle), self._wires.recorder
+        heard = line if recorder is None else recorder.line(handle.place, handle.kind.wire, line)
+        device = handle.entry.build(heard, handle.settings.where, **options)
         if isinstance(line, SimLine):
             line.fit(device)
         return device
@@ -231,7 +233,7 @@ class Wiring:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
-                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._no_line}[handle.backend]
+                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._old_line}[handle.backend]
                 self._lines[handle.name] = open_line(handle)
             return self._lines[handle.name]
 
@@ -242,8 +244,10 @@ class Wiring:
         line.faults.seed(self._wires.seed)
         return line
 
-    def _no_line(self, handle: Handle) -> Any:
-        raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")
+    def _old_line(self, handle: Handle) -> Any:
+        if handle.kind.wire not in RECORDED:
+            raise BusUnavailable(f"{handle.name}: what its wire says is not recorded; give it `backend: sim`")
+        return self.recording().line(handle.place, handle.kind.wire, wait=self._wires.wait)
 
     def _real_line(self, handle: Handle) -> Tree | Line | Spi:
         kind, settings = handle.kind, handle.settings

@@ -157,9 +157,12 @@ class _Plan:
         self.next = self._regular(now)
 
     def failed(self, error: Exception, now: float) -> None:
-        self._failures += 1
-        if self.judge is not None and not isinstance(error, Unconfirmed):
+        if isinstance(error, Unconfirmed):
+            # a part that was away and answers again is asked for its second reading now, not in a minute
+            self._failures = self._failures if self._failures <= RETRIES else 0
+        elif self.judge is not None:
             self.judge.failed()
+        self._failures += 1
         kind, retry = (error.kind, error.retry) if isinstance(error, DriverError) else ("bug", False)
         if self._failures <= RETRIES and (retry or kind == OutOfRange.kind):
             self.health.bad(error, "degraded")

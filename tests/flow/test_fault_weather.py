@@ -49,8 +49,8 @@ LATE: Final = 30.0
 OVER: Final = LONGEST_PAUSE + EVERY + LATE
 """The longest until a device is asked again whose fault is over."""
 BACK: Final = OVER + BELIEVE + 2 * EVERY
-"""The longest until it is `ok` where the world went on meanwhile: `believe` begins with a confirmed reading, and ends with
-the first one after it."""
+"""The longest until it is `ok` where the world went on meanwhile: `believe` begins with a confirmed reading, and ends
+with the first one after it that moves."""
 JUMP: Final = {"degC": 2.0, "%": 5.0, "hPa": 3.0, "V": 0.1, "ppm": 100.0, "ug/m3": 20.0}
 CHIPS: Final = {
     "office": ("tmp102", 1, 0x48), "hall": ("tmp117", 1, 0x49), "attic": ("mcp9808", 1, 0x18),
@@ -186,7 +186,7 @@ def _signal(kind: type[Device], channel: str, unit: str, dice: random.Random) ->
     middle, swing = {"V": (1.5, 0.3), "ppm": (900, 300), "ug/m3": (60, 20), "hPa": (1000, 10), "%": (50, 15)}.get(
         unit, (20, 6)
     )
-    flicker = 2 * kind.resolution.get(channel, 0.005)
+    flicker = min(4 * kind.resolution.get(channel, 0.005), 0.3 * JUMP[unit])
     wave = diurnal(middle - swing, middle + swing, day=3600 * dice.uniform(0.8, 1.2))
     return total(wave, diurnal(-flicker, flicker, day=61 * dice.uniform(0.8, 1.2)))
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers import Nack
 from edge.ingest.plausible import Expected, Judge, Unconfirmed
 from edge.ingest.readings import Sampling
 from tests.unit.ingest_devices.conftest import Bench, Named, Scripted
@@ -175,6 +176,14 @@ def test_a_part_that_agrees_with_nothing_fails_and_is_started_anew(bench: Bench)
     bench.run(sampler, 10)
     assert sampler.states["s"].state == "ok"
     assert sensor.starts == 2
+
+
+def test_a_part_that_is_back_from_a_failure_is_asked_for_its_second_reading_at_once(bench: Bench) -> None:
+    sampler = bench.sampler(sampling(20.0, 20.0, *[Nack("away")] * 5, last=31.0, jump={"x": 2.0}, believe=1.0))
+    bench.run(sampler, 21)
+
+    assert [(event.values["x"], event.doubt) for event in bench.events][:2] == [(20.0, ""), (31.0, "jump")]
+    assert bench.events[1].monotonic == pytest.approx(20.1)
 
 
 def test_a_part_that_stands_still_is_degraded_and_its_readings_are_marked(bench: Bench) -> None:
