@@ -28,6 +28,7 @@ from typing import Any
 
 from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
 from drivers.errors import (
+    AdapterGone,
     ArbitrationLost,
     BadData,
     BadPin,
@@ -56,6 +57,7 @@ from drivers.sysfs import SysfsDevice, Tree
 from drivers.uart import Line, SerialDevice
 
 __all__ = [
+    "AdapterGone",
     "ArbitrationLost",
     "BadData",
     "BadPin",
@@ -108,8 +110,10 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "adapters", "base", "bus", "canvas", "chosen", "crc", "errors", "faults", "font", "gpio", "line",
+        "line_faults", "options", "pin_faults", "quantity", "recorded_lines", "recording", "registers", "replay",
+        "rescue", "scan", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "trunk", "uart", "values",
+        "weather", "world",
     }
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
 CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
 
 # Chips without any id, and the answers that cannot be told from theirs; hardware.md says so.
-ANONYMOUS = {"bh1750": {0x00}, "pcf8574": set(range(256))}
+ANONYMOUS = {"bh1750": {0x00}, "tca9548a": {0x00}, "pcf8574": set(range(256))}
 
 
 @pytest.mark.parametrize("kind", kinds())

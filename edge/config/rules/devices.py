@@ -108,8 +108,10 @@ def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> Non
 
 def _address_hint(address: int) -> str:
     if FIRST_ADDRESS <= address // 2 <= LAST_ADDRESS:
-        return f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `i2cdetect -y 1` shows who answers"
-    return "`i2cdetect -y 1` shows who answers"
+        return (
+            f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `edge devices scan` shows who answers"
+        )
+    return "`edge devices scan` shows who answers"
 
 
 def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -119,11 +121,12 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
             report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
     nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
     if nowhere and not report.spoiled(steps):
-        report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
+        report.at(steps, f"{kind} has no usual address, and address is missing", "`edge devices scan` shows it")
     for key in _PLACE_KEYS:
         if key in settings.model_fields_set and key not in (*place.needs, *place.takes):
             report.at((*steps, key), f"{kind} {place.told}; it has no {key}", f"delete {key}")
-    if "bus" in place.needs and settings.bus is not None and not settings.bus.startswith(f"{driver.wire}-"):
+    fits = settings.bus is None or settings.bus.startswith(f"{driver.wire}-") or settings.behind is not None
+    if "bus" in place.needs and not (fits and (settings.behind is None or driver.wire == "i2c")):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
 
 
@@ -193,9 +196,8 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         driver(None, settings.where, **given)
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
-        report.at(
-            (*steps, key) if key else steps, str(error), f"`edge devices kinds {settings.driver}` tells its options"
-        )
+        hint = "`edge devices scan` shows who answers where" if key else f"`edge devices kinds {settings.driver}` tells it"
+        report.at((*steps, key) if key else steps, str(error), hint)
 
 
 def _check_sharing(survey: Survey) -> None:
