@@ -75,6 +75,19 @@ class OutputPin(Protocol):
         """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
 
 
+class PwmPin(Protocol):
+    """One output that pulses: high for a share of each period. Software makes the pulses: see `drivers.pwm`."""
+
+    def duty(self, share: float) -> None:
+        """High for this share of each period; 0 and 1 are steady levels, at once."""
+
+    def frequency(self, hertz: float) -> None:
+        """Periods a second from now on; the share stays."""
+
+    def close(self) -> None:
+        """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
+
+
 class Spi(Protocol):
     """One chip select of an SPI bus. Blocking; one thread."""
 
@@ -96,6 +109,12 @@ class Pins(Protocol):
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         """Open an output that drives `level` from its first moment."""
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
+        """Open an output that is high for the share `duty` (0 to 1) of each period from its first moment."""
+
+    def wait(self, seconds: float) -> None:
+        """Let a pulse or an echo pass. The header, not the driver, knows what waiting means here."""
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
         """One chip select of an SPI bus: clock mode 0 to 3, rate in Hz. Its pins belong to it then."""

@@ -24,6 +24,7 @@ from typing import Any, Literal, overload
 
 from drivers.base import InputPin, OutputPin, Pull
 from drivers.errors import BadPin, BusUnavailable, PinError, PinInUse, PinUnavailable
+from drivers.pwm import LgpioPulses, MockPulses, Pulses, Pulsing
 from drivers.spi import HeaderSpi
 
 HEADER = range(28)
@@ -37,37 +38,50 @@ _log = logging.getLogger(__name__)
 
 
 @overload
-def pin_factory(backend: Literal["sim"], *, now: Callable[[], float]) -> "SimulatedPins": ...
+def pin_factory(
+    backend: Literal["sim"], *, now: Callable[[], float], wait: Callable[[float], None] | None = None
+) -> "SimulatedPins": ...
 @overload
 def pin_factory(
-    backend: Literal["real"], *, now: Callable[[], float], chip: int | str | None = None
+    backend: Literal["real"],
+    *,
+    now: Callable[[], float],
+    wait: Callable[[float], None],
+    chip: int | str | None = None,
 ) -> "HeaderPins": ...
 def pin_factory(
-    backend: Literal["sim", "real"], *, now: Callable[[], float], chip: int | str | None = None
+    backend: Literal["sim", "real"],
+    *,
+    now: Callable[[], float],
+    wait: Callable[[float], None] | None = None,
+    chip: int | str | None = None,
 ) -> "HeaderPins":
     """Open the header.
 
     backend  "real": lgpio, on a Raspberry Pi; "sim": a private gpiozero mock
     now      gives the time of an edge, monotonic seconds; called in the library's thread
+    wait     called with seconds when a driver waits; simulated, time does not pass without it
     chip     gpiochip number or label, where the header is not found by itself
     Raises `PinUnavailable` with the remedy.
     """
     if backend == "sim":
-        return SimulatedPins(now=now)
-    return HeaderPins(_lgpio_factory(chip), now=now)
+        return SimulatedPins(now=now, wait=wait)
+    return HeaderPins(_lgpio_factory(chip), now=now, wait=wait)
 
 
 class HeaderPins:
     """The pins of one gpiozero factory; see `drivers.base.Pins`. `lost` counts edges whose receiver raised."""
 
-    def __init__(self, factory: Any, *, now: Callable[[], float]) -> None:
+    def __init__(self, factory: Any, *, now: Callable[[], float], wait: Callable[[float], None] | None) -> None:
         import gpiozero
 
         self.lost = 0
         self._zero = gpiozero
         self._factory = factory
         self._now = now
-        self._open: dict[int, _Pin] = {}
+        self._wait = wait
+        self._open: dict[int, _Pin | Pulsing] = {}
+        self._pulse_chip: int | None = None
         self._lock = threading.RLock()
 
     def input(self, number: int, *, pull: Pull) -> InputPin:
@@ -89,6 +103,26 @@ class HeaderPins:
             self._open[number] = pin
             self.driven(number, level)
         return pin
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> Pulsing:
+        """Open an output that is high for the share `duty` of each period; see `drivers.pwm`."""
+        pin = Pulsing(self, number, frequency, duty)
+        with self._lock:
+            self._require_free(number)
+            with self.translating(number):
+                # gpiozero's SPI asks there who has its pins
+                self._factory.reserve_pins(pin, number)
+                self._open[number] = pin
+                try:
+                    pin.begin(self._pulses(number, duty == 1))
+                except BaseException:
+                    self.released(pin)
+                    raise
+        return pin
+
+    def wait(self, seconds: float) -> None:
+        if self._wait is not None:
+            self._wait(seconds)
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> HeaderSpi:
         """Open one chip select of the kernel's SPI bus; its pins belong to it then. Raises `BusUnavailable`."""
@@ -114,11 +148,25 @@ class HeaderPins:
     def close(self) -> None:
         for pin in tuple(self._open.values()):
             pin.close()
+        chip, self._pulse_chip = self._pulse_chip, None
+        if chip is not None:
+            import lgpio
+
+            lgpio.gpiochip_close(chip)
         self._factory.close()
 
-    def driven(self, number: int, level: bool) -> None:
-        """An output was opened at or set to `level`; the simulation keeps a history of it."""
+    def driven(self, number: int, level: float) -> None:
+        """An output was opened at or set to this level, or share of each period; the simulation keeps a history."""
         return
+
+    def _pulses(self, number: int, level: bool) -> Pulses:
+        """What makes the pulses of a pin, driving `level` until it is told more."""
+        import lgpio
+
+        if self._pulse_chip is None:
+            # a handle of our own: gpiozero keeps its own to itself
+            self._pulse_chip = lgpio.gpiochip_open(self._factory.chip)
+        return LgpioPulses(lgpio, self._pulse_chip, number, level=level)
 
     def deliver(self, emit: Callable[[bool, float], None], level: bool) -> None:
         """Hand one edge on. What goes wrong is logged and counted: raising would stop every pin."""
@@ -128,18 +176,22 @@ class HeaderPins:
             self.lost += 1
             _log.exception("an edge was lost: its receiver raised")
 
-    def released(self, pin: "_Pin") -> None:
+    def released(self, pin: "_Pin | Pulsing") -> None:
         """A pin was closed; its number is free again."""
         with self._lock:
+            self._factory.release_pins(pin, pin.number)
             if self._open.get(pin.number) is pin:
                 del self._open[pin.number]
 
     def _device(self, kind: Any, number: int, options: dict[str, Any]) -> Any:
+        self._require_free(number)
+        with self.translating(number):
+            return kind(number, pin_factory=self._factory, **options)
+
+    def _require_free(self, number: int) -> None:
         _require_on_header(number)
         if number in self._open:
             raise PinInUse(f"GPIO{number} already belongs to another device: give one of them another pin")
-        with self.translating(number):
-            return kind(number, pin_factory=self._factory, **options)
 
     @contextlib.contextmanager
     def translating(self, number: int) -> Iterator[None]:
@@ -194,13 +246,13 @@ class _Output(_Pin):
 class SimulatedPins(HeaderPins):
     """The header without a board: what is soldered to it is driven and watched by `drive`, `level`, `history`."""
 
-    def __init__(self, *, now: Callable[[], float]) -> None:
-        from gpiozero.pins.mock import MockFactory, MockPin
+    def __init__(self, *, now: Callable[[], float], wait: Callable[[float], None] | None = None) -> None:
+        from gpiozero.pins.mock import MockFactory, MockPWMPin
 
         # Both arguments are given so that GPIOZERO_MOCK_* variables of somebody's shell change nothing.
-        super().__init__(MockFactory(revision="a02082", pin_class=MockPin), now=now)
+        super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=now, wait=wait)
         self._outside: dict[int, bool] = {}
-        self._history: dict[int, deque[tuple[float, bool]]] = {}
+        self._history: dict[int, deque[tuple[float, float]]] = {}
         self._followers: dict[int, Callable[[], None]] = {}
 
     def input(self, number: int, *, pull: Pull) -> InputPin:
@@ -223,18 +275,31 @@ class SimulatedPins(HeaderPins):
             pin.drive_low()
 
     def level(self, number: int) -> bool:
-        """The level on the pin now, whoever makes it."""
+        """The level on the pin now, whoever makes it; high for one that pulses."""
         return bool(self._factory.pin(number).state)
 
-    def history(self, number: int) -> list[tuple[float, bool]]:
-        """What the output was opened with and set to, oldest first, as (time, level); kept after `close()`."""
+    def duty(self, number: int) -> float:
+        """The share of the time for which the pin is high: 0 or 1 where nobody makes it pulse."""
+        return float(self._factory.pin(number).state)
+
+    def frequency(self, number: int) -> float | None:
+        """How often a second the pin pulses; None for one that was not opened for it."""
+        frequency: float | None = self._factory.pin(number).frequency
+        return frequency
+
+    def history(self, number: int) -> list[tuple[float, float]]:
+        """What the output was opened with and set to, oldest first, as (time, level) or, of one that pulses, (time,
+        share of each period); kept after `close()`."""
         return list(self._history.get(number, ()))
 
     def follow(self, number: int, follower: Callable[[], None]) -> None:
         """Call `follower()` after an output was opened or set, in the setting thread; one a pin."""
         self._followers[number] = follower
 
-    def driven(self, number: int, level: bool) -> None:
+    def _pulses(self, number: int, level: bool) -> Pulses:
+        return MockPulses(self._factory.pin(number))
+
+    def driven(self, number: int, level: float) -> None:
         self._history.setdefault(number, deque(maxlen=10_000)).append((self._now(), level))
         follower = self._followers.get(number)
         if follower is not None:

@@ -121,5 +121,11 @@ class _Between:
     def level(self, number: int) -> bool:
         return self._pins.level(number)
 
+    def duty(self, number: int) -> float:
+        return self._pins.duty(number)
+
+    def frequency(self, number: int) -> float | None:
+        return self._pins.frequency(number)
+
     def follow(self, number: int, follower: Callable[[], None]) -> None:
         self._pins.follow(number, follower)

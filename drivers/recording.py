@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi
+from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi
 from drivers.errors import ArbitrationLost, BusError, BusFault, BusTimeout, BusUnavailable, DriverError, Nack
 from drivers.sim import SimPins, World
 
@@ -143,6 +143,12 @@ class _RecordedPins:
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         return self._pins.output(number, level=level)
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
+        return self._pins.pwm(number, frequency=frequency, duty=duty)
+
+    def wait(self, seconds: float) -> None:
+        self._pins.wait(seconds)
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
         return self._pins.spi(port, select, mode=mode, rate=rate, wait=wait)

@@ -231,6 +231,12 @@ class SimPins(Protocol):
 
     def level(self, number: int) -> bool: ...
 
+    def duty(self, number: int) -> float:
+        """The share of the time for which the pin is high."""
+
+    def frequency(self, number: int) -> float | None:
+        """How often a second it pulses; None where it does not."""
+
     def follow(self, number: int, follower: Callable[[], None]) -> None:
         """Call `follower()` whenever an output is opened or set."""
 

@@ -58,7 +58,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lgpio]:
 def open_header(board: Lgpio, chip: int | str | None = None) -> HeaderPins:
     for number in board.chips:
         (Path("dev") / f"gpiochip{number}").touch()
-    return pin_factory("real", now=lambda: 7.0, chip=chip)
+    return pin_factory("real", now=lambda: 7.0, wait=lambda seconds: None, chip=chip)
 
 
 def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -> None:
@@ -192,7 +192,94 @@ def test_without_lgpio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setitem(sys.modules, "lgpio", None)
 
     with pytest.raises(PinUnavailable, match=r"pip install 'edge-runtime\[pi\]'"):
-        pin_factory("real", now=lambda: 0.0)
+        pin_factory("real", now=lambda: 0.0, wait=lambda seconds: None)
+
+
+# -- PWM --------------------------------------------------------------------------------------------------------------
+
+
+def test_pulses_are_lgpios_with_every_fraction_of_a_per_cent(board: Lgpio) -> None:
+    """gpiozero's own cuts to whole per cent, which leaves a servo six positions."""
+    header = open_header(board)
+    servo = header.pwm(18, frequency=50, duty=0.075)
+    assert board.pulses == {18: (50, 7.5)}
+    servo.duty(0.0512)
+    assert board.pulses == {18: (50, pytest.approx(5.12))}
+    servo.frequency(60)
+    assert board.pulses == {18: (60, pytest.approx(5.12))}
+    servo.close()
+
+    assert board.pulses == {}
+    assert board.modes[18] != 2
+    header.close()
+    assert board.handles == {}
+
+
+def test_none_and_all_of_a_period_are_steady_levels_at_once(board: Lgpio) -> None:
+    """A pulse that is told to end goes on to the end of its period; a level holds now."""
+    header = open_header(board)
+    fan = header.pwm(18, frequency=0.2, duty=1)
+    assert (board.levels[18], board.pulses) == (1, {})
+    fan.duty(0)
+    assert (board.levels[18], board.pulses) == (0, {})
+    fan.duty(0.5)
+    fan.duty(0)
+    assert (board.levels[18], board.pulses) == (0, {})
+    header.close()
+
+
+def test_an_output_that_begins_high_is_never_low_before(board: Lgpio) -> None:
+    first: list[int] = []
+    claim = board.gpio_claim_output
+    board.gpio_claim_output = lambda h, line, level=0: first.append(level) or claim(h, line, level)  # type: ignore[method-assign,func-returns-value]
+    header = open_header(board)
+    header.pwm(18, frequency=100, duty=1)
+
+    assert first == [1]
+    header.close()
+
+
+def test_a_line_that_pulses_belongs_to_one_device_and_is_free_afterwards(board: Lgpio) -> None:
+    board.spi = {(0, 0): lambda data: data}
+    header = open_header(board)
+    pin = header.pwm(9, frequency=100, duty=0)
+    with pytest.raises(PinInUse, match="GPIO9 already belongs"):
+        header.pwm(9, frequency=100, duty=0)
+    with pytest.raises(BusUnavailable, match="already in use"):
+        open_spi(header, 0)
+    pin.close()
+    Contact(header, 9).start()
+    header.close()
+
+
+def test_pins_of_the_bus_cannot_pulse(board: Lgpio) -> None:
+    board.spi = {(0, 0): lambda data: data}
+    header = open_header(board)
+    wire = open_spi(header, 0)
+    with pytest.raises(PinInUse):
+        header.pwm(11, frequency=100, duty=0)
+    wire.close()
+    header.close()
+
+
+def test_a_line_of_another_process_cannot_pulse_and_is_not_kept(board: Lgpio) -> None:
+    board.busy = {18}
+    header = open_header(board)
+    with pytest.raises(PinInUse, match="GPIO18 is held by another process"):
+        header.pwm(18, frequency=100, duty=0)
+    board.busy = set()
+    header.pwm(18, frequency=100, duty=0.5).duty(0)
+    header.close()
+
+
+def test_the_header_waits_as_its_owner_says(board: Lgpio) -> None:
+    waited: list[float] = []
+    (Path("dev") / "gpiochip0").touch()
+    header = pin_factory("real", now=lambda: 0.0, wait=waited.append)
+    header.wait(0.25)
+
+    assert waited == [0.25]
+    header.close()
 
 
 # -- SPI --------------------------------------------------------------------------------------------------------------

@@ -217,3 +217,49 @@ def test_the_world_sees_what_a_relay_drives(world: World, pins: SimulatedPins) -
         assert world["fan.on"] is False
         fan.on()
         assert world["fan.on"] is True
+
+
+def test_what_pulses_is_kept_as_shares_with_their_times(pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
+    looks: list[float] = []
+    pins.follow(18, lambda: looks.append(pins.duty(18)))
+    pin = pins.pwm(18, frequency=50, duty=0.075)
+    now.seconds = 3.0
+    pin.duty(0.1)
+    pin.frequency(60)
+
+    assert pins.history(18) == [(0.0, 0.075), (3.0, 0.1), (3.0, 0.1)]
+    assert looks == [0.075, 0.1, 0.1]
+    assert (pins.duty(18), pins.frequency(18), pins.level(18)) == (0.1, 60, True)
+    pin.close()
+    pin.close()
+    assert (pins.duty(18), pins.frequency(18)) == (0.0, None)
+    with pytest.raises(PinUnavailable, match="it is closed"):
+        pin.duty(0.2)
+
+
+@pytest.mark.parametrize("hertz", [0, 0.05, 25_000, -1, float("nan")])
+def test_what_software_cannot_make_is_refused_with_what_can(pins: SimulatedPins, hertz: float) -> None:
+    with pytest.raises(BadPin, match="GPIO18 cannot pulse at .* 0.1 to 10000 Hz, and a PCA9685"):
+        pins.pwm(18, frequency=hertz, duty=0)
+    pin = pins.pwm(18, frequency=10_000, duty=0)
+    with pytest.raises(BadPin):
+        pin.frequency(hertz)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_is_between_none_and_all_of_a_period(pins: SimulatedPins, share: float) -> None:
+    pin = pins.pwm(18, frequency=100, duty=1)
+    with pytest.raises(OutOfRange, match="0 to 1 of each period"):
+        pin.duty(share)
+    assert pins.duty(18) == 1
+
+
+def test_a_pin_that_pulses_belongs_to_one_device(pins: SimulatedPins) -> None:
+    pin = pins.pwm(18, frequency=100, duty=0)
+    with pytest.raises(PinInUse):
+        Relay(pins, 18).start()
+    pin.close()
+    with Relay(pins, 18), pytest.raises(PinInUse):
+        pins.pwm(18, frequency=100, duty=0)
+    with pytest.raises(BadPin):
+        pins.pwm(28, frequency=100, duty=0)
