@@ -1,11 +1,12 @@
 """Contact, relay and the simulated header they sit on."""
 
 import logging
+from typing import ClassVar
 
 import gpiozero
 import pytest
 
-from drivers import BadPin, NotStarted, OutOfRange, PinInUse, PinUnavailable, Reading, World, find
+from drivers import BadPin, NotStarted, OutOfRange, PartOnPins, PinInUse, PinUnavailable, Reading, World, find
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.relay import Relay, SimRelay
@@ -217,3 +218,41 @@ def test_the_world_sees_what_a_relay_drives(world: World, pins: SimulatedPins) -
         assert world["fan.on"] is False
         fan.on()
         assert world["fan.on"] is True
+
+
+class Knob(PartOnPins):
+    """A part on two pins, or on three."""
+
+    channels: ClassVar = {"turned": "bool"}
+    roles = ("a", "b")
+    optional_roles = ("button",)
+
+    def start(self) -> None:
+        return
+
+    def read(self) -> Reading:
+        return self.reading(turned=False)
+
+    def close(self) -> None:
+        return
+
+
+def test_a_part_on_several_pins_knows_each_by_its_role(pins: SimulatedPins) -> None:
+    assert Knob(pins, {"b": 27, "a": 17}).numbers == {"a": 17, "b": 27}
+    assert Knob(pins, {"a": 17, "b": 27, "button": 22}).numbers == {"a": 17, "b": 27, "button": 22}
+    assert Contact(pins, 17).numbers == {"pin": 17}, "one pin is the same with a single role"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"a": 17}, "Knob has the pins a, b, and button if it is connected; check 'b'"),
+        ({"a": 17, "b": 27, "c": 22}, "check 'c'"),
+        ({"a": 17, "b": 17}, "a pin of its own for each role, not a GPIO17, b GPIO17"),
+    ],
+)
+def test_a_role_that_is_missing_unknown_or_on_a_taken_pin_is_refused(
+    pins: SimulatedPins, numbers: dict[str, int], message: str
+) -> None:
+    with pytest.raises(BadPin, match=message):
+        Knob(pins, numbers)
