@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
-from drivers.errors import OutOfRange, WrongChip
+from drivers.errors import BadPin, OutOfRange, WrongChip
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -132,9 +132,11 @@ class Device(ABC):
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
     every       default sampling period
+    own_wire    its calls take long: it has a lock and a thread of its own, not those of the wire it shares
     """
 
     wire: ClassVar[WireKind]
+    own_wire: ClassVar[bool] = False
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
@@ -232,13 +234,38 @@ class Driver(Device):
         return
 
 
-class PinDevice(Device):
-    """Base of a part on one header pin: `Part(pins, number, **options)`."""
+class PartOnPins(Device):
+    """Base of a part on header pins: `Part(pins, {"a": 17, "b": 27}, **options)`.
+
+    roles           what its pins are for, in the words of configuration
+    optional_roles  further ones that may stay unconnected
+    numbers         role -> BCM number of those that are connected
+    """
 
     wire = "pin"
+    roles: ClassVar[tuple[str, ...]]
+    optional_roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pins: Pins, numbers: Mapping[str, int]) -> None:
+        roles = (*self.roles, *self.optional_roles)
+        wrong = [role for role in numbers if role not in roles] + [role for role in self.roles if role not in numbers]
+        if wrong:
+            optional = "".join(f", and {role} if it is connected" for role in self.optional_roles)
+            raise BadPin(f"{type(self).__name__} has the pins {', '.join(self.roles)}{optional}; check {wrong[0]!r}")
+        if len(set(numbers.values())) < len(numbers):
+            given = ", ".join(f"{role} GPIO{number}" for role, number in numbers.items())
+            raise BadPin(f"{type(self).__name__} needs a pin of its own for each role, not {given}")
+        self.pins = pins
+        self.numbers: Mapping[str, int] = {role: numbers[role] for role in roles if role in numbers}
+
+
+class PinDevice(PartOnPins):
+    """Base of a part on one header pin, whose role needs no name: `Part(pins, number, **options)`."""
+
+    roles = ("pin",)
 
     def __init__(self, pins: Pins, pin: int) -> None:
-        self.pins = pins
+        super().__init__(pins, {"pin": pin})
         self.pin = pin
 
 

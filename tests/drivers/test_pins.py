@@ -1,11 +1,12 @@
 """Contact, relay and the simulated header they sit on."""
 
 import logging
+from typing import ClassVar
 
 import gpiozero
 import pytest
 
-from drivers import BadPin, NotStarted, OutOfRange, PinInUse, PinUnavailable, Reading, World, find
+from drivers import BadPin, NotStarted, OutOfRange, PartOnPins, PinInUse, PinUnavailable, Reading, World, find
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.relay import Relay, SimRelay
@@ -239,7 +240,7 @@ def test_what_pulses_is_kept_as_shares_with_their_times(pins: SimulatedPins, now
 
 @pytest.mark.parametrize("hertz", [0, 0.05, 25_000, -1, float("nan")])
 def test_what_software_cannot_make_is_refused_with_what_can(pins: SimulatedPins, hertz: float) -> None:
-    with pytest.raises(BadPin, match="GPIO18 cannot pulse at .* 0.1 to 10000 Hz, and a PCA9685"):
+    with pytest.raises(BadPin, match=r"GPIO18 cannot pulse at .* 0.1 to 10000 Hz, and a PCA9685"):
         pins.pwm(18, frequency=hertz, duty=0)
     pin = pins.pwm(18, frequency=10_000, duty=0)
     with pytest.raises(BadPin):
@@ -263,3 +264,43 @@ def test_a_pin_that_pulses_belongs_to_one_device(pins: SimulatedPins) -> None:
         pins.pwm(18, frequency=100, duty=0)
     with pytest.raises(BadPin):
         pins.pwm(28, frequency=100, duty=0)
+||||||| 4369f61
+
+
+
+class Knob(PartOnPins):
+    """A part on two pins, or on three."""
+
+    channels: ClassVar = {"turned": "bool"}
+    roles = ("a", "b")
+    optional_roles = ("button",)
+
+    def start(self) -> None:
+        return
+
+    def read(self) -> Reading:
+        return self.reading(turned=False)
+
+    def close(self) -> None:
+        return
+
+
+def test_a_part_on_several_pins_knows_each_by_its_role(pins: SimulatedPins) -> None:
+    assert Knob(pins, {"b": 27, "a": 17}).numbers == {"a": 17, "b": 27}
+    assert Knob(pins, {"a": 17, "b": 27, "button": 22}).numbers == {"a": 17, "b": 27, "button": 22}
+    assert Contact(pins, 17).numbers == {"pin": 17}, "one pin is the same with a single role"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"a": 17}, "Knob has the pins a, b, and button if it is connected; check 'b'"),
+        ({"a": 17, "b": 27, "c": 22}, "check 'c'"),
+        ({"a": 17, "b": 17}, "a pin of its own for each role, not a GPIO17, b GPIO17"),
+    ],
+)
+def test_a_role_that_is_missing_unknown_or_on_a_taken_pin_is_refused(
+    pins: SimulatedPins, numbers: dict[str, int], message: str
+) -> None:
+    with pytest.raises(BadPin, match=message):
+        Knob(pins, numbers)
