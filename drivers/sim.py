@@ -194,6 +194,10 @@ class SimChip(Sensing, ABC):
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
 
+    def power_down(self) -> None:
+        """The supply dropped: what the chip drove is driven no more, and the world is told. Nothing to do for sensors."""
+        return
+
     def convert(self, seconds: float) -> None:
         """Begin a conversion, anew if one is running: `converted()` follows when the bus has waited so long."""
         self._converting = seconds
@@ -309,6 +313,7 @@ class SimBus:
         with self._lock:
             chip = self._chips.get(address)
             if chip is not None:
+                chip.power_down()
                 self._chips[address] = type(chip)(chip.world, chip.name)
 
     def lie(self, address: int, channel: str | None, by: float) -> None:

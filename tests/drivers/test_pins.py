@@ -264,8 +264,6 @@ def test_a_pin_that_pulses_belongs_to_one_device(pins: SimulatedPins) -> None:
         pins.pwm(18, frequency=100, duty=0)
     with pytest.raises(BadPin):
         pins.pwm(28, frequency=100, duty=0)
-||||||| 4369f61
-
 
 
 class Knob(PartOnPins):
