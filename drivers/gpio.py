@@ -12,10 +12,7 @@ Invariants
 import contextlib
 import logging
 import os
-import shutil
-import tempfile
 import threading
-from atexit import register as at_exit
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,14 +21,12 @@ from typing import Any, Literal, overload
 
 from drivers.base import InputPin, OutputPin, Pull
 from drivers.errors import BadPin, BusUnavailable, PinError, PinInUse, PinUnavailable
+from drivers.gpiochip import find_chip, work_folder
 from drivers.pwm import LgpioPulses, MockPulses, Pulses, Pulsing
 from drivers.spi import HeaderSpi
 
 HEADER = range(28)
 """BCM numbers that reach the 40-pin header."""
-
-LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
-"""Labels of the GPIO chip behind the header: Pi 5, Pi 4, earlier ones."""
 
 _DEV = Path("/dev")
 _log = logging.getLogger(__name__)
@@ -250,7 +245,10 @@ class SimulatedPins(HeaderPins):
         from gpiozero.pins.mock import MockFactory, MockPWMPin
 
         # Both arguments are given so that GPIOZERO_MOCK_* variables of somebody's shell change nothing.
-        super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=now, wait=wait)
+        super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=self._moment, wait=wait)
+        self._clock = now
+        self._stamp = threading.local()
+        self._parts: list[Callable[[float, float], None]] = []
         self._outside: dict[int, bool] = {}
         self._history: dict[int, deque[tuple[float, float]]] = {}
         self._followers: dict[int, Callable[[], None]] = {}
@@ -262,17 +260,39 @@ class SimulatedPins(HeaderPins):
             self.drive(number, self._outside[number])
         return pin
 
-    def drive(self, number: int, level: bool) -> None:
-        """Put a level on an input from outside; a change calls the watcher in this thread before it returns."""
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        """Put a level on an input from outside; a change calls the watcher in this thread before it returns.
+
+        `at` is when the edge was, where that is not now.
+        """
         _require_on_header(number)
         pin = self._factory.pin(number)
         if pin.function != "input":
             raise PinInUse(f"GPIO{number} is an output here: nothing outside can drive it")
         self._outside[number] = level
-        if level:
-            pin.drive_high()
-        else:
-            pin.drive_low()
+        self._stamp.at = at
+        try:
+            if level:
+                pin.drive_high()
+            else:
+                pin.drive_low()
+        finally:
+            self._stamp.at = None
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, then let the parts do what they did meanwhile, at its own times."""
+        begin = self._now()
+        super().wait(seconds)
+        for part in self._parts:
+            part(begin, begin + seconds)
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        """Call `part(begin, end)` after somebody waited from `begin` to `end`, in the waiting thread."""
+        self._parts.append(part)
+
+    def _moment(self) -> float:
+        at: float | None = getattr(self._stamp, "at", None)
+        return self._clock() if at is None else at
 
     def level(self, number: int) -> bool:
         """The level on the pin now, whoever makes it; high for one that pulses."""
@@ -312,7 +332,7 @@ def _require_on_header(number: int) -> None:
 
 
 def _lgpio_factory(chip: int | str | None) -> Any:
-    folder = _work_folder()
+    folder = work_folder()
     os.environ["LG_WD"] = folder
     try:
         # The import makes a FIFO and changes the process's working directory to LG_WD; relative paths of a
@@ -326,51 +346,13 @@ def _lgpio_factory(chip: int | str | None) -> Any:
     from gpiozero import GPIOZeroError
     from gpiozero.pins.lgpio import LGPIOFactory
 
-    number = _find_chip(lgpio, chip)
+    number = find_chip(lgpio, chip, _DEV)
     try:
         factory = LGPIOFactory(chip=number)
         _ = factory.board_info  # asks for the board's revision, which only a Raspberry Pi has
     except (GPIOZeroError, lgpio.error) as error:
         raise PinUnavailable(f"gpiochip{number} cannot be used by gpiozero: {error}") from error
     return factory
-
-
-def _work_folder() -> str:
-    """A folder of this process alone for lgpio's FIFO: two processes in one folder disturb each other."""
-    for name in ("LG_WD", "RUNTIME_DIRECTORY"):
-        folder = os.environ.get(name)
-        if folder and os.access(folder, os.W_OK):
-            return folder
-    folder = tempfile.mkdtemp(prefix="edge-lgpio-")
-    at_exit(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _find_chip(lgpio: Any, wanted: int | str | None) -> int:
-    """The number of the gpiochip with the wanted number or label; numbers differ between kernels, labels do not."""
-    if isinstance(wanted, int):
-        return wanted
-    found: dict[str, int] = {}
-    refused: list[str] = []
-    for number in sorted(int(p.name.removeprefix("gpiochip")) for p in _DEV.glob("gpiochip*")):
-        try:
-            handle = lgpio.gpiochip_open(number)
-        except lgpio.error:
-            refused.append(f"gpiochip{number}")
-            continue
-        try:
-            found.setdefault(str(lgpio.gpio_get_chip_info(handle)[3]), number)
-        finally:
-            lgpio.gpiochip_close(handle)
-    for label in [wanted] if wanted else LABELS:
-        if label in found:
-            return found[label]
-    if refused:
-        raise PinUnavailable(
-            f"no permission for {', '.join(refused)}: `sudo usermod -aG gpio $USER`, then log in again"
-        )
-    seen = ", ".join(f"{label} (gpiochip{n})" for label, n in found.items()) or "no gpiochip at all"
-    raise PinUnavailable(f"no GPIO chip labelled {wanted or ' or '.join(LABELS)} here; found {seen}")
 
 
 @dataclass(frozen=True, slots=True)

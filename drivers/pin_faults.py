@@ -47,7 +47,7 @@ class PinFaults:
         self._world = world
         self._random = Random(f"{seed} pins")
         self._wanted: dict[int, bool] = {}
-        self._put: dict[int, Callable[[bool], None]] = {}
+        self._put: dict[int, Callable[[bool, float | None], None]] = {}
 
     def between(self, pins: SimPins) -> SimPins:
         """The header as the parts see it."""
@@ -71,8 +71,8 @@ class PinFaults:
             self._world.later(fault.end, lambda: self._settle(pin))
         return fault
 
-    def drive(self, number: int, level: bool, put: Callable[[bool], None]) -> None:
-        """The part makes this level; `put` brings one to the pin."""
+    def drive(self, number: int, level: bool, at: float | None, put: Callable[[bool, float | None], None]) -> None:
+        """The part makes this level, at the time `at` (None: now); `put` brings one to the pin."""
         self._put[number] = put
         if self._wanted.get(number) == level:
             return
@@ -80,7 +80,7 @@ class PinFaults:
         here = self._here(number)
         if any(kind in here for kind in _HELD):
             return
-        put(level)
+        put(level, at)
         if "bounce" in here:
             at = self._world.now()
             for turn in range(2 * int(here["bounce"].by)):
@@ -95,11 +95,11 @@ class PinFaults:
     def _settle(self, pin: int) -> None:
         """Back to what the part makes, unless something else holds the line."""
         if pin in self._wanted and not any(kind in self._here(pin) for kind in _HELD):
-            self._put[pin](self._wanted[pin])
+            self._put[pin](self._wanted[pin], None)
 
     def _show(self, pin: int, level: bool) -> None:
         if pin in self._put and "stuck" not in self._here(pin):
-            self._put[pin](level)
+            self._put[pin](level, None)
 
     def _float(self, fault: PinFault) -> None:
         now = self._world.now()
@@ -115,8 +115,11 @@ class _Between:
         self._faults = faults
         self._pins = pins
 
-    def drive(self, number: int, level: bool) -> None:
-        self._faults.drive(number, level, lambda shown: self._pins.drive(number, shown))
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        self._faults.drive(number, level, at, lambda shown, when: self._pins.drive(number, shown, when))
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        self._pins.passing(part)
 
     def level(self, number: int) -> bool:
         return self._pins.level(number)

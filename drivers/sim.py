@@ -195,7 +195,7 @@ class SimChip(Sensing, ABC):
         """Exactly `count` bytes."""
 
     def power_down(self) -> None:
-        """The supply dropped: what the chip drove is driven no more, and the world is told. Nothing to do for sensors."""
+        """The supply dropped: what the chip drove is driven no more, and the world is told. Sensors drive nothing."""
         return
 
     def convert(self, seconds: float) -> None:
@@ -231,7 +231,11 @@ class SimChip(Sensing, ABC):
 class SimPins(Protocol):
     """What a simulated part needs of the simulated header (`drivers.gpio.SimulatedPins`)."""
 
-    def drive(self, number: int, level: bool) -> None: ...
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        """`at` is when the edge was, where that is not now."""
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        """Call `part(begin, end)` after somebody waited from `begin` to `end`."""
 
     def level(self, number: int) -> bool: ...
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from drivers import Entry
-from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Push, Reading
+from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Pins, Push, Reading
 from drivers.errors import BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.line import SimEnd
@@ -134,6 +134,9 @@ def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options
     place: Any = PINS[0]
     if not issubclass(driver, PinDevice):
         place = dict(zip((*driver.roles, *driver.optional_roles), PINS, strict=False))
+        if not _accepts(entry, pins, place, options):
+            # what an optional pin is for may be an option of its own
+            place = {role: place[role] for role in driver.roles}
         yield from _raises(BadPin, "a role without a pin", lambda: entry.build(pins, {}, **options))
     device = entry.build(pins, place, **options)
     assert isinstance(device, PartOnPins)
@@ -151,6 +154,14 @@ def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options
     pins.close()
 
 
+def _accepts(entry: Entry, pins: Pins, place: Any, options: Mapping[str, Any]) -> bool:
+    try:
+        entry.build(pins, place, **options)
+    except BadPin:
+        return False
+    return True
+
+
 def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins) -> Iterator[str]:
     seen: list[tuple[Reading, float]] = []
     device.watch(lambda reading, at: seen.append((reading, at)))
@@ -163,10 +174,10 @@ def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins) -> It
 
 
 def _acts(device: Output, numbers: Mapping[str, int], pins: SimulatedPins) -> Iterator[str]:
-    rest = {number: pins.level(number) for number in numbers.values()}
+    rest = {number: pins.duty(number) for number in numbers.values()}
     yield from _refuses_nonsense(device)
     device.make_safe()
-    if {number: pins.level(number) for number in rest} != rest:
+    if {number: pins.duty(number) for number in rest} != rest:
         yield "start() must open the output in its safe state"
 
 
