@@ -124,8 +124,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "gpiochip", "line", "options", "pin_faults", "pwm", "recording",
-        "registers", "series", "signals", "silicon", "sim", "spi", "stepping", "suite", "sysfs", "uart", "values",
+        "base", "bus", "crc", "errors", "faults", "gpio", "gpiochip", "line", "options", "pin_faults", "pwm",
+        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "stepping", "suite", "sysfs", "uart",
+        "values",
     }
 )  # fmt: skip
 

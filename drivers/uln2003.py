@@ -71,21 +71,30 @@ class ULN2003(Stepper):
 
 
 class SimULN2003(SimMotor):
-    """The rotor has eight places a cycle and goes where the coils pull it; the opposite place pulls no way."""
+    """The rotor has eight places a cycle and goes where the coils pull it; the opposite place pulls no way.
+
+    It needs `inertia` seconds for that, so it does not follow coils that are switched one after the other.
+    """
+
+    inertia = 0.0003
 
     def solder(self, pins: SimPins, device: ULN2003) -> None:
         numbers = [device.numbers[role] for role in COILS]
         self.places = len(HALF) // len(device.sequence)
         self._place = HALF.index(device.sequence[0])
-        for number in numbers:
-            pins.follow(number, lambda: self._pull("".join("01"[pins.level(one)] for one in numbers)))
 
-    def _pull(self, coils: str) -> None:
-        if coils not in HALF:
-            return  # no current, or coils that pull against each other
-        way = (HALF.index(coils) - self._place + 3) % len(HALF) - 3
+        def pull(begin: float, end: float) -> None:
+            coils = "".join("01"[pins.level(number)] for number in numbers)
+            # anything else is no current, or coils that pull against each other
+            if end - begin >= self.inertia and coils in HALF:
+                self._pull(HALF.index(coils))
+
+        pins.passing(pull)
+
+    def _pull(self, place: int) -> None:
+        way = (place - self._place + 3) % len(HALF) - 3
         if way < 4 and not self.jammed:
-            self._place = HALF.index(coils)
+            self._place = place
             self.turn(way)
 
 
