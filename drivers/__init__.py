@@ -29,6 +29,7 @@ from typing import Any
 
 from drivers.base import (
     Bus,
+    Decoder,
     Device,
     Driver,
     Emit,
@@ -81,6 +82,7 @@ __all__ = [
     "BusUnavailable",
     "CatalogueError",
     "ChipError",
+    "Decoder",
     "Device",
     "Driver",
     "DriverClash",
@@ -124,9 +126,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "gpiochip", "line", "options", "pin_faults", "pwm",
-        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "stepping", "suite", "sysfs", "uart",
-        "values",
+        "base", "bus", "crc", "decoders", "errors", "faults", "gpio", "gpiochip", "inputs", "line", "options",
+        "pin_faults", "pwm", "recording", "registers", "series", "signals", "silicon", "sim", "spi", "stepping",
+        "suite", "sysfs", "uart", "values",
     }
 )  # fmt: skip
 

@@ -36,8 +36,9 @@ class Reading:
     values: Mapping[str, float | bool]
 
 
-Emit = Callable[[Reading, float], None]
-"""Takes a reading and the time of its edge (monotonic seconds); must not block and must not raise."""
+Emit = Callable[[str, bool, float], None]
+"""Takes the role of a pin, its level (True = high) and the time of its edge (monotonic seconds); must not block and
+must not raise."""
 
 
 class Bus(Protocol):
@@ -59,7 +60,10 @@ class InputPin(Protocol):
     def level(self) -> bool: ...
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
-        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin."""
+        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin.
+
+        `at` is the time of the edge, monotonic seconds.
+        """
 
     def close(self) -> None: ...
 
@@ -105,6 +109,9 @@ class Spi(Protocol):
 class Pins(Protocol):
     """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that edges are stamped with. The header, not the driver, has a clock."""
+
     def input(self, number: int, *, pull: Pull) -> InputPin: ...
 
     def output(self, number: int, *, level: bool) -> OutputPin:
@@ -144,7 +151,10 @@ class Device(ABC):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        """The channels that a device with these options reads; all of them where the options make no sense."""
+        """The channels that a device with these options reads; all of them where the options make no sense.
+
+        A part on several pins finds them, role -> number, under `pins`.
+        """
         return cls.channels
 
     @abstractmethod
@@ -269,12 +279,51 @@ class PinDevice(PartOnPins):
         self.pin = pin
 
 
+class Decoder(Protocol):
+    """What the edges of one part mean. Pure: what it gives depends on the edges and their times alone.
+
+    When and how often `due` is called changes nothing, as long as the edges up to that moment were handed in before.
+    Not thread-safe: one owner. Times are monotonic seconds; levels are electrical.
+    """
+
+    @property
+    def missed(self) -> int:
+        """How many edges must have been there and did not come."""
+
+    def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
+        """What the part shows with these levels (role -> level), all its channels: state, not a change. Once."""
+
+    def edge(self, role: str, level: bool, at: float) -> None:
+        """The pin of this role became `level`; a time before that of its last edge counts as that edge's."""
+
+    def look(self, levels: Mapping[str, bool], at: float) -> None:
+        """The pins show these levels after a burst of edges: make good what was lost of it."""
+
+    def due(self, now: float) -> tuple[Reading, float] | None:
+        """The oldest change that is certain by `now` and was not given yet, and its time; call until None.
+
+        Its reading names only the channels to which something happened.
+        """
+
+    @property
+    def deadline(self) -> float | None:
+        """When `due` has something to give if no edge comes; None for never."""
+
+
 class Push(ABC):
-    """Trait of a device that reports every raw edge by itself; the caller settles them (`drivers.gpio.Debounce`)."""
+    """Trait of a device that reports every raw edge by itself; its decoder says what they mean."""
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:
-        """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+        """Call `emit(role, level, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+    @abstractmethod
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of every pin it watches, now. After `start()`."""
+
+    @abstractmethod
+    def decoder(self, settle: float) -> Decoder:
+        """A new decoder of its edges; a level that can chatter counts when it has held for `settle` seconds."""
 
 
 def on_or_off(value: Value, part: str) -> bool:

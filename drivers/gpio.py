@@ -4,8 +4,10 @@ Invariants
 - The pin factory is chosen here, explicitly: gpiozero's global `Device.pin_factory` is neither read nor set, and
   there is no fallback from one backend to another. Two runtimes in one process have nothing in common.
 - A callback never raises into the library (one exception ends lgpio's only notify thread, and with it every pin) and
-  does one thing: hand on the level with the time that the injected `now` gives.
-- No debouncing by the library (it loses edges, and its mock ignores the setting): `Debounce` below settles levels
+  does one thing: hand on the level with the time of the edge.
+- That time is the kernel's own stamp, which lgpio hands on (CLOCK_MONOTONIC since Linux 5.7). Where it cannot be one
+  of the clock behind the injected `now` - an older kernel stamps with wall time - it is `now`.
+- No debouncing by the library (it loses edges, and its mock ignores the setting): `drivers.decoders` settles levels
   from their times, the same on a Pi and in simulation.
 """
 
@@ -15,7 +17,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -27,6 +28,9 @@ from drivers.spi import HeaderSpi
 
 HEADER = range(28)
 """BCM numbers that reach the 40-pin header."""
+
+LATEST = 10.0
+"""Seconds that an edge may be older than its delivery: a busy machine is late, another clock is years off."""
 
 _DEV = Path("/dev")
 _log = logging.getLogger(__name__)
@@ -54,7 +58,7 @@ def pin_factory(
     """Open the header.
 
     backend  "real": lgpio, on a Raspberry Pi; "sim": a private gpiozero mock
-    now      gives the time of an edge, monotonic seconds; called in the library's thread
+    now      monotonic seconds; on a board those of CLOCK_MONOTONIC, with which the kernel stamps edges. Any thread
     wait     called with seconds when a driver waits; simulated, time does not pass without it
     chip     gpiochip number or label, where the header is not found by itself
     Raises `PinUnavailable` with the remedy.
@@ -84,9 +88,7 @@ class HeaderPins:
         pull_up = {"up": True, "down": False, "none": None}[pull]
         options = {"pull_up": pull_up, "active_state": True if pull_up is None else None}
         with self._lock:
-            pin = _Input(self, number, self._device(self._zero.DigitalInputDevice, number, options))
-            # gpiozero calls a pulled-up input active when it is low
-            pin.active_level = not pull_up
+            pin = _Input(self, number, self._device(self._zero.InputDevice, number, options))
             self._open[number] = pin
         return pin
 
@@ -140,6 +142,10 @@ class HeaderPins:
                 raise BusUnavailable(f"{node} cannot be used: {error}") from error
         return HeaderSpi(f"spi-{port}.{select}", interface, wait=wait)
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock of the edges."""
+        return self._now()
+
     def close(self) -> None:
         for pin in tuple(self._open.values()):
             pin.close()
@@ -163,10 +169,15 @@ class HeaderPins:
             self._pulse_chip = lgpio.gpiochip_open(self._factory.chip)
         return LgpioPulses(lgpio, self._pulse_chip, number, level=level)
 
-    def deliver(self, emit: Callable[[bool, float], None], level: bool) -> None:
+    def moment(self, stamp: float) -> float:
+        """The time of an edge that the library stamped so (seconds) and delivers now."""
+        now = self._now()
+        return stamp if now - LATEST <= stamp <= now else now
+
+    def deliver(self, emit: Callable[[bool, float], None], level: bool, stamp: float) -> None:
         """Hand one edge on. What goes wrong is logged and counted: raising would stop every pin."""
         try:
-            emit(level, self._now())
+            emit(level, self.moment(stamp))
         except Exception:  # noqa: BLE001 - the library's thread must survive anything
             self.lost += 1
             _log.exception("an edge was lost: its receiver raised")
@@ -224,11 +235,27 @@ class _Pin:
 
 
 class _Input(_Pin):
-    active_level = True
+    """Edges come from the pin itself: one layer below gpiozero's events, which have no times."""
+
+    _emit: Callable[[bool, float], None] | None = None
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
-        self._device.when_activated = lambda: self._pins.deliver(emit, self.active_level)
-        self._device.when_deactivated = lambda: self._pins.deliver(emit, not self.active_level)
+        self._emit = emit
+        with self._pins.translating(self.number):
+            self._device.pin.edges = "both"
+            # the library keeps a weak reference only: this pin lives as long as it is open
+            self._device.pin.when_changed = self._changed
+
+    def close(self) -> None:
+        if self._emit is not None and not self._device.closed:
+            self._device.pin.when_changed = None
+        self._emit = None
+        super().close()
+
+    def _changed(self, stamp: float, level: int) -> None:
+        emit = self._emit
+        if emit is not None:
+            self._pins.deliver(emit, bool(level), stamp)
 
 
 class _Output(_Pin):
@@ -245,8 +272,7 @@ class SimulatedPins(HeaderPins):
         from gpiozero.pins.mock import MockFactory, MockPWMPin
 
         # Both arguments are given so that GPIOZERO_MOCK_* variables of somebody's shell change nothing.
-        super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=self._moment, wait=wait)
-        self._clock = now
+        super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=now, wait=wait)
         self._stamp = threading.local()
         self._parts: list[Callable[[float, float], None]] = []
         self._outside: dict[int, bool] = {}
@@ -290,9 +316,10 @@ class SimulatedPins(HeaderPins):
         """Call `part(begin, end)` after somebody waited from `begin` to `end`, in the waiting thread."""
         self._parts.append(part)
 
-    def _moment(self) -> float:
+    def moment(self, stamp: float) -> float:
+        """When the edge that is being driven was: the mock's own stamps are of another clock."""
         at: float | None = getattr(self._stamp, "at", None)
-        return self._clock() if at is None else at
+        return self._now() if at is None else at
 
     def level(self, number: int) -> bool:
         """The level on the pin now, whoever makes it; high for one that pulses."""
@@ -353,57 +380,3 @@ def _lgpio_factory(chip: int | str | None) -> Any:
     except (GPIOZeroError, lgpio.error) as error:
         raise PinUnavailable(f"gpiochip{number} cannot be used by gpiozero: {error}") from error
     return factory
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A level that counted; `at` is when it began to hold."""
-
-    level: bool
-    at: float
-
-
-class Debounce:
-    """Settle a chattering contact: a level counts when it has held for `settle` seconds.
-
-    Pure: edges come in with their times, `due(now)` says what has settled since, `deadline` says when to ask next.
-    The changes do not depend on when or how often `due` is called, as long as the edges up to `now` were handed in
-    before. Not thread-safe: one owner.
-    """
-
-    def __init__(self, settle: float, level: bool | None = None) -> None:
-        """`level` is what counts at the start; None lets the first settled level be a change."""
-        self.settle = settle
-        self.level = level
-        self._pending: Change | None = None
-        self._settled: deque[Change] = deque()
-
-    def edge(self, level: bool, at: float) -> None:
-        """The raw level became `level` at the time `at`; a time before the last edge's counts as that edge's."""
-        if self._pending is not None:
-            at = max(at, self._pending.at)
-            if level == self._pending.level:
-                return  # an edge in between was missed; the level itself did not change
-            self._promote(at)
-        self._pending = Change(level, at)
-
-    def due(self, now: float) -> Change | None:
-        """The oldest change that has settled by `now` and was not given yet; call until None."""
-        self._promote(now)
-        return self._settled.popleft() if self._settled else None
-
-    @property
-    def deadline(self) -> float | None:
-        """When `due` has something to give if no edge comes; None while everything is settled."""
-        if self._settled:
-            return self._settled[0].at + self.settle
-        if self._pending is None or self._pending.level == self.level:
-            return None
-        return self._pending.at + self.settle
-
-    def _promote(self, now: float) -> None:
-        change = self._pending
-        # the same sum as `deadline`: now - at >= settle could differ by a rounding and never come true at the deadline
-        if change is not None and change.level != self.level and now >= change.at + self.settle:
-            self.level = change.level
-            self._settled.append(change)

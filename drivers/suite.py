@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from drivers import Entry
-from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Pins, Push, Reading
+from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Pins, Push
 from drivers.errors import BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.line import SimEnd
@@ -142,10 +142,10 @@ def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options
     assert isinstance(device, PartOnPins)
     device.start()
     sim(world, "it").wire(pins, device)
-    yield from _two_readings(device, options)
+    yield from _two_readings(device, {**options, "pins": device.numbers})
     yield from _raises(PinInUse, "a second device on the pin", entry.build(pins, place, **options).start)
     if isinstance(device, Push):
-        yield from _pushes(device, device.numbers, pins)
+        yield from _pushes(device, device.numbers, pins, set(driver.channels_of({**options, "pins": device.numbers})))
     if isinstance(device, Output):
         yield from _acts(device, device.numbers, pins)
     device.close()
@@ -162,15 +162,26 @@ def _accepts(entry: Entry, pins: Pins, place: Any, options: Mapping[str, Any]) -
     return True
 
 
-def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins) -> Iterator[str]:
-    seen: list[tuple[Reading, float]] = []
-    device.watch(lambda reading, at: seen.append((reading, at)))
-    for number in numbers.values():
+def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins, channels: set[str]) -> Iterator[str]:
+    """Every pin goes there and back: two edges each, whose meaning is no channel that was not declared."""
+    seen: list[tuple[str, bool, float]] = []
+    decoder = device.decoder(0.0)
+    state = decoder.begin(device.levels(), 1.5)
+    if set(state.values) != channels:
+        yield f"the decoder begins with {sorted(state.values)}, channels says {sorted(channels)}"
+    device.watch(lambda role, level, at: seen.append((role, level, at)))
+    for role, number in numbers.items():
         seen.clear()
-        for _ in range(2):
-            pins.drive(number, not pins.level(number))
-        if len(seen) != 2 or any(at != 1.5 for _, at in seen):
-            yield f"two edges gave {len(seen)} readings; each edge must be one reading with the edge's time"
+        levels = [not pins.level(number), pins.level(number)]
+        for level in levels:
+            pins.drive(number, level)
+        if seen != [(role, level, 1.5) for level in levels]:
+            yield f"two edges of {role} gave {seen}; each must come with its role, its level and its time"
+        for edge in seen:
+            decoder.edge(*edge)
+    while (change := decoder.due(1e6)) is not None:
+        if not set(change[0].values) <= channels or not change[0].values:
+            yield f"the decoder told of {sorted(change[0].values)}, channels says {sorted(channels)}"
 
 
 def _acts(device: Output, numbers: Mapping[str, int], pins: SimulatedPins) -> Iterator[str]:

@@ -112,7 +112,7 @@ class Handle:
 
     @property
     def channels(self) -> Mapping[str, str]:
-        return self.kind.channels_of(self.settings.options)
+        return self.kind.channels_of(self.settings.traits)
 
     def start(self) -> None:
         """Open the wire and prove the device is there; may be repeated after a failure. Raises DriverError."""
@@ -146,9 +146,17 @@ class Handle:
     def watch(self, emit: drivers.Emit) -> None:
         """Have every raw edge reported, in the library's thread."""
         with self.lock:
-            device = self._started()
-            assert isinstance(device, Push)
-            device.watch(emit)
+            self._started_push().watch(emit)
+
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of the pins it watches, now."""
+        with self.lock:
+            return self._started_push().levels()
+
+    def decoder(self, settle: float) -> drivers.Decoder:
+        """What is to make sense of its edges from now on."""
+        with self.lock:
+            return self._started_push().decoder(settle)
 
     def close(self) -> None:
         """Leave the device at rest, outputs in their safe state; idempotent."""
@@ -158,6 +166,11 @@ class Handle:
                 # a recording need not end where this does
                 with suppress(OffScript) if self.backend == "replay" else nullcontext():
                     device.close()
+
+    def _started_push(self) -> Push:
+        device = self._started()
+        assert isinstance(device, Push)
+        return device
 
     def _started_output(self) -> Output:
         if not self.output:

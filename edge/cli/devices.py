@@ -174,7 +174,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "pins": settings.pins,
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.channels_of(settings.options)),
+                "channels": dict(kind.channels_of(settings.traits)),
                 "output": issubclass(kind, Output),
                 "state": "not running",
                 "time": None,

@@ -146,6 +146,11 @@ class DeviceSettings(BaseModel):
         return dict(self.model_extra or {})
 
     @property
+    def traits(self) -> dict[str, Any]:
+        """What its channels depend on: the options, and the pins where it has several."""
+        return self.options if self.pins is None else {**self.options, "pins": self.pins}
+
+    @property
     def numbers(self) -> dict[str, int]:
         """The header pins it is on: role -> BCM number, the role of the only one being `pin`."""
         return {**({} if self.pin is None else {"pin": self.pin}), **(self.pins or {})}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers import BusFault, BusUnavailable, PinInUse, PinUnavailable, Reading, World
+from drivers import BusFault, BusUnavailable, PinInUse, PinUnavailable, World
 from drivers.contact import Contact
 from drivers.gpio import HeaderPins, pin_factory
 from drivers.max31855 import MAX31855, SimMAX31855
@@ -63,10 +63,10 @@ def open_header(board: Lgpio, chip: int | str | None = None) -> HeaderPins:
 
 def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -> None:
     header = open_header(board)
-    seen: list[tuple[Reading, float]] = []
+    seen: list[tuple[str, bool, float]] = []
     with Contact(header, 17) as door, Relay(header, 27, active_high=False) as fan:
         assert board.modes[17] == board.SET_PULL_UP
-        door.watch(lambda reading, at: seen.append((reading, at)))
+        door.watch(lambda *edge: seen.append(edge))
         board.edge(17, 0)
         board.edge(17, 1)
         assert board.levels[27] == 1
@@ -74,7 +74,7 @@ def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -
         assert board.levels[27] == 0
     header.close()
 
-    assert seen == [(Reading({"open": False}), 7.0), (Reading({"open": True}), 7.0)]
+    assert [(role, level) for role, level, _ in seen] == [("pin", False), ("pin", True)]
 
 
 def test_an_output_drives_its_safe_level_from_the_moment_it_is_claimed(board: Lgpio) -> None:
@@ -92,7 +92,7 @@ def test_a_receiver_that_raises_does_not_end_the_librarys_thread(board: Lgpio) -
     header = open_header(board)
     door = Contact(header, 17)
     door.start()
-    door.watch(lambda reading, at: 1 / 0)
+    door.watch(lambda role, level, at: 1 / 0)
     board.edge(17, 0)
 
     assert header.lost == 1
