@@ -151,6 +151,12 @@ class Entry:
     sim: Simulated
     origin: str
 
+    def signals(self, traits: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """What its simulated part knows of the world, `<name>.<signal>` each: the channels (None: of any options), and
+        what else acts on the part."""
+        channels = self.driver.channels if traits is None else self.driver.channels_of(traits)
+        return (*channels, *getattr(self.sim, "signals", ()))
+
     def build(self, wire: Wire, where: Where = None, /, **options: Any) -> Device:
         """The device at an address of a bus or the id of a part (None: its default), or at pins of the header.
 

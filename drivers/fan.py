@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from drivers.base import InputPin, Output, PartOnPins, Pins, PwmPin, Reading, Seconds, Value
-from drivers.errors import BadPin, NotStarted, OutOfRange
+from drivers.errors import NotStarted, OutOfRange
 from drivers.sim import SimPart, SimPins
 from drivers.values import percent
 
@@ -25,7 +25,7 @@ class Fan(PartOnPins, Output):
 
     minimum     per cent; what is above nothing and below this becomes this
     active_high False where a transistor turns the control wire round
-    pulses      of the tachometer, a revolution; with it the pin `tach` is needed and there is a channel `rpm`
+    pulses      of the tachometer, a revolution; where it has a pin `tach` there is a channel `rpm`
     """
 
     own_wire = True
@@ -43,13 +43,11 @@ class Fan(PartOnPins, Output):
         minimum: float = 0.0,
         kick_start: Seconds = Seconds(0.0),  # noqa: B008 - a NewType's value is a float
         active_high: bool = True,
-        pulses: int | None = None,
+        pulses: int = 2,
         safe: float | bool | Literal["on", "off"] = "off",
     ) -> None:
         super().__init__(pins, numbers)
-        if (pulses is None) != ("tach" not in self.numbers):
-            raise BadPin("a fan with a tachometer has the pin `tach` and the option `pulses` (mostly 2), or neither")
-        if pulses is not None and not 1 <= pulses <= 12:
+        if not 1 <= pulses <= 12:
             raise OutOfRange(f"a tachometer gives 1 to 12 pulses a revolution, not {pulses}")
         self.frequency = frequency
         self.minimum = percent(minimum, "minimum")
@@ -65,7 +63,7 @@ class Fan(PartOnPins, Output):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        return cls.channels if options.get("pulses") is not None else {"duty": "%"}
+        return cls.channels if "tach" in (options.get("pins") or {}) else {"duty": "%"}
 
     def start(self) -> None:
         """Open its pins, the fan in its safe state. Raises `PinError`, also for a frequency that cannot be made."""
@@ -81,7 +79,7 @@ class Fan(PartOnPins, Output):
     def read(self) -> Reading:
         """The duty it is given, and the revolutions counted meanwhile."""
         self._started()
-        if self.pulses is None:
+        if self._tach is None:
             return self.reading(duty=self._duty)
         self._seen.clear()
         self.pins.wait(GATE)
@@ -130,12 +128,12 @@ def _share(duty: float, active_high: bool) -> float:
 class SimFan(SimPart):
     """`<name>.duty` shows what it is given, per cent, and `<name>.rpm` how fast it turns.
 
-    It turns at `full` rpm with everything and begins to turn at `begins` per cent; `stalled` while something blocks it.
+    It turns at `full` rpm with everything, from `begins` per cent on, and not while `<name>.blocked` is true.
     """
 
+    signals = ("blocked",)
     full = 3000.0
     begins = 15.0
-    stalled = False
 
     def wire(self, pins: SimPins, device: Fan) -> None:
         control, tach = device.numbers["pwm"], device.numbers.get("tach")
@@ -148,8 +146,8 @@ class SimFan(SimPart):
             return 100 * (share if device.active_high else 1 - share)
 
         def rpm() -> float:
-            given = duty()
-            return 0.0 if self.stalled or given < self.begins else self.full * given / 100
+            given, blocked = duty(), self.world.sample(f"{self.name}.blocked", default=False)
+            return 0.0 if blocked or given < self.begins else self.full * given / 100
 
         def tell() -> None:
             for name in names:
@@ -166,7 +164,7 @@ class SimFan(SimPart):
         def turn(begin: float, end: float) -> None:
             """The wire is low for the second half of each of the rotor's poles."""
             nonlocal turned
-            halves = rpm() / 60 * (device.pulses or 2) * 2  # a second
+            halves = rpm() / 60 * device.pulses * 2  # a second
             if not halves:
                 return
             first, turned = turned, turned + (end - begin) * halves

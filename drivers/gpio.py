@@ -273,6 +273,7 @@ class SimulatedPins(HeaderPins):
 
         # Both arguments are given so that GPIOZERO_MOCK_* variables of somebody's shell change nothing.
         super().__init__(MockFactory(revision="a02082", pin_class=MockPWMPin), now=now, wait=wait)
+        self._mocks: dict[int, Any] = {}
         self._stamp = threading.local()
         self._parts: list[Callable[[float, float], None]] = []
         self._outside: dict[int, bool] = {}
@@ -292,7 +293,7 @@ class SimulatedPins(HeaderPins):
         `at` is when the edge was, where that is not now.
         """
         _require_on_header(number)
-        pin = self._factory.pin(number)
+        pin = self._mock(number)
         if pin.function != "input":
             raise PinInUse(f"GPIO{number} is an output here: nothing outside can drive it")
         self._outside[number] = level
@@ -323,15 +324,15 @@ class SimulatedPins(HeaderPins):
 
     def level(self, number: int) -> bool:
         """The level on the pin now, whoever makes it; high for one that pulses."""
-        return bool(self._factory.pin(number).state)
+        return bool(self._mock(number).state)
 
     def duty(self, number: int) -> float:
         """The share of the time for which the pin is high: 0 or 1 where nobody makes it pulse."""
-        return float(self._factory.pin(number).state)
+        return float(self._mock(number).state)
 
     def frequency(self, number: int) -> float | None:
         """How often a second the pin pulses; None for one that was not opened for it."""
-        frequency: float | None = self._factory.pin(number).frequency
+        frequency: float | None = self._mock(number).frequency
         return frequency
 
     def history(self, number: int) -> list[tuple[float, float]]:
@@ -343,8 +344,14 @@ class SimulatedPins(HeaderPins):
         """Call `follower()` after an output was opened or set, in the setting thread; one a pin."""
         self._followers[number] = follower
 
+    def _mock(self, number: int) -> Any:
+        """The pin; gpiozero looks for it in every header that the board has, which takes longer than to drive it."""
+        if number not in self._mocks:
+            self._mocks[number] = self._factory.pin(number)
+        return self._mocks[number]
+
     def _pulses(self, number: int, level: bool) -> Pulses:
-        return MockPulses(self._factory.pin(number))
+        return MockPulses(self._mock(number))
 
     def driven(self, number: int, level: float) -> None:
         self._history.setdefault(number, deque(maxlen=10_000)).append((self._now(), level))

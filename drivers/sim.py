@@ -250,7 +250,12 @@ class SimPins(Protocol):
 
 
 class SimPart(ABC):
-    """What is soldered to pins: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
+    """What is soldered to pins: `SimX(world, name)`, then `wire(pins, device)` once the device exists.
+
+    signals   what it looks at besides its device's channels: `<name>.<signal>`
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world

@@ -187,12 +187,12 @@ class SimMotor(SimPart):
     """What hangs on a stepper's driver board: `<name>.position` is where the shaft is, in the device's unit.
 
     It begins at `shaft` places, of which there are `places` in a step; a switch at the pin `home` is closed at 0 and
-    below. `jammed`: it does not turn.
+    below. While `<name>.blocked` is true it does not turn.
     """
 
+    signals = ("blocked",)
     shaft = 0
     places = 1
-    jammed = False
 
     def wire(self, pins: SimPins, device: Stepper) -> None:
         self._pins, self._stop = pins, device.numbers.get("home")
@@ -207,10 +207,14 @@ class SimMotor(SimPart):
 
     def turn(self, places: int) -> None:
         """The coils pull the shaft so far."""
-        if not self.jammed and places:
+        if places and not self.blocked:
             self.shaft += places
             self._switch()
             self.world.touch(self._signal)
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.world.sample(f"{self.name}.blocked", default=False))
 
     def _switch(self) -> None:
         if self._stop is not None:

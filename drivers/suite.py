@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from drivers import Entry
-from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Pins, Push
+from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Push
 from drivers.errors import BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.line import SimEnd
@@ -134,9 +134,6 @@ def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options
     place: Any = PINS[0]
     if not issubclass(driver, PinDevice):
         place = dict(zip((*driver.roles, *driver.optional_roles), PINS, strict=False))
-        if not _accepts(entry, pins, place, options):
-            # what an optional pin is for may be an option of its own
-            place = {role: place[role] for role in driver.roles}
         yield from _raises(BadPin, "a role without a pin", lambda: entry.build(pins, {}, **options))
     device = entry.build(pins, place, **options)
     assert isinstance(device, PartOnPins)
@@ -152,14 +149,6 @@ def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options
     device.close()
     entry.build(pins, place, **options).start()
     pins.close()
-
-
-def _accepts(entry: Entry, pins: Pins, place: Any, options: Mapping[str, Any]) -> bool:
-    try:
-        entry.build(pins, place, **options)
-    except BadPin:
-        return False
-    return True
 
 
 def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins, channels: set[str]) -> Iterator[str]:

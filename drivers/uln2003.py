@@ -93,7 +93,7 @@ class SimULN2003(SimMotor):
 
     def _pull(self, place: int) -> None:
         way = (place - self._place + 3) % len(HALF) - 3
-        if way < 4 and not self.jammed:
+        if way < 4 and not self.blocked:
             self._place = place
             self.turn(way)
 

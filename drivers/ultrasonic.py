@@ -114,6 +114,7 @@ class SimUltrasonic(SimPart):
     """Answers a trigger of at least 10 us by an echo from `<name>.distance` mm away (default 1000), through air of
     `<name>.air` degC (default 20). A module: `hung` holds the wire high, `dead` does not answer."""
 
+    signals = ("air",)
     burst = 0.00045  # seconds from the trigger's end to the echo's beginning
     deaf = 0.038
     farthest = 4500.0

@@ -243,9 +243,9 @@ class Harness:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
         self.world.forget()  # what the last boot planned
         self.world.known = {
-            f"{name}.{channel}"
+            f"{name}.{signal}"
             for name, settings in self.config.devices.items()
-            for channel in find(settings.driver).driver.channels_of(settings.traits)
+            for signal in find(settings.driver).signals(settings.traits)
         }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]

@@ -10,7 +10,6 @@ from drivers.fan import Fan, SimFan
 from drivers.gpio import SimulatedPins
 from drivers.pin_faults import PinFaults
 from drivers.signals import constant, total
-from drivers.suite import problems
 from tests.drivers.conftest import Now
 
 
@@ -85,10 +84,13 @@ def test_what_software_cannot_pulse_is_said_with_what_can(pins: SimulatedPins) -
         fan(pins, frequency=25_000).start()
 
 
-@pytest.mark.parametrize("numbers", [{"pwm": 18, "tach": 24}, {"pwm": 18}])
-def test_a_tachometer_needs_its_pin_and_its_pulses(pins: SimulatedPins, numbers: dict[str, int]) -> None:
-    with pytest.raises(BadPin, match="the pin `tach` and the option `pulses`"):
-        Fan(pins, numbers, pulses=None if "tach" in numbers else 2)
+@pytest.mark.parametrize(("numbers", "channels"), [({"pwm": 18}, {"duty"}), ({"pwm": 18, "tach": 24}, {"duty", "rpm"})])
+def test_it_tells_revolutions_where_it_has_a_wire_for_them(
+    pins: SimulatedPins, numbers: dict[str, int], channels: set[str]
+) -> None:
+    assert set(Fan.channels_of({"pins": numbers})) == channels
+    with Fan(pins, numbers) as device:
+        assert set(device.read().values) == channels
 
 
 @pytest.mark.parametrize("pulses", [0, 13])
@@ -110,12 +112,11 @@ def test_the_tachometer_says_how_fast_it_turns(world: World, pins: SimulatedPins
 
 def test_a_fan_that_is_blocked_or_has_too_little_stands_still(world: World, pins: SimulatedPins) -> None:
     with fan(pins, pulses=2) as device:
-        part = SimFan(world, "fan")
-        part.wire(pins, device)
+        SimFan(world, "fan").wire(pins, device)
         device.set(10)
         assert device.read().values == {"duty": 10, "rpm": 0}
         device.set(80)
-        part.stalled = True
+        world["fan.blocked"] = True
         assert device.read().values == {"duty": 80, "rpm": 0}
 
 
@@ -150,9 +151,3 @@ def test_both_its_pins_belong_to_it_alone_and_are_given_back(pins: SimulatedPins
         pins.input(24, pull="up")
     pins.input(24, pull="up").close()
     pins.output(18, level=False).close()
-
-
-def test_it_conforms_with_a_tachometer() -> None:
-    from drivers import find
-
-    assert problems(find("fan"), {"pulses": 2}) == []

@@ -150,10 +150,10 @@ def test_a_board_gets_current_for_a_move_and_each_rise_is_a_step() -> None:
 @pytest.mark.parametrize(("driver", "sim", "numbers", "options"), KINDS)
 def test_the_end_stop_makes_a_wrong_count_true(driver: Any, sim: Any, numbers: Any, options: Any) -> None:
     bench = Bench(driver, sim, {**numbers, "home": 26}, **options)
-    bench.part.jammed = True
+    bench.world["it.blocked"] = True
     bench.motor.set(50)
     assert (bench.shaft, bench.counted) == (0, 50), "it does not know that the motor missed its steps"
-    bench.part.jammed = False
+    bench.world["it.blocked"] = False
     bench.motor.set(100)
     bench.motor.set("home")
     assert bench.shaft == bench.counted == 0
