@@ -37,8 +37,8 @@ def test_it_has_a_row_and_an_example_in_hardware_md(kind: str) -> None:
     assert f"driver: {kind}," in HARDWARE
 
 
-def test_the_examples_in_hardware_md_are_what_the_drivers_accept() -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", HARDWARE, re.DOTALL)
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", HARDWARE, re.DOTALL))
+def test_the_examples_in_hardware_md_are_what_the_drivers_accept(example: str) -> None:
     common = {"driver", "bus", "address", "select", "pin", "pins", "port", "id", "every", "debounce"}
     for name, device in YAML(typ="safe").load(example)["devices"].items():
         driver = find(device["driver"]).driver

@@ -96,6 +96,25 @@ def test_what_takes_long_has_a_wire_of_its_own_and_delays_no_door(edge):
     assert wires["door"] == wires["lamp"] == wires["siren"] == "pins"
 
 
+def test_a_task_beeps_by_the_clock(edge_factory, tmp_path):
+    """What hardware.md says of patterns: the driver knows on and off, the task makes the pattern."""
+    (tmp_path / "beep.py").write_text(
+        "from edge import Context, Event, task\n\n\n@task\ndef beep(event: Event, ctx: Context) -> None:\n"
+        '    ctx.device("siren").set(0 if ctx.device("siren").read()["on"] else 880)\n'
+    )
+    (tmp_path / "edge.yaml").write_text(
+        "edge: {id: pi, backend: sim}\n"
+        "devices: {siren: {driver: buzzer, pin: 25, kind: passive}}\n"
+        'tasks: {beep: {run: "./beep.py:beep", when: {every: 1s}, grant: {devices: [siren]}}}\n'
+    )
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.advance("4.5s")
+
+    assert [(at, share) for at, share in edge.pins.history(25) if at] == [
+        (1, 0), (1, 0.5), (2, 0), (3, 0), (3, 0.5), (4, 0)
+    ]  # fmt: skip
+
+
 def test_an_echo_that_fails_is_degraded_and_recovers(edge):
     edge.advance("10s")
     edge.world["tank.distance"] = math.inf
