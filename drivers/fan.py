@@ -84,8 +84,8 @@ class Fan(PartOnPins, Output):
         self._seen.clear()
         self.pins.wait(GATE)
         times = list(self._seen)
-        turning = len(times) > 1 and times[-1] > times[0]
-        per_second = (len(times) - 1) / (times[-1] - times[0]) if turning else 0.0
+        passed = max(times, default=0.0) - min(times, default=0.0)
+        per_second = (len(times) - 1) / passed if passed else 0.0
         return self.reading(duty=self._duty, rpm=60 * per_second / self.pulses)
 
     def set(self, value: Value) -> None:
@@ -158,18 +158,18 @@ class SimFan(SimPart):
         pins.follow(control, tell)
         if tach is None:
             return
-        turned = 0.0
+        told = range(0)
         pins.drive(tach, True)
 
         def turn(begin: float, end: float) -> None:
-            """The wire is low for the second half of each of the rotor's poles."""
-            nonlocal turned
+            """The wire is low for the second half of each of the rotor's poles; an edge is told once."""
+            nonlocal told
             halves = rpm() / 60 * device.pulses * 2  # a second
-            if not halves:
-                return
-            first, turned = turned, turned + (end - begin) * halves
-            for number in range(int(first) + 1, int(turned) + 1):
-                pins.drive(tach, number % 2 == 0, begin + (number - first) / halves)
+            now = range(int(begin * halves) + 1, int(end * halves) + 1)
+            for number in now:
+                if number not in told:
+                    pins.drive(tach, number % 2 == 0, number / halves)
+            told = now
 
         pins.passing(turn)
 

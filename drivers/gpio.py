@@ -310,11 +310,15 @@ class SimulatedPins(HeaderPins):
         """Let time pass, then let the parts do what they did meanwhile, at its own times."""
         begin = self._now()
         super().wait(seconds)
-        for part in self._parts:
-            part(begin, begin + seconds)
+        with self._lock:
+            for part in self._parts:
+                part(begin, begin + seconds)
 
     def passing(self, part: Callable[[float, float], None]) -> None:
-        """Call `part(begin, end)` after somebody waited from `begin` to `end`, in the waiting thread."""
+        """Call `part(begin, end)` after somebody waited from `begin` to `end`, in the waiting thread, one at a time.
+
+        Of several threads each waits for itself: their times can overlap.
+        """
         self._parts.append(part)
 
     def moment(self, stamp: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 
 from drivers import BadPin, NotStarted, OutOfRange, PinInUse, World
 from drivers.fan import Fan, SimFan
-from drivers.gpio import SimulatedPins
+from drivers.gpio import SimulatedPins, pin_factory
 from drivers.pin_faults import PinFaults
 from drivers.signals import constant, total
 from tests.drivers.conftest import Now
@@ -151,3 +151,21 @@ def test_both_its_pins_belong_to_it_alone_and_are_given_back(pins: SimulatedPins
         pins.input(24, pull="up")
     pins.input(24, pull="up").close()
     pins.output(18, level=False).close()
+
+
+def test_who_else_waits_meanwhile_does_not_make_it_turn_faster(world: World, now: Now) -> None:
+    """Each slow device waits in a thread of its own: here another one waits in the middle of the fan's half second."""
+    others = [0.03]
+
+    def wait(seconds: float) -> None:
+        now.wait(0.2 if others else seconds)
+        while others:
+            pins.wait(others.pop())
+            now.wait(seconds - 0.23)
+
+    pins = pin_factory("sim", now=now, wait=wait)
+    with fan(pins, pulses=2) as device:
+        SimFan(world, "fan").wire(pins, device)
+        device.set(100)
+        assert device.read().values["rpm"] == pytest.approx(3000, rel=0.02)
+    pins.close()

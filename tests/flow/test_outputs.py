@@ -6,6 +6,7 @@ import math
 import pytest
 
 from drivers.signals import constant, total
+from edge.errors import ConfigError
 
 # what the pins show in the safe states of plant/outputs.yaml
 SAFE = {18: 0.3, 17: pytest.approx((0x20 / 0xFF) ** 2.2), 27: 0, 22: 0, 16: 0, 5: 0, 6: 0, 13: 0, 19: 0}
@@ -126,3 +127,20 @@ def test_an_echo_that_fails_is_degraded_and_recovers(edge):
     state = {device["name"]: device["state"] for device in edge.runtime.desk.devices()}["tank"]
     assert state == "ok"
     assert edge.outcomes == []
+
+
+def test_a_scenario_may_block_a_fan_and_not_what_cannot_be_blocked(edge_factory, tmp_path):
+    (tmp_path / "edge.yaml").write_text(
+        "edge: {id: pi, backend: sim, scenario: day.yaml}\n"
+        "devices: {fan: {driver: fan, pins: {pwm: 18, tach: 25}, safe: 50, every: 5s}}\n"
+    )
+    (tmp_path / "day.yaml").write_text("at: {20s: {fan.blocked: true}}\n")
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.advance("15s")
+    assert edge.runtime.desk.read("fan")["values"]["rpm"] == pytest.approx(1500)
+    edge.advance("10s")
+    assert edge.runtime.desk.read("fan")["values"]["rpm"] == 0
+
+    (tmp_path / "day.yaml").write_text("at: {20s: {fan.jammed: true}}\n")
+    with pytest.raises(ConfigError, match=r"no device has the signal 'fan.jammed'"):
+        edge_factory(tmp_path / "edge.yaml")
