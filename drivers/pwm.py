@@ -110,9 +110,11 @@ class Pulsing:
     def close(self) -> None:
         pulses, self._pulses = self._pulses, None
         if pulses is not None:
-            with self._header.translating(self.number):
-                pulses.release()
-            self._header.released(self)
+            try:
+                with self._header.translating(self.number):
+                    pulses.release()
+            finally:
+                self._header.released(self)
 
     def _show(self) -> None:
         with self._header.translating(self.number):

@@ -129,23 +129,27 @@ class Stepper(PartOnPins, Output):
                 f"that is {abs(distance)} steps and {sum(delays):.3g} s away, more than longest: {self.longest:g} s;"
                 " go there in parts"
             )
-        for delay in delays:
-            self._make(1 if distance > 0 else -1)
-            self.pins.wait(delay)
-        self._rest()
+        try:
+            for delay in delays:
+                self._make(1 if distance > 0 else -1)
+                self.pins.wait(delay)
+        finally:
+            self._rest()
 
     def _home(self) -> None:
         """Down until the switch closes, slowly, at most for `longest`."""
         if self._stop is None:
             raise BadPin("home needs an end stop: a switch between the pin `home` and ground")
         slow = self.speed / 4
-        for _ in range(int(self.longest * slow)):
-            if not self._stop.level():
-                self._steps = 0
-                break
-            self._make(-1)
-            self.pins.wait(1 / slow)
-        self._rest()
+        try:
+            for _ in range(int(self.longest * slow)):
+                if not self._stop.level():
+                    self._steps = 0
+                    break
+                self._make(-1)
+                self.pins.wait(1 / slow)
+        finally:
+            self._rest()
         if self._stop.level():
             raise BadData(
                 f"no end stop within {self.longest:g} s: look whether the motor turns, which way, and the switch"

@@ -272,6 +272,20 @@ def test_a_line_of_another_process_cannot_pulse_and_is_not_kept(board: Lgpio) ->
     header.close()
 
 
+def test_a_pin_that_cannot_be_given_back_is_told_and_kept_from_nobody(board: Lgpio) -> None:
+    header = open_header(board)
+    pin = header.pwm(18, frequency=100, duty=0.5)
+    claim = board.gpio_claim_input
+    board.gpio_claim_input = lambda *place: claim(0, 99) and None  # type: ignore[method-assign,assignment]
+    board.busy = {99}
+    with pytest.raises(PinInUse):
+        pin.close()
+    board.gpio_claim_input = claim  # type: ignore[method-assign]
+    pin.close()
+    header.pwm(18, frequency=100, duty=0)
+    header.close()
+
+
 def test_the_header_waits_as_its_owner_says(board: Lgpio) -> None:
     waited: list[float] = []
     (Path("dev") / "gpiochip0").touch()

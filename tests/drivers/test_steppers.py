@@ -169,6 +169,28 @@ def test_no_end_stop_within_the_longest_time_is_an_error_with_the_current_off() 
     assert not any(bench.pins.level(pin) for pin in COILS.values())
 
 
+@pytest.mark.parametrize(("driver", "sim", "numbers", "options"), KINDS)
+def test_a_move_that_is_cut_short_leaves_no_current_and_counts_what_it_made(
+    driver: Any, sim: Any, numbers: Any, options: Any
+) -> None:
+    bench = Bench(driver, sim, numbers, **options)
+    wait, pauses = bench.pins.wait, 0
+
+    def interrupted(seconds: float) -> None:
+        nonlocal pauses
+        wait(seconds)
+        pauses += seconds > 1e-3
+        if pauses == 10:
+            raise KeyboardInterrupt
+
+    bench.pins.wait = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        bench.motor.set(50)
+    assert bench.shaft == bench.counted == 10
+    assert not any(bench.pins.level(numbers[role]) for role in driver.roles if role.startswith("in"))
+    assert "enable" not in numbers or bench.pins.level(numbers["enable"])
+
+
 def test_home_without_an_end_stop_is_refused_and_zero_is_here() -> None:
     bench = Bench(A4988, SimA4988, BOARD)
     with pytest.raises(BadPin, match="a switch between the pin `home` and ground"):
