@@ -291,7 +291,10 @@ class Decoder(Protocol):
         """How many edges must have been there and did not come."""
 
     def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
-        """What the part shows with these levels (role -> level), all its channels: state, not a change. Once."""
+        """What the part shows with these levels (role -> level): state, not a change. Once.
+
+        Left out is what has no value while nothing happens.
+        """
 
     def edge(self, role: str, level: bool, at: float) -> None:
         """The pin of this role became `level`; a time before that of its last edge counts as that edge's."""

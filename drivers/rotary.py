@@ -2,8 +2,8 @@
 
 Two contacts, a and b, open and close a quarter of a period apart; which goes first is the direction. Clockwise is where
 a closes before b: swap the two pins where it counts the other way round. Every level counts, without debouncing: a
-contact that chatters goes there and back, and the sum is right. Wired between each pin and ground with `pull: up`;
-`pull: none` for modules with resistors of their own (KY-040).
+contact that chatters goes there and back, and the sum is right if it is quiet before the other one moves. Wired
+between each pin and ground with `pull: up`; `pull: none` for modules with resistors of their own (KY-040).
 
     position    detents since the start, clockwise positive, within `min_value` and `max_value` where they are given
     turned      1 or -1, the last detent; nothing is told of one beyond `min_value` or `max_value`
@@ -35,7 +35,7 @@ STEPS: Final[Mapping[tuple[int, int], int | None]] = {
 }
 """(before, after) -> steps clockwise; None where both contacts changed at once, which says nothing of the direction."""
 
-STEP_TIME: Final = 0.002
+STEP_TIME: Final = 0.005
 """Seconds between two steps of the simulated knob: a brisk turn."""
 
 
@@ -124,7 +124,7 @@ class Turns:
 
     def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
         self._state = self._seen(levels)
-        return Reading({"position": self.position, "turned": 0})
+        return Reading({"position": self.position})
 
     def edge(self, role: str, level: bool, at: float) -> None:
         bit = {"a": 0b10, "b": 0b01}.get(role)

@@ -156,7 +156,7 @@ def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins, chann
     seen: list[tuple[str, bool, float]] = []
     decoder = device.decoder(0.0)
     state = decoder.begin(device.levels(), 1.5)
-    if set(state.values) != channels:
+    if not set(state.values) <= channels:
         yield f"the decoder begins with {sorted(state.values)}, channels says {sorted(channels)}"
     device.watch(lambda role, level, at: seen.append((role, level, at)))
     for role, number in numbers.items():

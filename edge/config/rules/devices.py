@@ -20,6 +20,8 @@ FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
 SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
 """What bus spi-0 occupies, and what its two chip selects do."""
+_NO_DURATION = object()
+"""Fits no option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,15 @@ def _check_roles(steps: Steps, settings: DeviceSettings, driver: type[Device], r
     for role in unknown:
         hint = did_you_mean(role, roles, f"its pins: {listed(roles)}")
         report.at((*steps, "pins", role), f"{settings.driver} has no pin {shortened(role)}", hint)
-    missing = [role for role in driver.roles if role not in settings.pins]
+    missing = [r for r in driver.roles if r not in settings.pins and not report.lost((*steps, "pins", r))]
     if missing and not unknown:
         message = f"{settings.driver} needs a pin for {listed(missing)}"
         report.at((*steps, "pins"), message, f"add {missing[0]}: and its BCM number")
+    owners: dict[int, str] = {}
+    for role, pin in settings.pins.items():
+        owner = owners.setdefault(pin, role)
+        if owner != role:
+            report.at((*steps, "pins", role), f"pin {pin} belongs to its {owner} already", "one role a pin")
 
 
 def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -192,8 +199,8 @@ def _seconds(option: Option, value: Any) -> Any:
         try:
             return parse_duration(value)
         except ValueError:
-            # a bare number is no duration; text may still be one of the option's other choices
-            return value if isinstance(value, str) else None
+            # a bare number is no duration; text, or nothing, may still be one of the option's other choices
+            return value if isinstance(value, str) or value is None else _NO_DURATION
     return value
 
 
@@ -262,7 +269,6 @@ def _check_spi_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> N
 
 def _take(taken: dict[tuple[Any, ...], Steps], wire: tuple[Any, ...], steps: Steps, place: str, report: Report) -> None:
     owner = taken.setdefault(wire, steps)
-    if owner != steps:
-        whose = owner[1] if owner[1] != steps[1] else f"its {owner[-1]}"
-        message = f"{place} belongs to {whose} already (line {report.line(owner)})"
+    if owner[1] != steps[1]:
+        message = f"{place} belongs to {owner[1]} already (line {report.line(owner)})"
         report.at(steps, message, "one device a pin or address")
