@@ -110,6 +110,10 @@ class SimPCA9685(RegisterChip):
         self._shown = [-1.0] * 16
         self.power_up()
 
+    def power_down(self) -> None:
+        """All outputs off."""
+        self.power_up()
+
     def power_up(self) -> None:
         """Asleep, all outputs off, and the pointer stays where it is put."""
         self.registers[:] = bytes(256)

@@ -96,6 +96,10 @@ class SimPCF8574(SimChip):
         super().__init__(world, name)
         self.latch = 0xFF
 
+    def power_down(self) -> None:
+        """Nothing pulls."""
+        self.power_up()
+
     def power_up(self) -> None:
         """As after the supply dropped: every pin let go."""
         self.write(b"\xff")

@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi
+from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi
 from drivers.errors import BusError, BusUnavailable, DriverError
 from drivers.recorded_lines import recorded
 from drivers.replay import OffScript, ReplayBus, replayed
@@ -85,12 +85,12 @@ class Recorder:
     def transaction(self, fields: Mapping[str, Any]) -> None:
         """One transfer or exchange that ended."""
         self.transactions += 1
-        self._add({"t": self._time(), **fields})
+        self._add({"t": self._time(self._now()), **fields})
 
-    def edge(self, pin: int, level: bool) -> None:
-        """An input has this level now."""
+    def edge(self, pin: int, level: bool, at: float) -> None:
+        """An input has this level since `at`."""
         self.edges += 1
-        self._add({"t": self._time(), "pin": pin, "level": level})
+        self._add({"t": self._time(at), "pin": pin, "level": level})
 
     def close(self) -> None:
         """Write what is left; idempotent. The sink stays open: it belongs to the caller."""
@@ -101,8 +101,8 @@ class Recorder:
                 self.size += len(data)
                 self._write(data)
 
-    def _time(self) -> float:
-        return round(self._now() - self.began, 6)
+    def _time(self, at: float) -> float:
+        return round(max(at - self.began, 0.0), 6)
 
     def _add(self, line: Mapping[str, Any]) -> None:
         with self._lock:
@@ -147,11 +147,20 @@ class _RecordedPins:
         self._recorder = recorder
         self._pins = pins
 
+    def now(self) -> float:
+        return self._pins.now()
+
     def input(self, number: int, *, pull: Pull) -> InputPin:
-        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull))
+        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull), self._pins.now)
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         return self._pins.output(number, level=level)
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
+        return self._pins.pwm(number, frequency=frequency, duty=duty)
+
+    def wait(self, seconds: float) -> None:
+        self._pins.wait(seconds)
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
         return self._pins.spi(port, select, mode=mode, rate=rate, wait=wait)
@@ -163,22 +172,23 @@ class _RecordedPins:
 class _RecordedInput:
     """Records its first level, every edge, and a level that differs without an edge: the kernel loses some."""
 
-    def __init__(self, recorder: Recorder, number: int, pin: InputPin) -> None:
+    def __init__(self, recorder: Recorder, number: int, pin: InputPin, now: Callable[[], float]) -> None:
         self._recorder = recorder
         self._number = number
         self._pin = pin
+        self._now = now
         self._last: bool | None = None
         self.level()
 
     def level(self) -> bool:
         level = self._pin.level()
         if level != self._last:
-            self._note(level)
+            self._note(level, self._now())
         return level
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
         def seen(level: bool, at: float) -> None:
-            self._note(level)
+            self._note(level, at)
             emit(level, at)
 
         self._pin.watch(seen)
@@ -186,9 +196,9 @@ class _RecordedInput:
     def close(self) -> None:
         self._pin.close()
 
-    def _note(self, level: bool) -> None:
+    def _note(self, level: bool, at: float) -> None:
         self._last = level
-        self._recorder.edge(self._number, level)
+        self._recorder.edge(self._number, level, at)
 
 
 class Recording:

@@ -74,6 +74,10 @@ class SimChip(Sensing, ABC):
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
 
+    def power_down(self) -> None:
+        """The supply dropped: what the chip drove is driven no more, and the world is told. Sensors drive nothing."""
+        return
+
     def convert(self, seconds: float) -> None:
         """Begin a conversion, anew if one is running: `converted()` follows when the bus has waited so long."""
         self._converting = seconds
@@ -92,6 +96,7 @@ class SimChip(Sensing, ABC):
 
     def renewed(self) -> "SimChip":
         """The chip after its supply dropped and came back: it knows nothing any more of what it was told."""
+        self.power_down()
         return type(self)(self.world, self.name)
 
     def connected(self) -> "Iterable[SimBus]":
@@ -123,16 +128,31 @@ class SimChip(Sensing, ABC):
 class SimPins(Protocol):
     """What a simulated part needs of the simulated header (`drivers.gpio.SimulatedPins`)."""
 
-    def drive(self, number: int, level: bool) -> None: ...
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        """`at` is when the edge was, where that is not now."""
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        """Call `part(begin, end)` after somebody waited from `begin` to `end`."""
 
     def level(self, number: int) -> bool: ...
+
+    def duty(self, number: int) -> float:
+        """The share of the time for which the pin is high."""
+
+    def frequency(self, number: int) -> float | None:
+        """How often a second it pulses; None where it does not."""
 
     def follow(self, number: int, follower: Callable[[], None]) -> None:
         """Call `follower()` whenever an output is opened or set."""
 
 
 class SimPart(ABC):
-    """What is soldered to a pin: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
+    """What is soldered to pins: `SimX(world, name)`, then `wire(pins, device)` once the device exists.
+
+    signals   what it looks at besides its device's channels: `<name>.<signal>`
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -140,7 +160,7 @@ class SimPart(ABC):
 
     @abstractmethod
     def wire(self, pins: SimPins, device: Any) -> None:
-        """Connect the part to the pin of `device`, an instance of its driver; before or after `start()`, once."""
+        """Connect the part to the pins of `device`, an instance of its driver; before or after `start()`, once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,11 +116,12 @@ class Instruments:
         return watch
 
     def _on_reading(self, device: str, reading: Reading, doubt: str) -> None:
-        values = dict(reading.values)
+        # an edge names only the channels to which something happened; the others are as they were
+        values = {**self.values(device), **reading.values}
         self.last[device] = Last(self._clock.wall(), values, doubt)
         if not doubt:
             self._good[device] = values
-        self._show(device, values)
+        self._show(device, reading.values)
 
     def values(self, device: str) -> Mapping[str, float | bool]:
         """The last that it measured and that is not doubted; empty before its first reading."""

@@ -21,7 +21,8 @@ def devices(words: list[str]) -> int:
         Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
         .with_config()
         .with_json(
-            "a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values, doubt}"
+            "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time,"
+            " values, doubt}"
         )
         .parse_args(words)
     )
@@ -171,9 +172,10 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "bus": settings.bus,
                 "address": settings.address if settings.address is not None else getattr(kind, "address", None),
                 "pin": settings.pin,
+                "pins": settings.pins,
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.channels_of(settings.options)),
+                "channels": dict(kind.channels_of(settings.traits)),
                 "output": issubclass(kind, Output),
                 "state": "not running",
                 "time": None,

@@ -242,9 +242,9 @@ class Harness:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
         self.world.forget()  # what the last boot planned
         self.world.known = {
-            f"{name}.{channel}"
+            f"{name}.{signal}"
             for name, settings in self.config.devices.items()
-            for channel in find(settings.driver).driver.channels_of(settings.options)
+            for signal in find(settings.driver).signals(settings.traits)
         }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]
@@ -271,6 +271,9 @@ class Harness:
         return None if self._recording is None else str(self._folder / self._recording)
 
     def _outside(self) -> Outside:
+        def wait(seconds: float) -> None:
+            self.world.elapse(seconds, self.clock.advance)
+
         return Outside(
             clock=self.clock,
             random=self._random,
@@ -278,11 +281,11 @@ class Harness:
             wires=Wires(
                 open_bus=_refuse_real,
                 open_pins=lambda: _refuse_real("pins"),
-                open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic),
+                open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic, wait=wait),
                 open_tree=lambda: _refuse_real("sysfs"),
                 open_serial=lambda port, baud: _refuse_real(port),
                 world=self.world,
-                wait=lambda seconds: self.world.elapse(seconds, self.clock.advance),
+                wait=wait,
                 seed=self._seed,
             ),
             open_link=self._open_link,

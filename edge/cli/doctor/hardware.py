@@ -39,7 +39,7 @@ def _needed(config: Config | None) -> tuple[list[str], bool]:
     # what is behind a multiplexer is on the bus of the multiplexer
     buses = {one.bus for one in real if one.bus is not None and one.behind is None}
     spi = {bus for bus in buses if bus.startswith("spi-")}  # opened through the header's library
-    return sorted(buses - spi), bool(spi) or any(one.pin is not None for one in real)
+    return sorted(buses - spi), bool(spi) or any(one.numbers for one in real)
 
 
 def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:

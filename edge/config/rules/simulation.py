@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+import drivers
 from drivers.line_faults import KINDS
 from drivers.pin_faults import PinKind
 from drivers.weather import BusKind
@@ -53,13 +54,21 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, str(error), "see docs/guides/simulation.md")
     if survey.drivers.keys() != survey.device_names:
         return  # a device is wrong already: its signals are not known
-    signals = sorted(f"{name}.{channel}" for name, driver in survey.drivers.items() for channel in driver.channels)
+    signals = sorted(
+        f"{name}.{signal}"
+        for name, device in survey.config.devices.items()
+        for signal in drivers.find(device.driver).signals()
+    )
     for name, steps in scenario.names.items():
         if name not in signals:
             hint = did_you_mean(name, signals, f"there are {listed(signals)}")
             report.at(steps, f"no device has the signal {name!r}", hint)
     for number, fault in enumerate(scenario.faults):
         _check_fault(("faults", number, "device"), fault.device, fault.kind, survey, report)
+        device = survey.config.devices.get(fault.device)
+        if device is not None and fault.role is not None and fault.role not in device.numbers:
+            hint = did_you_mean(fault.role, device.numbers, f"its pins: {listed(device.numbers)}")
+            report.at(("faults", number, "role"), f"{fault.device} has no pin {fault.role!r}", hint)
     for name, rates in scenario.weather.items():
         for kind in rates:
             if report.spoiled(("weather", name)):
