@@ -49,6 +49,7 @@ from drivers.errors import (
     WrongChip,
 )
 from drivers.line import SimEnd, SimLine
+from drivers.mqtt import MqttDevice, Post
 from drivers.options import Option, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 from drivers.spi import SpiDevice
@@ -73,6 +74,7 @@ __all__ = [
     "Emit",
     "Entry",
     "Line",
+    "MqttDevice",
     "Nack",
     "NotStarted",
     "Option",
@@ -83,6 +85,7 @@ __all__ = [
     "PinInUse",
     "PinUnavailable",
     "Pins",
+    "Post",
     "Push",
     "Reading",
     "Seconds",
@@ -108,12 +111,12 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "crc", "errors", "faults", "gpio", "line", "mqtt", "mqtt_sim", "options", "pin_faults",
+        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
     }
 )  # fmt: skip
 
-Wire = Bus | Pins | Tree | Line | Spi
+Wire = Bus | Pins | Tree | Line | Spi | Post
 """What a driver is built on."""
 
 Simulated = type[SimChip] | type[SimPart] | type[SimEnd]

@@ -26,7 +26,7 @@ Value = bool | int | float | str
 
 Pull = Literal["up", "down", "none"]
 
-WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi"]
+WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi", "mqtt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,11 @@ class Output(ABC):
     """Trait of a device that acts. `safe` is the value for the time when nobody is in charge."""
 
     safe: Value
+
+    @classmethod
+    def acts(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a device with these options can be set at all."""
+        return True
 
     @abstractmethod
     def set(self, value: Value) -> None:
