@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from drivers.base import Device, Output, Reading, Seconds, Value
-from drivers.errors import BadData, BusTimeout, Nack, OutOfRange
+from drivers.errors import BadData, BusTimeout, BusUnavailable, Nack, OutOfRange
 from drivers.options import nearest, words_in
 
 LARGEST = 64_000
@@ -105,6 +105,7 @@ class MqttDevice(Device):
     units     the channels that this device has
     stale     seconds of silence after which it counts as lost; None: it may be silent for ever
     fed       whether somebody else calls `hear` with what comes (the runtime's ingest); else `read` looks itself
+    cut       why nothing can come now, empty while it can; set by whoever feeds it
     silence   the usual `stale` of a preset
     """
 
@@ -122,6 +123,7 @@ class MqttDevice(Device):
         self.units = units(channels)
         self.stale = type(self).silence if stale is None else stale
         self.fed = False
+        self.cut = ""
         self._limits = ranges(channels)
         self._values: Mapping[str, float | bool] = {}
         self._away: frozenset[str] = frozenset()
@@ -185,8 +187,11 @@ class MqttDevice(Device):
     def read(self) -> Reading:
         """What was heard last of each channel, of those that were heard of at all.
 
-        Raises `Nack` for a device that is not there, `BusTimeout` where nothing was heard yet.
+        Raises `BusUnavailable` without a connection, `Nack` for a device that is not there, `BusTimeout` where nothing
+        was heard yet.
         """
+        if self.cut:
+            raise BusUnavailable(self.cut)
         if not self.fed:
             self._listen()
         if self._away:

@@ -21,9 +21,10 @@ LOOK = 1.0
 
 
 class SimNode(SimEnd):
-    """One device on the network. `period`: seconds between two reports."""
+    """One device on the network. `period`: seconds between two reports; `qos`: at which it publishes."""
 
     period: ClassVar[float] = 60.0
+    qos: ClassVar[int] = 0
     device: Any
 
     def __init__(self, world: World, name: str) -> None:
@@ -138,9 +139,10 @@ class SimPost(SimLine[SimNode]):
 
     def subscribe(self, topics: Sequence[str]) -> None:
         with self.exchange(" ".join(topics)):
+            first, self._topics = not self._topics, frozenset(topics)
             self._listen()
-            self._topics = frozenset(topics)
-            self._waiting = [self._kept[topic] for topic in topics if topic in self._kept]
+            if not first:  # a node that came up before anybody listened has said everything just now
+                self._waiting = [self._kept[topic] for topic in topics if topic in self._kept]
 
     def publish(self, topic: str, payload: bytes) -> None:
         with self.exchange(f"{topic} {payload!r}"):
@@ -152,6 +154,11 @@ class SimPost(SimLine[SimNode]):
             self._listen()
         while self._waiting:
             yield self._waiting.pop(0)
+
+    @property
+    def due(self) -> float:
+        """Seconds until the node looks again."""
+        return self.part.due
 
     def _listen(self) -> None:
         for said in self.part.spoken():

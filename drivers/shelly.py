@@ -151,6 +151,7 @@ class SimShelly(SimNode):
     """A relay with a meter, of either generation. Off, it measures no power."""
 
     period = 60.0
+    qos = 1
     defaults: ClassVar[Mapping[str, float]] = {
         "power": 40.0, "voltage": 230.0, "current": 0.191, "frequency": 50.0, "power_factor": 0.9, "energy": 12.5,
         "temperature": 40.0, "input": 0.0,

@@ -20,9 +20,11 @@ from drivers import (
     Device,
     Driver,
     Line,
+    MqttDevice,
     Output,
     PinDevice,
     Pins,
+    Post,
     Push,
     Reading,
     SerialDevice,
@@ -39,7 +41,7 @@ from drivers import (
 )
 from drivers.pin_faults import PinFaults
 from drivers.recording import OffScript, Recorder, Recording, read_recording
-from edge.config.models import Backend, Config, DeviceSettings
+from edge.config.models import Backend, Broker, Config, DeviceSettings
 from edge.errors import EdgeError
 
 
@@ -54,10 +56,14 @@ class NotAnOutput(EdgeError, TypeError):
     """The device measures; it cannot be set."""
 
 
+def _no_post(settings: Broker, client_id: str) -> Post:
+    raise BusUnavailable("there is no way to a broker here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wires:
     """The seams below every driver. `open_bus(name)` and `open_pins()` are called at most once a name; `open_tree()`
-    and `open_serial(port, baud)` once a device. SPI is opened on the pins.
+    and `open_serial(port, baud)` once a device, and so is `open_post(settings, client_id)`. SPI is opened on the pins.
 
     `seed` is of what goes wrong at random; `recorder`, where there is one, hears every bus and pin.
     """
@@ -69,6 +75,7 @@ class Wires:
     open_serial: Callable[[str, int], Line]
     world: World
     wait: Callable[[float], None]
+    open_post: Callable[[Broker, str], Post] = _no_post
     seed: int = 0
     recorder: Recorder | None = None
 
@@ -93,8 +100,8 @@ class Handle:
     def wire(self) -> str:
         """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, `w1 28-00000a1b2c3d`. Devices with the same wire
         share a thread."""
-        if issubclass(self.kind, SysfsDevice):
-            # the kernel answers each part in its own time: one must not wait for another
+        if issubclass(self.kind, SysfsDevice | MqttDevice):
+            # the kernel, or the broker, answers each part in its own time: one must not wait for another
             return self.place
         return self.settings.bus or self.settings.port or "pins"
 
@@ -105,7 +112,7 @@ class Handle:
 
     @property
     def output(self) -> bool:
-        return issubclass(self.kind, Output)
+        return issubclass(self.kind, Output) and self.kind.acts(self.settings.options)
 
     @property
     def push(self) -> bool:
@@ -144,6 +151,15 @@ class Handle:
         with self.lock:
             self._started_output().make_safe()
 
+    def feed(self) -> MqttDevice:
+        """The device on the broker, started; whoever calls this brings it what comes."""
+        with self.lock:
+            device = self._device = self._wiring.build(self)
+            assert isinstance(device, MqttDevice)
+            device.fed = True
+        self.start()
+        return device
+
     def watch(self, emit: drivers.Emit) -> None:
         """Have every raw edge reported, in the library's thread."""
         with self.lock:
@@ -179,12 +195,14 @@ class Wiring:
 
     def __init__(self, config: Config, wires: Wires) -> None:
         self._wires = wires
+        self._mqtt = config.mqtt
+        self._id = config.edge.id
         self._file = config.edge.recording
         self._recording: Recording | None = None
         self.pin_faults = PinFaults(wires.world, seed=wires.seed)
         self._buses: dict[tuple[str, Backend], Bus] = {}
         self._pins: dict[Backend, Pins] = {}
-        self._lines: dict[str, Tree | Line | Spi] = {}
+        self._lines: dict[str, Tree | Line | Spi | Post] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._opening = threading.Lock()
         self.handles = {
@@ -217,7 +235,7 @@ class Wiring:
             line.part.fit(device)
         return device
 
-    def line(self, handle: Handle) -> Tree | Line | Spi:
+    def line(self, handle: Handle) -> Tree | Line | Spi | Post:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
@@ -233,10 +251,13 @@ class Wiring:
     def _no_line(self, handle: Handle) -> Any:
         raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")
 
-    def _real_line(self, handle: Handle) -> Tree | Line | Spi:
+    def _real_line(self, handle: Handle) -> Tree | Line | Spi | Post:
         kind, settings = handle.kind, handle.settings
         if issubclass(kind, SysfsDevice):
             return self._wires.open_tree()
+        if issubclass(kind, MqttDevice):
+            assert self._mqtt is not None
+            return self._wires.open_post(self._mqtt, f"edge-{self._id}-for-{handle.name}")
         if issubclass(kind, SerialDevice):
             assert settings.port is not None
             return self._wires.open_serial(settings.port, kind.baud)
@@ -334,6 +355,8 @@ def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
         return " ".join(filter(None, (kind.tree_name, settings.id)))
     if issubclass(kind, SpiDevice):
         return f"{settings.bus}.{settings.select}"
+    if issubclass(kind, MqttDevice):
+        return f"mqtt {settings.topic}"
     if settings.pin is not None:
         return f"GPIO{settings.pin}"
     address = settings.address if settings.address is not None else getattr(kind, "address", None)

@@ -172,7 +172,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
                 "channels": dict(kind.channels_of(settings.options)),
-                "output": issubclass(kind, Output),
+                "output": issubclass(kind, Output) and kind.acts(settings.options),
                 "state": "not running",
                 "time": None,
                 "values": {},

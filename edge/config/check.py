@@ -20,6 +20,7 @@ from edge.config.report import Report, Steps
 from edge.config.rules import (
     CheckCron,
     Survey,
+    check_broker_devices,
     check_cron,
     check_devices,
     check_encryption,
@@ -128,6 +129,7 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_broker_devices,
     check_simulation,
     check_on_the_fly,
     check_triggers,

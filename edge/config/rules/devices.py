@@ -12,6 +12,7 @@ from drivers import Device, DriverError, Option, Output, Push, Seconds, UnknownD
 from drivers.base import WireKind
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
+from edge.config.rules.broker import check_topic
 from edge.config.rules.survey import Survey
 from edge.config.units import parse_duration
 
@@ -37,8 +38,9 @@ _PLACES: Mapping[WireKind, _Place] = {
     "pin": _Place("sits on a header pin", {"pin": "pin: 17 is GPIO17"}),
     "serial": _Place("talks over a serial port", {"port": "port: /dev/ttyAMA0"}),
     "sysfs": _Place("is read through the kernel", {}, ("id",)),
+    "mqtt": _Place("hangs on the broker", {"topic": "topic: plug1, as the device's own settings call it"}),
 }
-_PLACE_KEYS = ("bus", "address", "select", "pin", "port", "id")
+_PLACE_KEYS = ("bus", "address", "select", "pin", "port", "id", "topic")
 
 
 def check_devices(survey: Survey) -> None:
@@ -47,6 +49,7 @@ def check_devices(survey: Survey) -> None:
     for name, settings in survey.config.devices.items():
         steps: Steps = ("devices", name)
         _check_ranges(steps, settings, survey.report)
+        check_topic(steps, settings, survey.report)
         driver = _find(steps, settings, survey.report)
         if driver is not None:
             survey.drivers[name] = driver
@@ -120,11 +123,11 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
 
 def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
     kind, given = settings.driver, settings.model_fields_set
-    if "every" in given and issubclass(driver, Push):
+    if "every" in given and (issubclass(driver, Push) or driver.wire == "mqtt"):
         report.at((*steps, "every"), f"{kind} reports by itself; it is not asked at intervals", "delete every")
     if "debounce" in given and not issubclass(driver, Push):
         report.at((*steps, "debounce"), f"{kind} has no edges to debounce", "delete debounce")
-    if settings.remote_set and not issubclass(driver, Output):
+    if settings.remote_set and not (issubclass(driver, Output) and driver.acts(settings.options)):
         report.at((*steps, "remote_set"), f"{kind} measures; it cannot be set", "delete remote_set")
 
 

@@ -45,7 +45,11 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, str(error), "see docs/guides/simulation.md")
     if survey.drivers.keys() != survey.device_names:
         return  # a device is wrong already: its signals are not known
-    signals = sorted(f"{name}.{channel}" for name, driver in survey.drivers.items() for channel in driver.channels)
+    signals = sorted(
+        f"{name}.{channel}"
+        for name, driver in survey.drivers.items()
+        for channel in {**driver.channels, **driver.channels_of(survey.config.devices[name].options)}
+    )
     for name, steps in scenario.names.items():
         if name not in signals:
             hint = did_you_mean(name, signals, f"there are {listed(signals)}")
