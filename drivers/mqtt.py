@@ -11,7 +11,7 @@ import json
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -92,8 +92,8 @@ class Post(Protocol):
     def publish(self, topic: str, payload: bytes) -> None:
         """Have the broker take it at QoS 1, not to be kept. Raises `BusError` where it did not."""
 
-    def messages(self) -> Iterable[Said]:
-        """What came since the last call; may wait a few seconds for more. Raises `BusError`."""
+    def messages(self, enough: Callable[[], bool]) -> Iterable[Said]:
+        """What came since the last call; may wait a few seconds for more until it is `enough`. Raises `BusError`."""
 
     def close(self) -> None: ...
 
@@ -203,12 +203,10 @@ class MqttDevice(Device):
     def _listen(self) -> None:
         """Until every channel was heard once, or the post brings no more."""
         missing = set(self.units)
-        for said in self.post.messages():
+        for said in self.post.messages(lambda: not missing and not self._away):
             heard = self.hear(said)
             if isinstance(heard, Reading):
                 missing -= heard.values.keys()
-            if not missing and not self._away:
-                return
 
     def absence(self) -> Nack:
         """The error of a device that is not there."""

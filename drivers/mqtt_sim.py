@@ -9,7 +9,7 @@ its broker.
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from drivers.line import SimEnd, SimLine
@@ -148,12 +148,12 @@ class SimPost(SimLine[SimNode]):
         with self.exchange(f"{topic} {payload!r}"):
             self.part.hear(topic, payload)
 
-    def messages(self) -> Iterator[Said]:
+    def messages(self, enough: Callable[[], bool] = lambda: True) -> list[Said]:
         with self.exchange("messages"):
             self.part.look()
             self._listen()
-        while self._waiting:
-            yield self._waiting.pop(0)
+            came, self._waiting = self._waiting, []
+        return came
 
     @property
     def due(self) -> float:

@@ -191,6 +191,7 @@ class Traffic:
 
     def drain(self) -> None:
         """Take no more messages in; acknowledgements and deliveries go on."""
+        self._mail.drain()
         if self.source is not None:
             self.source.drain()
 

@@ -161,7 +161,7 @@ class Mail:
         self._offer = offer
         self._minter = minter
         self._on_news = on_news
-        self._greeted = False
+        self._greeted = self._drained = False
         self._boxes = [
             Box(
                 addressee.name,
@@ -219,9 +219,13 @@ class Mail:
                 self.commands.later(_greeting(box.device, first=not self._greeted))
         self._greeted = True
 
+    def drain(self) -> None:
+        """The gateway stops: that its connection ends then is no fault of a device. Any thread."""
+        self._drained = True
+
     def disconnected(self, reason: str) -> None:
         for box in self._boxes:
-            if not box.simulated:
+            if not box.simulated and not self._drained:
                 box.cut(reason)
 
     def tell(self, name: str, reading: Reading, known: Mapping[str, float | bool]) -> None:

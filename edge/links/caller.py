@@ -45,13 +45,13 @@ class Caller:
         if answers[0][0] >= FAILURE:
             raise BusFault(f"{topic}: the broker refused it: {answers[0][1]}; change its access rules")
 
-    def messages(self) -> Iterator[Said]:
-        """What comes, for `PATIENCE` seconds or as long as somebody wants more."""
+    def messages(self, enough: Callable[[], bool]) -> Iterator[Said]:
+        """What comes, for `PATIENCE` seconds or until it is enough."""
         end = self._clock.monotonic() + PATIENCE
         while True:
             while self._came:
                 yield self._came.popleft()
-            if self._clock.monotonic() >= end:
+            if enough() or self._clock.monotonic() >= end:
                 return
             self._link.step(_TURN)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from drivers import BusFault, BusTimeout, BusUnavailable, DriverError, Nack
@@ -137,7 +137,7 @@ class Commands:
     def subscribe(self, topics: Sequence[str]) -> None:
         """Ingest does."""
 
-    def messages(self) -> Sequence[Said]:
+    def messages(self, enough: Callable[[], bool]) -> Sequence[Said]:
         """None: ingest has them."""
         return ()
 
