@@ -206,7 +206,7 @@ class MqttDevice(Device):
         for said in self.post.messages(lambda: not missing and not self._away):
             heard = self.hear(said)
             if isinstance(heard, Reading):
-                missing -= heard.values.keys()
+                missing.difference_update(heard.values)
 
     def absence(self) -> Nack:
         """The error of a device that is not there."""

@@ -39,6 +39,7 @@ from drivers import (
     Tree,
     World,
 )
+from drivers.mqtt import MqttOutput
 from drivers.pin_faults import PinFaults
 from drivers.recording import OffScript, Recorder, Recording, read_recording
 from edge.config.models import Backend, Broker, Config, DeviceSettings
@@ -113,6 +114,11 @@ class Handle:
     @property
     def output(self) -> bool:
         return issubclass(self.kind, Output) and self.kind.acts(self.settings.options)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it stays as it was set when nobody is in charge any more."""
+        return issubclass(self.kind, MqttOutput) and self.settings.options.get("safe") is None
 
     @property
     def push(self) -> bool:

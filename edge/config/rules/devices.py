@@ -21,6 +21,7 @@ FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
 SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
 """What bus spi-0 occupies, and what its two chip selects do."""
+_NO_DURATION = object()  # what no option takes, not even one that may be left empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _seconds(option: Option, value: Any) -> Any:
             return parse_duration(value)
         except ValueError:
             # a bare number is no duration; text may still be one of the option's other choices
-            return value if isinstance(value, str) else None
+            return value if isinstance(value, str) else _NO_DURATION
     return value
 
 
