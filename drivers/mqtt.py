@@ -57,7 +57,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "voltage": Quantity("V", 0.0, 1_000.0),
     "current": Quantity("A", -500.0, 500.0),
     "frequency": Quantity("Hz", 0.0, 500.0),
-    "energy": Quantity("kWh", 0.0, 100_000_000.0),
+    "energy": Quantity("kWh", 0.0, 999_999.0),
     "temperature": Quantity("degC", -100.0, 300.0),
     "humidity": Quantity("%", 0.0, 100.0),
     "pressure": Quantity("hPa", 300.0, 1_200.0),
@@ -124,7 +124,6 @@ class MqttDevice(Device):
         self.stale = type(self).silence if stale is None else stale
         self.fed = False
         self.cut = ""
-        self._limits = ranges(channels)
         self._values: Mapping[str, float | bool] = {}
         self._away: frozenset[str] = frozenset()
 
@@ -143,9 +142,6 @@ class MqttDevice(Device):
     def claims(self) -> frozenset[str]:
         """What no second device may be made of: topic and channel."""
         return frozenset(f"{self.topic} {channel}" for channel in self.units)
-
-    def limits(self) -> Mapping[str, tuple[float, float]]:
-        return self._limits
 
     def hear(self, said: Said) -> Reading | Presence | None:
         """`take`, remembered. None also for what the broker had kept of a device that is not there."""
@@ -241,9 +237,10 @@ class MqttOutput(MqttDevice, Output):
 
     def start(self) -> None:
         super().start()
-        self._in_use = True
+        self._in_use = self._in_use or self.fed  # who only reads must not switch it off when he is done
 
     def set(self, value: Value) -> None:
+        self._in_use = True
         for topic, payload in self.command(value):
             self.post.publish(topic, payload)
 

@@ -10,8 +10,10 @@ its broker.
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
+from drivers.errors import BadData
 from drivers.line import SimEnd, SimLine
 from drivers.mqtt import MqttDevice, Said
 from drivers.sim import World
@@ -54,9 +56,10 @@ class SimNode(SimEnd):
             self.will()
 
     def hear(self, topic: str, payload: bytes) -> None:
-        """A message on any topic; those that are not its own do nothing."""
+        """A message on any topic; those that are not its own, and nonsense, do nothing."""
         if self.here:
-            self.obey(topic, payload)
+            with suppress(BadData):
+                self.obey(topic, payload)
 
     def switch(self, on: bool) -> None:
         """Somebody, or a command, put its switch so."""

@@ -71,7 +71,7 @@ class Box:
             try:
                 heard = self.device.hear(said)
             except (BadData, OutOfRange) as error:
-                self.health.bad(error, "degraded")
+                self.health.bad(error, "failed" if self.device.away else "degraded")
                 reason = "implausible" if isinstance(error, OutOfRange) else "bad_payload"
                 raise PayloadError(reason, f"{self.name}, topic {said.topic}: {error}") from error
             if not said.retain:

@@ -364,3 +364,16 @@ def test_a_plug_that_is_off_measures_no_power() -> None:
 
     assert plug.read().values == {"on": False, "power": 0.0}
     assert world["it.on"] is False
+
+
+def test_who_only_reads_leaves_the_switch_alone() -> None:
+    line = find("tasmota").sim(World(), "it").line()  # type: ignore[union-attr,call-arg]
+    plug: Any = find("tasmota").build(line, "plug", channels="on", safe="off")
+    line.part.fit(plug)
+    with plug:
+        assert plug.read().values == {"on": True}
+    assert line.part.on is True
+
+    with plug:
+        plug.set("on")
+    assert line.part.on is False
