@@ -66,6 +66,7 @@ from drivers.errors import (
     WrongChip,
 )
 from drivers.line import SimEnd, SimLine
+from drivers.mqtt import MqttDevice, Post
 from drivers.options import Option, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 from drivers.spi import SpiDevice
@@ -92,6 +93,7 @@ __all__ = [
     "Emit",
     "Entry",
     "Line",
+    "MqttDevice",
     "Nack",
     "NotStarted",
     "Option",
@@ -103,6 +105,7 @@ __all__ = [
     "PinInUse",
     "PinUnavailable",
     "Pins",
+    "Post",
     "Push",
     "Reading",
     "Seconds",
@@ -129,13 +132,13 @@ GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
         "adapters", "base", "bus", "canvas", "chosen", "crc", "decoders", "errors", "faults", "font", "gpio",
-        "gpiochip", "inputs", "line", "line_faults", "options", "pin_faults", "pwm", "quantity", "recorded_lines",
-        "recording", "registers", "replay", "rescue", "scan", "series", "signals", "silicon", "sim", "spi",
-        "stepping", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
+        "gpiochip", "inputs", "line", "line_faults", "mqtt", "mqtt_sim", "options", "pin_faults", "pwm", "quantity",
+        "recorded_lines", "recording", "registers", "replay", "rescue", "scan", "series", "signals", "silicon",
+        "sim", "spi", "stepping", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
     }
 )  # fmt: skip
 
-Wire = Bus | Pins | Tree | Line | Spi
+Wire = Bus | Pins | Tree | Line | Spi | Post
 """What a driver is built on."""
 
 Where = int | str | Mapping[str, int] | None

@@ -27,7 +27,7 @@ Value = bool | int | float | str
 
 Pull = Literal["up", "down", "none"]
 
-WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi"]
+WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi", "mqtt"]
 
 FASTEST: Final[Mapping[str, float]] = {"degC": 10.0, "%": 50.0, "hPa": 50.0}
 """For `Device.slew`: what no housed sensor shows in a second, not in hot water, not under breath, not when a door is
@@ -407,6 +407,11 @@ class Output(ABC):
     """Trait of a device that acts. `safe` is the value for the time when nobody is in charge."""
 
     safe: Value
+
+    @classmethod
+    def acts(cls, options: Mapping[str, Any]) -> bool:
+        """Whether a device with these options can be set at all."""
+        return True
 
     @abstractmethod
     def set(self, value: Value) -> None:

@@ -43,7 +43,7 @@ class Option:
         """Why `value` (durations already in seconds) is not accepted, as the end of a sentence; None if it is."""
         if any(_fits(value, alternative) for alternative in _alternatives(self.type)):
             return None
-        return f"must be {self.describe()}, not {value!r}{_nearest(value, self.choices)}"
+        return f"must be {self.describe()}, not {value!r}{nearest(value, self.choices)}"
 
     def describe(self) -> str:
         """The accepted values in words."""
@@ -71,7 +71,7 @@ def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
     names = words_in(text)
     for position, name in enumerate(names):
         if name not in known:
-            raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{_nearest(name, tuple(known))}")
+            raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{nearest(name, tuple(known))}")
         if name in names[:position]:
             raise OutOfRange(f"{option}: {name} stands there twice")
     return names
@@ -105,6 +105,7 @@ def _word(accepted: Any) -> str:
     return "a duration" if accepted is Seconds else words[accepted]
 
 
-def _nearest(value: object, choices: tuple[Any, ...]) -> str:
+def nearest(value: object, choices: tuple[Any, ...]) -> str:
+    """`; did you mean ...?`, empty where nothing is near."""
     near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

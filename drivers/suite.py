@@ -15,9 +15,11 @@ from typing import Any
 
 from drivers import Entry
 from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Push
-from drivers.errors import BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
+from drivers.errors import BadData, BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.line import SimEnd
+from drivers.mqtt import MqttDevice, MqttOutput
+from drivers.mqtt_sim import SimNode
 from drivers.options import options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 
@@ -25,31 +27,37 @@ PINS = (17, 27, 22, 23, 24, 25)
 
 NONSENSE = "neither this nor that " * 100
 """What no output takes: no word it knows, no number, and longer than any screen."""
+_ANYTHING = (
+    b"", b"\xff\x00", b"null", b"[" * 40_000, b'{"a":' * 9_000, b"nan", b"1e999", b"9" * 5_000, b"{}", b'{"state":[]}',
+)  # fmt: skip
 
 
 def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
     """Every rule the driver breaks, in words; empty when it conforms. `options`: what it cannot be built without."""
-    declared = list(_declarations(entry))
+    declared = list(_declarations(entry, options or {}))
     if declared:
         return declared
     if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
         return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
     if issubclass(entry.driver, PartOnPins) and issubclass(entry.sim, SimPart):
         return list(_on_pins(entry, entry.driver, entry.sim, dict(options or {})))
-    if entry.driver.wire not in ("i2c", "pin") and issubclass(entry.sim, SimEnd):
+    if issubclass(entry.driver, MqttDevice) and issubclass(entry.sim, SimNode):
+        return list(_on_a_broker(entry, entry.sim, dict(options or {})))
+    if entry.driver.wire not in ("i2c", "pin", "mqtt") and issubclass(entry.sim, SimEnd):
         return list(_on_a_line(entry, entry.sim, dict(options or {})))
-    wanted = {"i2c": "SimChip", "pin": "SimPart"}.get(entry.driver.wire, "SimEnd")
+    wanted = {"i2c": "SimChip", "pin": "SimPart", "mqtt": "SimNode"}.get(entry.driver.wire, "SimEnd")
     return [f"SIM must be a {wanted}, as the driver's wire asks for"]
 
 
-def _declarations(entry: Entry) -> Iterator[str]:
+def _declarations(entry: Entry, options: Mapping[str, Any]) -> Iterator[str]:
     driver = entry.driver
+    channels = {**driver.channels, **driver.channels_of(options)}
     module = inspect.getmodule(driver)
     if not (driver.__dict__.get("__doc__") and module is not None and module.__doc__):
         yield "the module and the driver class need a docstring: what it is, where its numbers come from"
-    if not driver.channels:
+    if not channels:
         yield "channels is empty: a device without a channel cannot be a source"
-    for channel, unit in driver.channels.items():
+    for channel, unit in channels.items():
         if not re.fullmatch("[a-z][a-z0-9_]*", channel):
             yield f"channel {channel!r} must be a lower-case word"
         if not unit:
@@ -112,6 +120,59 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     yield from _two_readings(device, options)
     device.close()
     device.close()
+
+
+def _on_a_broker(entry: Entry, sim: type[SimNode], options: dict[str, Any]) -> Iterator[str]:
+    world = World()
+    line: Any = sim(world, "it").line()
+    device: Any = entry.build(line, "kitchen/it", **options)
+    if line.log:
+        yield "the constructor already talks to the broker; that belongs into start()"
+    if any(set(topic) & set("+#") for topic in device.topics):
+        yield "topics must name what the device says one by one, without wildcards"
+    line.part.fit(device)
+    line.unplug()
+    device.start()
+    yield from _raises(BusError, "read() of a device that is offline", device.read)
+    line.plug()
+    yield from _two_readings(device, options)
+    yield from _round_trips(device, world, options, lambda: line.wait(line.part.period))
+    yield from _bears_anything(device)
+    if isinstance(device, MqttOutput) and device.acts(options):
+        yield from _refuses_nonsense(device)
+        for topic, _ in device.command("on"):
+            if topic in device.topics:
+                yield f"what is told on {topic} would be heard as if the device had said it"
+        line.fail(BusError)
+        yield from _raises(BusError, "set() without a connection", lambda: device.set("on"))
+    line.unplug()
+    yield from _raises(Nack, "read() after the device's last will", device.read)
+    line.plug()
+    yield from _two_readings(device, options)
+    device.close()
+    device.close()
+
+
+def _bears_anything(device: MqttDevice) -> Iterator[str]:
+    """Whoever may publish on a topic may publish any bytes."""
+    for topic in device.topics:
+        for payload in (
+            b"",
+            b"\xff\x00",
+            b"null",
+            b"[" * 40_000,
+            b'{"a":' * 9_000,
+            b"nan",
+            b"1e999",
+            b"9" * 5_000,
+            b"{}",
+        ):
+            try:
+                device.take(topic, payload)
+            except (BadData, OutOfRange):
+                continue
+            except Exception as error:  # noqa: BLE001 - this is what the rule is about
+                yield f"take() of {payload[:12]!r} on {topic} raised {type(error).__name__}: {error}"
 
 
 def _round_trips(

@@ -169,6 +169,7 @@ class Runtime:
             minter=self.minter,
             tasks=tasks,
             outputs=self.instruments.handles,
+            mail=self.instruments.mail,
             install=self._install,
             telemetry=self.telemetry,
         )

@@ -227,10 +227,10 @@ def read_now(handle: Handle, wall: float, quality: str) -> dict[str, Any]:
 
 
 def make_safe(handles: Mapping[str, Handle]) -> list[dict[str, Any]]:
-    """Every output into its safe state: name, whether it worked, and why not."""
+    """Every output that has a safe state into it: name, whether it worked, and why not."""
     done = []
     for handle in handles.values():
-        if handle.output:
+        if handle.output and not handle.keeps:
             error = _attempt(handle.make_safe)
             done.append({"device": handle.name, "safe": error is None, "error": error})
     return done

@@ -20,9 +20,11 @@ from drivers import (
     Device,
     Driver,
     Line,
+    MqttDevice,
     Output,
     PartOnPins,
     Pins,
+    Post,
     Push,
     Reading,
     SerialDevice,
@@ -37,12 +39,13 @@ from drivers import (
     Tree,
     World,
 )
+from drivers.mqtt import MqttOutput
 from drivers.pin_faults import PinFaults
 from drivers.recorded_lines import RECORDED
 from drivers.recording import OffScript, Recorder, Recording, read_recording
 from drivers.trunk import Multiplexer
 from edge.buses import Buses, address_of
-from edge.config.models import Backend, Config, DeviceSettings
+from edge.config.models import Backend, Broker, Config, DeviceSettings
 from edge.errors import EdgeError
 
 
@@ -57,10 +60,14 @@ class NotAnOutput(EdgeError, TypeError):
     """The device measures; it cannot be set."""
 
 
+def _no_post(settings: Broker, client_id: str) -> Post:
+    raise BusUnavailable("there is no way to a broker here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wires:
     """The seams below every driver. `open_bus(name)` and `open_pins()` are called at most once a name; `open_tree()`
-    and `open_serial(port, baud)` once a device. SPI is opened on the pins.
+    and `open_serial(port, baud)` once a device, and so is `open_post(settings, client_id)`. SPI is opened on the pins.
 
     `seed` is of what goes wrong at random; `recorder`, where there is one, hears every bus and pin.
     """
@@ -72,6 +79,7 @@ class Wires:
     open_serial: Callable[[str, int], Line]
     world: World
     wait: Callable[[float], None]
+    open_post: Callable[[Broker, str], Post] = _no_post
     seed: int = 0
     recorder: Recorder | None = None
 
@@ -107,7 +115,12 @@ class Handle:
 
     @property
     def output(self) -> bool:
-        return issubclass(self.kind, Output)
+        return issubclass(self.kind, Output) and self.kind.acts(self.settings.options)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it stays as it was set when nobody is in charge any more."""
+        return issubclass(self.kind, MqttOutput) and self.settings.options.get("safe") is None
 
     @property
     def push(self) -> bool:
@@ -145,6 +158,15 @@ class Handle:
         """Go to the configured safe state."""
         with self.lock:
             self._started_output().make_safe()
+
+    def feed(self) -> MqttDevice:
+        """The device on the broker, started; whoever calls this brings it what comes."""
+        with self.lock:
+            device = self._device = self._wiring.build(self)
+            assert isinstance(device, MqttDevice)
+            device.fed = True
+        self.start()
+        return device
 
     def watch(self, emit: drivers.Emit) -> None:
         """Have every raw edge reported, in the library's thread."""
@@ -194,6 +216,8 @@ class Wiring:
 
     def __init__(self, config: Config, wires: Wires) -> None:
         self._wires = wires
+        self._mqtt = config.mqtt
+        self._id = config.edge.id
         self._file = config.edge.recording
         self._recording: Recording | None = None
         self.pin_faults = PinFaults(wires.world, seed=wires.seed)
@@ -206,7 +230,7 @@ class Wiring:
             seed=wires.seed,
         )
         self._pins: dict[Backend, Pins] = {}
-        self._lines: dict[str, Tree | Line | Spi] = {}
+        self._lines: dict[str, Tree | Line | Spi | Post] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._opening = threading.Lock()
         self.handles = {
@@ -240,7 +264,7 @@ class Wiring:
             line.fit(device)
         return device
 
-    def line(self, handle: Handle) -> Tree | Line | Spi:
+    def line(self, handle: Handle) -> Tree | Line | Spi | Post:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
@@ -260,10 +284,13 @@ class Wiring:
             raise BusUnavailable(f"{handle.name}: what its wire says is not recorded; give it `backend: sim`")
         return self.recording().line(handle.place, handle.kind.wire, wait=self._wires.wait)
 
-    def _real_line(self, handle: Handle) -> Tree | Line | Spi:
+    def _real_line(self, handle: Handle) -> Tree | Line | Spi | Post:
         kind, settings = handle.kind, handle.settings
         if issubclass(kind, SysfsDevice):
             return self._wires.open_tree()
+        if issubclass(kind, MqttDevice):
+            assert self._mqtt is not None
+            return self._wires.open_post(self._mqtt, f"edge-{self._id}-for-{handle.name}")
         if issubclass(kind, SerialDevice):
             assert settings.port is not None
             return self._wires.open_serial(settings.port, kind.baud)
@@ -356,6 +383,8 @@ def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
         return f"{settings.bus}.{settings.select}"
     if settings.numbers:
         return f"GPIO{'+'.join(map(str, settings.numbers.values()))}"
+    if issubclass(kind, MqttDevice):
+        return f"mqtt {settings.topic}"
     address = settings.address if settings.address is not None else getattr(kind, "address", None)
     return settings.port or f"{settings.bus} {address:#04x}"
 

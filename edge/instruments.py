@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from drivers import DriverError, Reading
+from drivers import DriverError, MqttDevice, Reading
 from edge.clock import Clock
 from edge.config import Config
 from edge.devices import Handle, Wires, Wiring
 from edge.ids import Minter
 from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
+from edge.ingest.mail import Mail
 from edge.ingest.pins import PinWatch, Watching
 from edge.ingest.plausible import Expected
 from edge.ingest.readings import Sampler, Sampling
+from edge.links.commands import Commands
 from edge.parts import WirePart
 from edge.scenario import Stage
 from edge.telemetry import Telemetry
@@ -57,16 +59,39 @@ class Instruments:
         self._show = show
         self._began = clock.wall()
         self._errors: dict[str, str] = {}
-        self._watchers: list[Sampler | PinWatch] = []
-        self.wiring = Wiring(config, wires)
+        self._watchers: list[Sampler | PinWatch | Mail] = []
+        commands = Commands()
+        self.wiring = Wiring(config, replace(wires, open_post=lambda settings, client_id: commands))
         self.handles = self.wiring.handles
         self.last: dict[str, Last] = {}
         self._good: dict[str, Mapping[str, float | bool]] = {}
-        self.parts = [self._part(wire, handles) for wire, handles in self.wiring.wires().items()]
+        self.parts = [
+            self._part(wire, handles)
+            for wire, handles in self.wiring.wires().items()
+            if not issubclass(handles[0].kind, MqttDevice)
+        ]
+        self.mail = self._mail(commands)
         if config.edge.scenario is not None:
             world = WirePart("world", clock)
             world.steps = [Stage(config.edge.scenario, self.wiring, wires.world).step]
             self.parts.insert(0, world)
+
+    def _mail(self, commands: Commands) -> Mail:
+        mail = Mail(
+            [handle for handle in self.handles.values() if issubclass(handle.kind, MqttDevice)],
+            commands,
+            clock=self._clock,
+            offer=self._inbox.push,
+            minter=self._minter,
+            telemetry=self._telemetry,
+            on_news=self._on_news,
+        )
+        self._watchers.append(mail)
+        if mail.states:
+            part = WirePart("broker", self._clock)
+            part.start, part.steps = mail.start, [mail.step]
+            self.parts.append(part)
+        return mail
 
     def _part(self, wire: str, handles: list[Handle]) -> WirePart:
         part = WirePart(wire, self._clock)
@@ -121,6 +146,11 @@ class Instruments:
         self.last[device] = Last(self._clock.wall(), values, doubt)
         if not doubt:
             self._good[device] = values
+        self._show(device, reading.values)
+
+    def _on_news(self, device: str, reading: Reading, known: Mapping[str, float | bool]) -> None:
+        self._good[device] = known
+        self.last[device] = Last(self._clock.wall(), known)
         self._show(device, reading.values)
 
     def values(self, device: str) -> Mapping[str, float | bool]:

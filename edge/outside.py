@@ -19,6 +19,7 @@ from edge.devices import Wires
 from edge.journal import DiskFiles, Files
 from edge.links.backoff import Backoff
 from edge.links.calendar import Calendar, Report, Schedule
+from edge.links.caller import Caller
 from edge.links.link import Link, Will
 from edge.links.mqtt import MqttLink
 from edge.links.resolver import Spawn
@@ -92,6 +93,8 @@ class Outside:
         def wait(seconds: float) -> None:
             never.wait(seconds)
 
+        dial = Dialler(clock, lambda: Backoff(dice))
+
         return cls(
             clock=clock,
             random=dice,
@@ -104,8 +107,9 @@ class Outside:
                 open_serial=lambda port, baud: SerialPort(port, baud, wait=wait),
                 world=World(clock.monotonic) if world is None else world,
                 wait=wait,
+                open_post=lambda settings, name: Caller(dial(settings, client_id=name, keep_session=False), clock),
             ),
-            open_link=Dialler(clock, lambda: Backoff(dice)),
+            open_link=dial,
             open_calendar=lambda report: Calendar(clock=clock, report=report),
             tools=lambda table, spawn: Bodies(clock=clock, table=table, spawn=spawn),
         )

@@ -15,6 +15,7 @@ from edge.config.models import Config, Mqtt, MqttUpstream
 from edge.errors import EdgeError, PayloadError
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
+from edge.ingest.mail import Mail
 from edge.ingest.mqtt import APPS, Arrival, Door, MqttSource
 from edge.ingest.state import LiveState
 from edge.journal import PUBLISHES, Journal
@@ -57,6 +58,7 @@ class Traffic:
         minter: Minter,
         tasks: Mapping[str, Task],
         outputs: Mapping[str, Output],
+        mail: Mail,
         telemetry: Telemetry,
         install: Callable[[str, Arrival], None],
     ) -> None:
@@ -66,6 +68,7 @@ class Traffic:
         self._journal = journal
         self._telemetry = telemetry
         self._outputs = outputs
+        self._mail = mail
         self._install = install
         self._state: LiveState | None = None
         self.source: MqttSource | None = None
@@ -100,11 +103,14 @@ class Traffic:
             },
             commands=self._remote(),
             command=self._command,
+            devices=self._mail.topics,
             door=self._door(),
         )
+        link.listen(self._mail.connected, self._mail.disconnected)  # after ingest, which subscribes first
+        self._mail.commands.attach(link)
         self._state = state = LiveState(link, edge_id)
         publishes = self._sync(PUBLISHES, PublishCourier(link))
-        return LinkPart("mqtt", link, [source.step, state.step, publishes.step])
+        return LinkPart("mqtt", link, [self._mail.commands.step, source.step, state.step, publishes.step])
 
     def _upstream(self, name: str, settings: MqttUpstream) -> LinkPart:
         # Nothing for the broker to remember: what it did not acknowledge is in the journal.
@@ -185,6 +191,7 @@ class Traffic:
 
     def drain(self) -> None:
         """Take no more messages in; acknowledgements and deliveries go on."""
+        self._mail.drain()
         if self.source is not None:
             self.source.drain()
 

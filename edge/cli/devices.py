@@ -61,7 +61,8 @@ def read(words: list[str]) -> int:
 
 
 def set_(words: list[str]) -> int:
-    """Without a runtime the value holds only as long as the command: see `--hold`."""
+    """Without a runtime the value holds only as long as the command: see `--hold`. What hangs on the broker and has no
+    safe state keeps it by itself."""
     arguments = Arguments("set", "Set one output now.", examples=("set fan on", "set fan on --hold 30s"))
     arguments.add_argument("device", metavar="DEVICE", help="name of an output in edge.yaml")
     arguments.add_argument("value", metavar="VALUE", help="on, off, true, false, a number or a text")
@@ -71,7 +72,7 @@ def set_(words: list[str]) -> int:
         default="1s",
         help="without a runtime: how long to keep the value before the output is safe again (default: 1s)",
     )
-    arguments.with_config().with_json('{"device", "value", "kept"}; kept is false where no runtime holds it')
+    arguments.with_config().with_json('{"device", "value", "kept"}; kept is false where nobody holds it')
     options = arguments.parse_args(words)
     try:
         hold = parse_duration(options.hold)
@@ -81,7 +82,7 @@ def set_(words: list[str]) -> int:
     try:
         answer: dict[str, Any] = {**gateway.ask("set", device=options.device, value=value, timeout=_SLOW), "kept": True}
     except RuntimeUnreachable:
-        answer = {**_set_directly(gateway, options.device, value, hold), "kept": False}
+        answer = _set_directly(gateway, options.device, value, hold)
     if options.json:
         say_json(answer)
     elif answer["kept"]:
@@ -144,9 +145,11 @@ def _set_directly(gateway: Gateway, name: str, value: Any, hold: float) -> dict[
             handles[name].set(value)
         except OutOfRange as error:
             raise Stop(f"{name}: {error}") from error
+        if handles[name].keeps:
+            return {"device": name, "value": value, "kept": True}
         note(f"{name} stays so for {hold:g} s (--hold): no runtime is there to hold it longer")
         threading.Event().wait(hold)
-    return {"device": name, "value": value}
+    return {"device": name, "value": value, "kept": False}
 
 
 def _safe_directly(gateway: Gateway) -> list[dict[str, Any]]:
@@ -176,7 +179,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
                 "channels": dict(kind.channels_of(settings.traits)),
-                "output": issubclass(kind, Output),
+                "output": issubclass(kind, Output) and kind.acts(settings.options),
                 "state": "not running",
                 "time": None,
                 "values": {},

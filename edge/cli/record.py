@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from drivers import find
 from drivers.recording import Recorder
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
@@ -67,6 +68,7 @@ def watch(
     `pause` lets time pass. Ends early when the recorder is full.
     """
     clock, telemetry = outside.clock, Telemetry()
+    config = _without_broker(config)
     end = clock.monotonic() + seconds
     instruments = Instruments(
         config,
@@ -81,8 +83,14 @@ def watch(
         for part in instruments.parts:
             part.start()
         while (left := end - clock.monotonic()) > 0 and not recorder.full:
-            due = min(part.turn(block=False) for part in instruments.parts)
+            due = min((part.turn(block=False) for part in instruments.parts), default=left)
             pause(max(min(due, left, _LONGEST), 0.0))
+
+
+def _without_broker(config: Config) -> Config:
+    """What hangs on the broker needs no recording: its messages are text that anybody can keep."""
+    devices = {name: device for name, device in config.devices.items() if find(device.driver).driver.wire != "mqtt"}
+    return config.model_copy(update={"devices": devices})
 
 
 def _refuse_if_running(gateway: Gateway) -> None:

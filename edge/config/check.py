@@ -20,6 +20,7 @@ from edge.config.report import Report, Steps
 from edge.config.rules import (
     CheckCron,
     Survey,
+    check_broker_devices,
     check_cron,
     check_devices,
     check_encryption,
@@ -132,6 +133,7 @@ _RULES = (
     check_devices,
     check_multiplexers,
     check_plausible,
+    check_broker_devices,
     check_simulation,
     check_on_the_fly,
     check_triggers,

@@ -150,6 +150,9 @@ class DeviceSettings(BaseModel):
         description="name under which the kernel lists a part: `28-00000a1b2c3d`, `iio:device0`, `rpi_volt`; default:"
         " the only one of its kind",
     )
+    topic: Topic | None = Field(
+        default=None, description="topic of a device on the broker, as its own settings call it; no `+` and no `#`"
+    )
     every: LongerThanZero | None = Field(default=None, description="time between readings; default: the driver's")
     debounce: Duration = Field(
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
@@ -193,9 +196,9 @@ class DeviceSettings(BaseModel):
 
     @property
     def where(self) -> str | int | dict[str, int] | None:
-        """The place that the driver's constructor takes: an address, a pin or several, a part's name, a port or a chip
+        """The place that the driver's constructor takes: an address, a pin or several, a name, a port, a topic or a chip
         select."""
-        for place in (self.address, self.pin, self.pins, self.id, self.port):
+        for place in (self.address, self.pin, self.pins, self.id, self.port, self.topic):
             if place is not None:
                 return place
         return self.select if self.bus is not None and self.bus.startswith("spi") else None

@@ -14,22 +14,26 @@ Invariants
 
 from __future__ import annotations
 
-import itertools
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
+from drivers.mqtt import LARGEST, Said
 from edge.clock import Clock
 from edge.config.base import NAME
 from edge.config.models import Mqtt, Subscription
 from edge.errors import PayloadError
 from edge.ids import Minter
+from edge.ingest.filters import choose
+from edge.ingest.mail import Box
 from edge.ingest.payload import MALFORMED, decode
 from edge.ingest.redelivery import Accepted, Recent, digest
-from edge.ingest.topics import Topics, covering, overlap
-from edge.links.link import CORRELATION, FAILURE, HOPS, Link, Message, Session
+from edge.ingest.topics import Topics
+from edge.links.link import CORRELATION, FAILURE, HOPS, Filters, Granted, Link, Message, Session
 from edge.model import Delivery, Event, EventKind, Incoming
 
 log = logging.getLogger(__name__)
@@ -114,8 +118,8 @@ class MqttSource:
     `offer` takes a QoS 1 arrival or says False; `push` always takes a QoS 0 one; `crowded` says that the inbox is
     not yet empty enough to begin again. `deliveries` are the digests the journal holds by packet id, and `forget`
     tells it that the session they belong to is gone. `raw` names the sources whose tasks want bytes; `commands` the
-    devices that may be set from outside, by `command` on the leading thread. `door` is open
-    for apps; without one none may come.
+    devices that may be set from outside, by `command` on the leading thread. `devices` says whose
+    messages come on a topic, of the devices on the broker. `door` is open for apps; without one none may come.
     """
 
     def __init__(
@@ -134,6 +138,7 @@ class MqttSource:
         raw: Collection[str] = (),
         commands: Collection[str] = (),
         command: Command | None = None,
+        devices: Mapping[str, tuple[Box, ...]] = MappingProxyType({}),
         door: Door | None = None,
     ) -> None:
         self.client_id = link.client_id
@@ -157,26 +162,26 @@ class MqttSource:
         self._closed = False
         self._estranged = False  # the session that the journal knows is gone, and the journal was not told yet
         self._subscribed = False
-        self._sources: dict[str, tuple[Source, ...]] = {}
-        for name, entry in settings.subscribe.items():
-            self._sources[entry.topic] = (*self._sources.get(entry.topic, ()), Source(name, entry, name in raw))
+        self._sources: dict[str, tuple[Source | Box, ...]] = dict(devices)
+        self._gather(settings.subscribe, raw)
         self._topics = Topics(self._sources)
-        self._limit = max((entry.max_payload for entry in settings.subscribe.values()), default=_COMMAND_BYTES)
+        limits = [entry.max_payload for entry in settings.subscribe.values()]
+        self._limit = max([*limits, LARGEST] if devices else limits, default=_COMMAND_BYTES)
         self._commanded = frozenset(commands)
-        self._filters = self._choose_filters(settings)
+        self._filters = choose(settings, commands=self._listened_to(), devices=devices)
         link.on_message = self.arrived
         link.ready = self._may_connect
         link.listen(self._connected, self._disconnected)
 
-    def _choose_filters(self, settings: Mqtt) -> dict[str, int]:
-        wanted = {f"{self._prefix}{device}/+/{_COMMANDS}": 1 for device in self._commanded}
+    def _gather(self, subscriptions: Mapping[str, Subscription], raw: Collection[str]) -> None:
+        for name, entry in subscriptions.items():
+            self._sources[entry.topic] = (*self._sources.get(entry.topic, ()), Source(name, entry, name in raw))
+
+    def _listened_to(self) -> Iterator[str]:
+        """The topics on which we are told to do something."""
+        yield from (f"{self._prefix}{device}/+/{_COMMANDS}" for device in self._commanded)
         if self._door is not None:
-            wanted[f"{self._prefix}{APPS}/+/{_COMMANDS}"] = 1
-        for entry in settings.subscribe.values():
-            wanted[entry.topic] = max(entry.qos, wanted.get(entry.topic, 0))
-        chosen = covering(wanted)
-        _warn_of_overlaps(list(chosen))
-        return chosen
+            yield f"{self._prefix}{APPS}/+/{_COMMANDS}"
 
     # -- the link's thread ----------------------------------------------------------------------------------------
 
@@ -248,25 +253,31 @@ class MqttSource:
             self._working.clear()
             self._forget()
             self._estranged = False
-        if not self._filters or (session.present and self._subscribed and session.version == "3.1.1"):
-            return  # 3.1.1 has no way to subscribe again without getting every retained message again
-        filters = list(self._filters.items())
-        self._link.subscribe(filters, lambda codes: self._granted(filters, codes))
+        # 3.1.1 has no way to subscribe again without getting every retained message again
+        if not (session.present and self._subscribed and session.version == "3.1.1"):
+            self._subscribe(self._filters.events, self._link.subscribe)
+        self._subscribe(self._filters.states, partial(self._link.subscribe, retained=True))
+
+    def _subscribe(self, chosen: Mapping[str, int], subscribe: Callable[[Filters, Granted], None]) -> None:
+        filters = list(chosen.items())
+        if filters:
+            subscribe(filters, lambda codes: self._granted(filters, codes))
 
     def _disconnected(self, reason: str) -> None:
         self._line.clear()
 
     def _granted(self, filters: Sequence[tuple[str, int]], codes: Sequence[int]) -> None:
         self._subscribed = True
-        degraded: dict[str, str] = {}
+        degraded = dict(self.degraded)
         for (filter, qos), code in zip(filters, codes, strict=False):
+            names = ", ".join(source.name for source in self._sources.get(filter, ())) or filter
+            degraded.pop(names, None)
             if code >= FAILURE:
                 reason = f"the broker refused the subscription (reason 0x{code:02x}): check its access rules"
             elif code < qos:
                 reason = f"the broker granted QoS {code} instead of {qos}: messages may be lost"
             else:
                 continue
-            names = ", ".join(source.name for source in self._sources.get(filter, ())) or filter
             degraded[names] = reason
             log.error("%s (%s): %s", names, filter, reason, extra={"action": "subscription_refused", "topic": filter})
         self.degraded = degraded
@@ -280,20 +291,25 @@ class MqttSource:
         if not sources:
             return self._obey(message)
         if len(sources) == 1:
-            return (self._event(sources[0], arrival),)
+            event = self._event(sources[0], arrival)
+            return () if event is None else (event,)
         events: list[Event] = []
         refusal: PayloadError | None = None
         for source in sources:
             try:
-                events.append(self._event(source, arrival))
+                if (event := self._event(source, arrival)) is not None:
+                    events.append(event)
             except PayloadError as error:
                 refusal = refusal or error
         if refusal is not None and not events:
             raise refusal
         return events
 
-    def _event(self, source: Source, arrival: Arrival) -> Event:
+    def _event(self, source: Source | Box, arrival: Arrival) -> Event | None:
         message = arrival.message
+        if isinstance(source, Box):
+            said = Said(message.topic, message.payload, message.retain)
+            return source.event(said, arrival.wall, arrival.monotonic)
         values = self._values(source, message)
         properties = dict(message.properties) if message.properties else {}
         if source.recent is not None:
@@ -360,18 +376,6 @@ class MqttSource:
                 "no_source", f"no source listens to {topic}; the broker may remember an old subscription"
             )
         return levels[0], levels[1]
-
-
-def _warn_of_overlaps(filters: Sequence[str]) -> None:
-    for one, other in itertools.combinations(filters, 2):
-        if overlap(one, other):
-            log.warning(
-                "topics inside both %s and %s may come twice: the broker may send one message a subscription; "
-                "subscribe to one filter that covers both",
-                one,
-                other,
-                extra={"action": "subscriptions_overlap"},
-            )
 
 
 def _hops(text: str) -> int:

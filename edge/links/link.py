@@ -78,6 +78,12 @@ class Standing:
 Done = Callable[[int, str], None]
 """A broker's answer to one publish: reason code (0 to 255) and its name. Not called when the connection ends."""
 
+Filters = Sequence[tuple[str, int]]
+"""Topic filters with their QoS."""
+
+Granted = Callable[[Sequence[int]], None]
+"""A broker's answer to a subscription: one reason code a filter."""
+
 OnMessage = Callable[[Message], None]
 OnConnected = Callable[[Session], None]
 OnDisconnected = Callable[[str], None]
@@ -136,8 +142,11 @@ class Link(Protocol):
         """Be told of every connection and of its end, in the order of the calls to `listen`."""
         ...
 
-    def subscribe(self, filters: Sequence[tuple[str, int]], done: Callable[[Sequence[int]], None]) -> None:
-        """Subscribe to (filter, QoS) pairs; `done` gets one reason code a filter: granted QoS, or >= 0x80."""
+    def subscribe(self, filters: Filters, done: Granted, *, retained: bool = False) -> None:
+        """Subscribe; `done` gets one reason code a filter: granted QoS, or >= 0x80.
+
+        `retained`: have what the broker kept sent even where the subscription is not new (on MQTT 3.1.1 it always is).
+        """
         ...
 
     def publish(

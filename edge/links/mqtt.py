@@ -17,7 +17,7 @@ import functools
 import logging
 import math
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -36,6 +36,8 @@ from edge.links.dialect import UNKNOWN_VERSION, Dialect, remedy
 from edge.links.link import (
     FAILURE,
     Done,
+    Filters,
+    Granted,
     Listeners,
     Message,
     OnMessage,
@@ -94,7 +96,7 @@ class MqttLink:
         self.session: Session | None = None
         self.standing = Standing(State.OFFLINE, clock.monotonic())
         self._published: dict[int, Done | None] = {}  # QoS 1 under way
-        self._subscribed: dict[int, Callable[[Sequence[int]], None]] = {}
+        self._subscribed: dict[int, Granted] = {}
         self._dialect = Dialect(settings.version)
         self._version = self._dialect.version
         self._connections = 0
@@ -124,11 +126,11 @@ class MqttLink:
         if self._end is not None:
             self._lose(*self._end)
 
-    def subscribe(self, filters: Sequence[tuple[str, int]], done: Callable[[Sequence[int]], None]) -> None:
+    def subscribe(self, filters: Filters, done: Granted, *, retained: bool = False) -> None:
         client = self._connected()
         if self._version == "5":
             options = [
-                (name, SubscribeOptions(qos=qos, noLocal=not name.startswith("$share/"), retainHandling=1))
+                (name, SubscribeOptions(qos, not name.startswith("$share/"), retainHandling=int(not retained)))
                 for name, qos in filters
             ]
             _, packet_id = client.subscribe(options)
@@ -195,9 +197,7 @@ class MqttLink:
             self._socket = sock
             self._blocks = 0
         except ssl.SSLCertVerificationError as error:
-            self._plan(
-                f"the broker's certificate is not trusted: {error.verify_message}", "check ca: and the host name"
-            )
+            self._plan(f"the broker's certificate is not trusted: {error.verify_message}", "check ca: and host name")
         except LinkError as error:
             self._plan(str(error), "mend the file or name another")
         except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ broker can do to a gateway, a test can have it do: be away (`online`), fall sile
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.clock import Clock
@@ -18,6 +18,8 @@ from edge.envelope import unpack
 from edge.ingest.topics import matches
 from edge.links.link import (
     Done,
+    Filters,
+    Granted,
     Listeners,
     Message,
     OnMessage,
@@ -62,6 +64,8 @@ class FakeBroker:
         self.messages: list[Message] = []
         """Every message that clients published, in order, wills and state included."""
         self.retained: dict[str, Message] = {}
+        self.hearers: list[Callable[[str, bytes], None]] = []
+        """Told of every message that clients published."""
         self._clock = clock
         self._online = True
         self._clients: dict[str, _Client] = {}
@@ -152,10 +156,10 @@ class FakeBroker:
         self._route(message, link.client_id)
         return 0, ""
 
-    def subscribe(self, link: FakeLink, filters: Sequence[tuple[str, int]]) -> None:
+    def subscribe(self, link: FakeLink, filters: Filters, retained: bool) -> None:
         client = self._clients[link.client_id]
         for filter, qos in filters:
-            new = filter not in client.filters
+            new = retained or filter not in client.filters
             client.filters[filter] = qos
             for topic, message in self.retained.items() if new else ():
                 if matches(filter, topic):
@@ -183,6 +187,8 @@ class FakeBroker:
     def _route(self, message: Message, publisher: str | None) -> None:
         if publisher is not None:
             self.messages.append(message)
+            for hear in self.hearers:
+                hear(message.topic, message.payload)
         if message.retain:
             self.retained[message.topic] = message
             if not message.payload:
@@ -275,8 +281,8 @@ class FakeLink:
     def wake(self) -> None:
         """Nobody waits."""
 
-    def subscribe(self, filters: Sequence[tuple[str, int]], done: Callable[[Sequence[int]], None]) -> None:
-        self._broker.subscribe(self, filters)
+    def subscribe(self, filters: Filters, done: Granted, *, retained: bool = False) -> None:
+        self._broker.subscribe(self, filters, retained)
         codes = [qos for _, qos in filters]
         self._answers.append(lambda: done(codes))
 

@@ -23,6 +23,7 @@ import orjson
 
 from drivers import SimBus, SimEnd, SimLine, World, find
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.mqtt_sim import SimNode
 from drivers.pin_faults import PinFaults
 from drivers.signals import Signal
 from edge.app import Runtime, build
@@ -40,6 +41,7 @@ from edge.runs.tools.build import Bodies
 from edge.testing.broker import FakeBroker, FakeUpstream
 from edge.testing.clock import VirtualClock
 from edge.testing.files import MemoryFiles
+from edge.testing.nodes import Nodes
 from edge.testing.tools import SimulatedBodies, ToolAnswers
 
 _JOURNAL = "/journal"
@@ -71,8 +73,9 @@ class DeviceWorld(World):
 
 
 class Harness:
-    """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `upstream` (the first one),
-    `upstreams` by name, `tools` (what answers in place of `http` and `shell`), `runtime`. Not thread-safe."""
+    """Attributes for tests: `world`, `clock`, `files`, `broker` (the `mqtt:` one), `nodes` (simulated devices on it, by
+    name: `leave`, `arrive`, `switch`, `on`), `upstream` (the first one), `upstreams` by name, `tools` (what answers in
+    place of `http` and `shell`), `runtime`. Not thread-safe."""
 
     def __init__(self, path: Path, *, seed: int = 0, recording: str | Path | None = None) -> None:
         """With a `recording` every device plays it back; a relative path starts at the configuration's folder."""
@@ -83,6 +86,7 @@ class Harness:
         self.world = DeviceWorld(self.clock.monotonic)
         self.files = MemoryFiles()
         self.broker = FakeBroker(self.clock)
+        self.nodes = Nodes(self.broker)
         self.upstreams: dict[str, FakeUpstream] = {}
         self.tools = ToolAnswers()
         self._seed = seed
@@ -211,6 +215,7 @@ class Harness:
         quiet, before = 0, None
         due = math.inf
         while quiet < _QUIET:
+            self.nodes.step()
             due = min((part.turn(block=False) for part in runtime.parts), default=math.inf)
             while runtime.pipeline.step():
                 pass
@@ -224,13 +229,14 @@ class Harness:
                 due = min(due, max(0.0, deadline - self.clock.monotonic()))
         if any(part.link.session is None for part in runtime.traffic.parts):
             due = min(due, _RECONNECT)
-        return max(due, 1e-6)
+        return max(min(due, self.nodes.due), 1e-6)
 
     def _footprint(self) -> tuple[object, ...]:
         """Grows or changes with everything that happens."""
         brokers = (self.broker, *self.upstreams.values())
         return (
             len(self.runtime.inbox),
+            self.nodes.said,
             self.runtime.journal.durable,
             self.files.written,
             *(len(broker.messages) for broker in brokers),
@@ -254,8 +260,22 @@ class Harness:
         for part in runtime.parts:
             part.start()
         self._running = True
+        new = self._place_nodes(runtime)
+        self.pump()
+        for node in new:
+            node.report()  # what they said before anybody listened is lost
         self.pump()
         return runtime
+
+    def _place_nodes(self, runtime: Runtime) -> list[SimNode]:
+        new = []
+        for name, handle in runtime.instruments.handles.items():
+            if handle.backend == "real" and name not in self.nodes:
+                assert issubclass(handle.entry.sim, SimNode)
+                node = self.nodes[name] = handle.entry.sim(self.world, name)
+                node.fit(handle.entry.build(None, handle.settings.topic, **handle.settings.options))  # type: ignore[arg-type]
+                new.append(node)
+        return new
 
     def _pass(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         """Let time pass, with everything that becomes due, until it is enough."""
@@ -308,14 +328,17 @@ def _refuse_real(name: str) -> Any:
 
 
 def _simulated(config: Config, recording: str | None) -> Config:
-    """The same gateway with nothing real below it; what plays a recording back goes on doing so."""
+    """The same gateway with nothing real below it; what plays a recording back goes on doing so. Devices on the broker
+    stay there: the broker is simulated."""
 
-    def instead(backend: str | None) -> str:
+    def instead(driver: str, backend: str) -> str:
+        if find(driver).driver.wire == "mqtt":
+            return backend
         return "replay" if recording is not None or backend == "replay" else "sim"
 
     edge = config.edge
     devices = {
-        name: settings.model_copy(update={"backend": instead(settings.backend or edge.backend)})
+        name: settings.model_copy(update={"backend": instead(settings.driver, settings.backend or edge.backend)})
         for name, settings in config.devices.items()
     }
     return config.model_copy(

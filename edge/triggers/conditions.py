@@ -26,15 +26,14 @@ NOT_A_NUMBER: Final = "not_a_number"
 
 
 class _Missing:
-    """What reading a value gives where there is none, and what is said then; JSON's null is a value."""
+    """What reading a value gives where there is none, and the verdict then; JSON's null is a value."""
 
-    def __init__(self, verdict: str | None) -> None:
+    def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
 
 
 _MISSING = _Missing(MISSING_FIELD)
-_SILENT = _Missing(None)
-"""That a device has the channel was checked with the configuration: this event is of its other channels."""
+_UNTOLD = _Missing(None)  # that a device has the channel was checked with the configuration: this event is of others
 
 
 def compile_condition(when: When) -> Condition:
@@ -118,13 +117,13 @@ def _always(event: Event, held: bool) -> Verdict:
     return True
 
 
-def _unjudged(value: object) -> str | None:
+def _unjudged(value: object) -> Verdict:
     return value.verdict if isinstance(value, _Missing) else NOT_A_NUMBER
 
 
 def _reader(channel: str | None, field: str | None) -> Read:
     if channel is not None:
-        return lambda values: values.get(channel, _SILENT)
+        return lambda values: values.get(channel, _UNTOLD)
     if field is None:
         return _only
     path = field.split(".")

@@ -1,5 +1,6 @@
 """What types alone cannot say: references, wiring, combinations. One function a part, each adding to the report."""
 
+from edge.config.rules.broker import check_broker_devices
 from edge.config.rules.devices import check_devices
 from edge.config.rules.encryption import check_encryption
 from edge.config.rules.journal import check_journal
@@ -19,6 +20,7 @@ from edge.config.rules.triggers import check_triggers
 __all__ = [
     "CheckCron",
     "Survey",
+    "check_broker_devices",
     "check_cron",
     "check_devices",
     "check_encryption",

@@ -12,6 +12,7 @@ from drivers import Device, DriverError, Option, Output, PartOnPins, PinDevice, 
 from drivers.base import WireKind
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
+from edge.config.rules.broker import check_topic
 from edge.config.rules.survey import Survey
 from edge.config.units import parse_duration
 
@@ -39,8 +40,9 @@ _PLACES: Mapping[WireKind, _Place] = {
     "pin": _Place("sits on a header pin", {"pin": "pin: 17 is GPIO17"}),
     "serial": _Place("talks over a serial port", {"port": "port: /dev/ttyAMA0"}),
     "sysfs": _Place("is read through the kernel", {}, ("id",)),
+    "mqtt": _Place("hangs on the broker", {"topic": "topic: plug1, as the device's own settings call it"}),
 }
-_PLACE_KEYS = ("bus", "address", "select", "pin", "pins", "port", "id")
+_PLACE_KEYS = ("bus", "address", "select", "pin", "pins", "port", "id", "topic")
 
 
 def _place(driver: type[Device]) -> _Place:
@@ -65,6 +67,7 @@ def check_devices(survey: Survey) -> None:
     for name, settings in survey.config.devices.items():
         steps: Steps = ("devices", name)
         _check_ranges(steps, settings, survey.report)
+        check_topic(steps, settings, survey.report)
         driver = _find(steps, settings, survey.report)
         if driver is not None:
             survey.drivers[name] = driver
@@ -174,11 +177,11 @@ def _check_roles(steps: Steps, settings: DeviceSettings, driver: type[Device], r
 
 def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
     kind, given = settings.driver, settings.model_fields_set
-    if "every" in given and issubclass(driver, Push):
+    if "every" in given and (issubclass(driver, Push) or driver.wire == "mqtt"):
         report.at((*steps, "every"), f"{kind} reports by itself; it is not asked at intervals", "delete every")
     if "debounce" in given and not issubclass(driver, Push):
         report.at((*steps, "debounce"), f"{kind} has no edges to debounce", "delete debounce")
-    if settings.remote_set and not issubclass(driver, Output):
+    if settings.remote_set and not (issubclass(driver, Output) and driver.acts(settings.options)):
         report.at((*steps, "remote_set"), f"{kind} measures; it cannot be set", "delete remote_set")
 
 
@@ -238,9 +241,7 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         driver(None, settings.where, **given)
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
-        hint = (
-            "`edge devices scan` shows who answers where" if key else f"`edge devices kinds {settings.driver}` tells it"
-        )
+        hint = "devices scan` shows who answers where" if key else f"devices kinds {settings.driver}` tells its options"
         report.at((*steps, key) if key else steps, str(error), f"`edge {hint}")
 
 

@@ -241,3 +241,39 @@ def test_a_task_whose_result_is_not_good_says_why(folder: Path, edge: Edge) -> N
     assert said.code == 0
     assert said.out.startswith("partial  ")
     assert "check: result.temperature > 99 is not so: result.temperature is 31.5" in said.out
+
+
+# -- what hangs on the broker ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(folder: Path) -> None:
+    (folder / "edge.yaml").write_text(
+        "edge: {id: pi, backend: sim}\n"
+        "devices:\n"
+        '  plug: {driver: tasmota, topic: plug1, channels: "on power", safe: "off"}\n'
+        "  lamp: {driver: shelly, topic: shellyplus1-a8032abe54dc}\n"
+        "  climate: {driver: zigbee2mqtt, topic: bedroom, channels: temperature}\n"
+    )
+
+
+@pytest.mark.usefixtures("house")
+def test_devices_on_the_broker_are_read_and_listed_without_a_runtime(edge: Edge) -> None:
+    assert json.loads(edge("read", "plug", "--json").out)["values"] == {"on": True, "power": 40.0}
+    listed = {one["name"]: one for one in json.loads(edge("devices", "--json").out)}
+    assert [(name, one["place"], one["output"]) for name, one in listed.items()] == [
+        ("plug", "mqtt plug1", True),
+        ("lamp", "mqtt shellyplus1-a8032abe54dc", True),
+        ("climate", "mqtt bedroom", False),
+    ]
+
+
+@pytest.mark.usefixtures("house")
+def test_only_what_has_a_safe_state_is_put_there(edge: Edge) -> None:
+    assert [one["device"] for one in json.loads(edge("outputs", "safe", "--json").out)] == ["plug"]
+
+
+@pytest.mark.usefixtures("house")
+def test_what_has_no_safe_state_keeps_what_it_was_told(edge: Edge) -> None:
+    assert edge("set", "lamp", "off").out == "lamp is set to off\n"
+    assert edge("set", "climate", "on").code == 1

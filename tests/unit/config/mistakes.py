@@ -299,6 +299,50 @@ DEVICES = [
             "mqtt.subscribe.shake on line 2", "rename"),
 ]  # fmt: skip
 
+BROKER = 'mqtt: {broker: "mqtt://localhost"}\n'
+TWINS = """devices:
+  plug: {driver: tasmota, topic: plug1, channels: "on power"}
+  meter: {driver: tasmota, topic: plug1, channels: power} # <-
+"""
+
+
+def hung(keys: str) -> str:
+    return f"{HEAD}{BROKER}devices:\n  part: {{{keys}}} # <-\n"
+
+
+PLAYED = hung("driver: tasmota, topic: plug1, backend: replay").replace("pi}", "pi, recording: edge.yaml}")
+ON_THE_BROKER = [
+    Mistake("no broker for a plug", device("driver: tasmota, topic: plug1"), "devices.part", "none is configured",
+            "add mqtt:"),
+    Mistake("plug without a topic", hung("driver: tasmota"), "devices.part", "topic is missing", "topic: plug1"),
+    Mistake("topic with a wildcard", hung("driver: tasmota, topic: plug/+"), "devices.part.topic", "has a wildcard",
+            "mqtt.subscribe"),
+    Mistake("topic of a chip", device("driver: tmp102, bus: i2c-1, topic: a"), "devices.part.topic", "has no topic",
+            "delete topic"),
+    Mistake("bus of a plug", hung("driver: tasmota, topic: plug1, bus: i2c-1"), "devices.part.bus", "has no bus",
+            "delete bus"),
+    Mistake("plug asked at intervals", hung("driver: tasmota, topic: plug1, every: 5s"), "devices.part.every",
+            "reports by itself", "delete every"),
+    Mistake("two devices on one topic", HEAD + BROKER + TWINS, "devices.meter.topic",
+            "power of plug1 belongs to plug already", "another relay"),
+    Mistake("channel of no plug", hung("driver: tasmota, topic: plug1, channels: powr"), "devices.part",
+            "did you mean 'power'", "edge devices"),
+    Mistake("sensor without a unit", hung("driver: esphome, topic: tank, channels: sensor/level"), "devices.part",
+            "sensor/level=mm", "edge devices"),
+    Mistake("zigbee device without channels", hung("driver: zigbee2mqtt, topic: lamp"), "devices.part",
+            "needs channels", "add channels"),
+    Mistake("remote_set of a thermometer",
+            hung("driver: zigbee2mqtt, topic: air, channels: temperature, remote_set: true"),
+            "devices.part.remote_set", "it cannot be set", "delete remote_set"),
+    Mistake("silence without a unit", hung("driver: tasmota, topic: plug1, stale: 300"), "devices.part.stale",
+            "300 is not", "unit"),
+    Mistake("task on a channel the plug was not asked for",
+            f"{HEAD}{BROKER}devices: {{plug: {{driver: tasmota, topic: plug1}}}}\ntasks:\n  job:\n"
+            "    run: ./tasks/app.py:run\n    when: {source: plug, channel: power, above: 5} # <-\n",
+            "tasks.job.when.channel", "no channel 'power'", "its channels: on"),
+    Mistake("plug played back", PLAYED, "devices.part", "nothing is recorded", "backend: sim"),
+]  # fmt: skip
+
 TRIGGERS = [
     Mistake("unknown source", when("source: ovn"), "tasks.job.when.source", "called 'ovn'", "did you mean 'oven'"),
     Mistake("unknown channel", when("source: oven, channel: temperatur"), "tasks.job.when.channel", "no channel",
@@ -612,6 +656,7 @@ ON_THE_FLY = [
 ]  # fmt: skip
 
 MISTAKES = [
+    *ON_THE_BROKER,
     *TEXT,
     *TYPES,
     *DEVICES,
