@@ -21,6 +21,7 @@ Only what is asked for is imported. A built-in kind cannot be taken over by a pl
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -49,7 +50,7 @@ from drivers.errors import (
     WrongChip,
 )
 from drivers.line import SimEnd, SimLine
-from drivers.options import Option, options_of
+from drivers.options import Option, keywords, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 from drivers.spi import SpiDevice
 from drivers.sysfs import SysfsDevice, Tree
@@ -108,8 +109,8 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "busio", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "private",
+        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
     }
 )  # fmt: skip
 
@@ -137,8 +138,18 @@ class Entry:
         `options` are those of `options_of(self.driver)`. Raises `OutOfRange` or `BadPin` for an impossible place.
         """
         make: Any = self.driver
-        device: Device = make(wire, where, **options)
+        device: Device = make(wire, where, **keywords(options))
         return device
+
+    def simulated(self, options: Mapping[str, Any]) -> Simulated:
+        """What stands for a part with these options in simulation. Raises as `find` does."""
+        kind = self.driver.simulated_by(options)
+        return self.sim if kind is None else find(kind).sim
+
+    def signals(self, options: Mapping[str, Any]) -> set[str]:
+        """What the world may say about such a device: its channels, and those of what simulates it."""
+        kind = self.driver.simulated_by(options)
+        return {*self.driver.channels_of(options), *(() if kind is None else find(kind).driver.channels)}
 
 
 def find(kind: str) -> Entry:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
 
 from drivers.errors import OutOfRange, WrongChip
 
@@ -51,6 +51,16 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Give the bus back; idempotent."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A bus on which time is not the ordinary one: simulated, played back. Our drivers never ask; code that was
+    written to read a clock is given this one. Whatever wraps a bus passes it on."""
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """Gives monotonic seconds."""
 
 
 class InputPin(Protocol):
@@ -125,6 +135,11 @@ class Device(ABC):
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
         """The channels that a device with these options reads; all of them where the options make no sense."""
         return cls.channels
+
+    @classmethod
+    def simulated_by(cls, options: Mapping[str, Any]) -> str | None:
+        """The kind whose simulated part stands for a device with these options; None: its own."""
+        return None
 
     @abstractmethod
     def start(self) -> None:

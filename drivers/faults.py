@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, Protocol, get_args
 
-from drivers.base import Bus
+from drivers.base import Bus, Timed
 from drivers.errors import BusTimeout, Nack
 
 Kind = Literal["nack", "unplug", "wrong_chip", "reset", "stretch", "stuck", "slow", "flip", "crc", "freeze", "spike"]
@@ -251,9 +251,13 @@ class Faults:
 class FaultyBus:
     """Any bus with `faults` in front of it; see `drivers.base.Bus`. As thread-safe as the bus below it."""
 
+    now: Callable[[], float]  # only where the bus below has a time of its own
+
     def __init__(self, bus: Bus, faults: Faults) -> None:
         self.faults = faults
         self._bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         return self.faults.transfer(address, write, read, self._bus.transfer)

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi
+from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi, Timed
 from drivers.errors import ArbitrationLost, BusError, BusFault, BusTimeout, BusUnavailable, DriverError, Nack
 from drivers.sim import SimPins, World
 
@@ -111,10 +111,14 @@ class Recorder:
 
 
 class _RecordedBus:
+    now: Callable[[], float]  # only where the bus has a time of its own
+
     def __init__(self, recorder: Recorder, name: str, bus: Bus) -> None:
         self._recorder = recorder
         self._name = name
         self._bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         line = {"bus": self._name, "address": address, "write": write.hex(), "read": read}
@@ -197,12 +201,12 @@ class Recording:
             else:
                 self.inputs.setdefault(line["pin"], []).append((line["t"], line["level"]))
 
-    def bus(self, name: str, *, wait: Callable[[float], None]) -> Bus:
+    def bus(self, name: str, *, wait: Callable[[float], None], now: Callable[[], float] = lambda: 0.0) -> Bus:
         """The recorded bus, from its beginning. Raises `BusUnavailable` where nothing of it was recorded."""
         if name not in self.buses:
             there = ", ".join(self.buses) or "none"
             raise BusUnavailable(f"{self.name} has nothing of {name}; the buses in it: {there}")
-        return ReplayBus(self.name, name, self.buses[name], wait=wait)
+        return ReplayBus(self.name, name, self.buses[name], wait=wait, now=now)
 
     def play(self, pin: int, world: World, pins: SimPins) -> None:
         """Drive what was seen at an input: at once what it shows by now, later edges in the world's `refresh()`."""
@@ -218,9 +222,16 @@ class ReplayBus:
     """Answers from a recording; see `drivers.base.Bus`. After the first `OffScript` an address gives nothing else."""
 
     def __init__(
-        self, recording: str, name: str, lines: Iterable[Mapping[str, Any]], *, wait: Callable[[float], None]
+        self,
+        recording: str,
+        name: str,
+        lines: Iterable[Mapping[str, Any]],
+        *,
+        wait: Callable[[float], None],
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name = name
+        self.now = now
         self._recording = recording
         self._wait = wait
         self._left: dict[int, deque[tuple[int, Mapping[str, Any]]]] = {}

@@ -250,7 +250,7 @@ class Wiring:
         return bus if recorder is None else recorder.bus(name, bus)
 
     def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
-        chip = handle.entry.sim
+        chip = handle.entry.simulated(handle.settings.options)
         assert issubclass(chip, SimChip)
         assert device.address is not None
         bus.attach(device.address, chip(self._wires.world, handle.name))
@@ -288,7 +288,7 @@ class Wiring:
     def _open(self, name: str, backend: Backend) -> Bus:
         wires = self._wires
         if backend == "replay":
-            return self.recording().bus(name, wait=wires.wait)
+            return self.recording().bus(name, wait=wires.wait, now=wires.world.now)
         if backend == "sim":
             return SimBus(wait=wires.wait, name=name, now=wires.world.now, seed=wires.seed)
         return wires.open_bus(name)

@@ -10,6 +10,7 @@ from typing import Any
 import drivers
 from drivers import Device, DriverError, Option, Output, Push, Seconds, UnknownDriver
 from drivers.base import WireKind
+from drivers.options import keywords
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.survey import Survey
@@ -181,7 +182,7 @@ def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
 def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
     """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
     try:
-        driver(None, settings.where, **given)
+        driver(None, settings.where, **keywords(given))
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")

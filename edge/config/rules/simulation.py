@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import drivers
 from drivers.faults import Kind
 from drivers.pin_faults import PinKind
 from edge.config.report import Report, Steps, did_you_mean, listed
@@ -45,7 +46,12 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, str(error), "see docs/guides/simulation.md")
     if survey.drivers.keys() != survey.device_names:
         return  # a device is wrong already: its signals are not known
-    signals = sorted(f"{name}.{channel}" for name, driver in survey.drivers.items() for channel in driver.channels)
+    devices = survey.config.devices
+    signals = sorted(
+        f"{name}.{signal}"
+        for name in survey.drivers
+        for signal in drivers.find(devices[name].driver).signals(devices[name].options)
+    )
     for name, steps in scenario.names.items():
         if name not in signals:
             hint = did_you_mean(name, signals, f"there are {listed(signals)}")
