@@ -157,6 +157,10 @@ class Device(ABC):
         """`ranges` as they are with the options of this device; override where an option moves them."""
         return self.ranges
 
+    def units(self) -> Mapping[str, str]:
+        """Channel -> unit of this device; override where options choose them."""
+        return self.channels
+
     def reading(self, **values: float | bool) -> Reading:
         """The reading of these values, after the plausibility check against `limits()`."""
         limits = self.limits()
@@ -164,7 +168,7 @@ class Device(ABC):
             low, high = limits.get(channel, (-math.inf, math.inf))
             # `not (a <= v <= b)` also catches NaN, which compares false with everything
             if not low <= value <= high or math.isinf(value):
-                unit = self.channels.get(channel, "")
+                unit = self.units().get(channel, "")
                 raise OutOfRange(
                     f"{type(self).__name__} gave {channel} {value:.6g} {unit}, outside {low:g} .. {high:g} {unit}:"
                     " the sensor is damaged, badly wired or not this chip"

@@ -102,6 +102,7 @@ class CircuitPython(Driver):
         sim: str | None = None,
     ) -> None:
         super().__init__(bus, address)
+        assert self.address is not None
         self._who = f"{module}.{class_} at {self.address:#04x}"
         self._clock = WireClock(bus)
         self._module = _imported(module, self._clock)
@@ -120,6 +121,7 @@ class CircuitPython(Driver):
         self._settle = settle
         self._patience = patience
         self._limits = {} if sim is None else _limits_of(sim, self._units)
+        self._i2c = I2C(bus, self.address, self._clock)
         self._part: Any = None
 
     @classmethod
@@ -137,11 +139,13 @@ class CircuitPython(Driver):
     def limits(self) -> Mapping[str, tuple[float, float]]:
         return self._limits
 
+    def units(self) -> Mapping[str, str]:
+        return self._units
+
     def start(self) -> None:
         """Construct the driver, which mostly proves the chip, prepare it as configured, and take a reading."""
         self._part = None
-        assert self.address is not None
-        self._i2c = I2C(self.bus, self.address, self._clock)
+        self._i2c.answered = 0
         with self._as_driver_errors(starting=True):
             part = self._class(self._i2c, **self._arguments)
             for name, value in self._settings.items():
@@ -182,6 +186,7 @@ class CircuitPython(Driver):
     @contextmanager
     def _as_driver_errors(self, *, starting: bool = False) -> Iterator[None]:
         self._clock.allow(self._patience)
+        self._i2c.error = None
         try:
             yield
         except DriverError:
@@ -201,7 +206,7 @@ class CircuitPython(Driver):
     def _translated(self, error: Exception, *, starting: bool) -> DriverError:
         """What is raised while the part is being constructed is about the chip or, before it answered, the options."""
         text = f"{self._who}: {type(error).__name__}: {error}"
-        wire = _wire_error_behind(error)
+        wire = _wire_error_behind(error) or self._i2c.error
         if wire is not None:
             return type(wire)(f"{wire} ({text})")
         if isinstance(error, OSError):

@@ -21,15 +21,21 @@ from drivers.errors import BadPin
 
 
 class _Named(type):
-    """The type of what is there by name only."""
+    """The type of what is there by name only. Classes may be derived from it, and are ordinary ones."""
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") or "only_a_name" not in vars(cls):
             raise AttributeError(name)
-        return _Named(f"{cls.__name__}.{name}", (), {})
+        return _named(f"{cls.__name__}.{name}")
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if "only_a_name" not in vars(cls):
+            return super().__call__(*args, **kwargs)
         raise BadPin(f"the driver wants {cls.__name__}, and only an I2C bus is bridged: no pins, no SPI, no UART")
+
+
+def _named(name: str) -> _Named:
+    return _Named(name, (), {"only_a_name": True})
 
 
 class Names(ModuleType):
@@ -42,7 +48,7 @@ class Names(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Named(f"{self.__name__}.{name}", (), {})
+        return _named(f"{self.__name__}.{name}")
 
 
 class PrivateModules:
