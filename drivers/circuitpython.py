@@ -226,9 +226,9 @@ def _imported(name: str, clock: WireClock) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or root
         whose = "" if missing.startswith(root) else f", which {name} imports,"
-        raise UnknownDriver(f"the module {missing}{whose} is not installed: {_install(missing)}") from error
+        raise UnknownDriver(f"module: {missing}{whose} is not installed; {_install(missing)}") from error
     except Exception as error:
-        raise CatalogueError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+        raise CatalogueError(f"module: {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _stand_ins(clock: WireClock) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _class_in(module: Any, name: str) -> Any:
         return found
     there = [one for one, it in vars(module).items() if inspect.isclass(it) and it.__module__ == module.__name__]
     hint = _nearest(name, there) or f"; it has {', '.join(there) or 'none'}"
-    raise OutOfRange(f"{module.__name__} has no class {name!r}{hint}")
+    raise OutOfRange(f"class: {module.__name__} has no class {name!r}{hint}")
 
 
 def _channels(text: str) -> dict[str, tuple[str, str]]:
@@ -273,7 +273,7 @@ def _channels(text: str) -> dict[str, tuple[str, str]]:
             raise OutOfRange(f"channels: {channel} stands there twice")
         found[channel] = (parts[1], parts[3])
     if not found:
-        raise OutOfRange("channels names nothing to read; write attribute=unit, such as temperature=degC")
+        raise OutOfRange("channels: nothing is to be read; write attribute=unit, such as temperature=degC")
     return found
 
 
@@ -348,6 +348,8 @@ def _value(option: str, text: str, module: Any) -> Any:
 
 
 def _limits_of(sim: str, units: Mapping[str, str]) -> Mapping[str, tuple[float, float]]:
+    if sim not in kinds():
+        raise OutOfRange(f"sim: there is no kind {sim!r}{_nearest(sim, kinds())}")
     kind = find(sim).driver
     if not issubclass(find(sim).sim, SimChip) or sim == "circuitpython":
         raise OutOfRange(f"sim: {sim} is no chip on an I2C bus")

@@ -390,11 +390,11 @@ def test_a_part_that_is_elsewhere_says_where(write: Write, bus: SimBus) -> None:
 
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"module": "adafruit_nothing"}, "`pip install --no-deps adafruit-circuitpython-nothing`"),
-    ({"module": "nothing_at_all"}, "the module nothing_at_all is not installed"),
+    ({"module": "nothing_at_all"}, "module: nothing_at_all is not installed"),
     ({"class": "Prat"}, "has no class 'Prat'; did you mean 'Part'?"),
     ({"channels": "valeu=1"}, "Part has no attribute 'valeu'; did you mean 'value'?"),
     ({"channels": "value"}, "'value' is not attribute=unit"),
-    ({"channels": ""}, "names nothing to read"),
+    ({"channels": ""}, "nothing is to be read"),
     ({"channels": "value=1 value=2"}, "stands there twice"),
     ({"channels": "value:Big=1"}, "is not attribute=unit"),
     ({"arguments": "gian=2"}, "Part takes no 'gian'; did you mean 'gain'?"),
@@ -402,7 +402,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"arguments": "gain"}, "'gain' is not name=value"),
     ({"settings": "gian=2"}, "settings: Part has no attribute 'gian'; did you mean 'gain'?"),
     ({"begin": "strat"}, "begin: Part has no attribute 'strat'"),
-    ({"sim": "sht32"}, "no driver called 'sht32'; did you mean"),
+    ({"sim": "sht32"}, "there is no kind 'sht32'; did you mean 'sht31'?"),
     ({"sim": "ds18b20"}, "ds18b20 is no chip on an I2C bus"),
     ({"sim": "circuitpython"}, "circuitpython is no chip on an I2C bus"),
 ]

@@ -150,6 +150,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
             report.at(steps, message, f"add {option.name}")
     if not report.spoiled(steps):
         _try(steps, settings, driver, given, report)
+        _check_stand_in(steps, settings, driver, survey)
         survey.data["devices"][steps[-1]].update(given)
 
 
@@ -184,8 +185,21 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
     try:
         driver(None, settings.where, **keywords(given))
     except (DriverError, ValueError, TypeError) as error:
+        option, colon, rest = str(error).partition(": ")
+        if colon and option in given:
+            message, _, hint = rest.partition("; ")
+            report.at((*steps, option), message, hint or "see hardware.md")
+            return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
+
+
+def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
+    """A driver for many parts has to be told which simulated one it meets."""
+    simulated = (settings.backend or survey.config.edge.backend) == "sim"
+    if simulated and "sim" in drivers.options_of(driver) and "sim" not in settings.options:
+        message = f"nothing stands for this {settings.driver} device in simulation"
+        survey.report.at(steps, message, "name one of our kinds: sim: sht31")
 
 
 def _check_sharing(survey: Survey) -> None:
