@@ -109,8 +109,9 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "busio", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "private",
-        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "busio", "crc", "errors", "faults", "foreign", "gpio", "line", "options", "pin_faults",
+        "private", "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
+        "values",
     }
 )  # fmt: skip
 

@@ -17,15 +17,11 @@ The values of a sample are read one after another, in the order of the channels,
 attribute (`acceleration_x`, `acceleration_y`) are surely of one measurement.
 """
 
-import ast
-import difflib
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from drivers import find, kinds
 from drivers.base import Bus, Device, Driver, Reading, Seconds
@@ -43,6 +39,17 @@ from drivers.errors import (
     UnknownDriver,
     WrongChip,
 )
+from drivers.foreign import (
+    Source,
+    address_argument,
+    channels_in,
+    class_in,
+    nearest,
+    prove_arguments,
+    prove_attribute,
+    source_of,
+    values_in,
+)
 from drivers.options import words_in
 from drivers.private import Names, PrivateModules
 from drivers.private import find as find_module
@@ -53,17 +60,6 @@ LOOK: Final = 0.1
 
 _AT_ONCE: Final = Seconds(0.0)
 _PATIENCE: Final = Seconds(5.0)
-_CHANNEL = re.compile(r"([A-Za-z_]\w*)(?::([a-z][a-z0-9_]*))?=(\S+)")
-_ELEMENT = re.compile(r"(\w+)_([xyz]|[0-9])")
-_WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "none": None}
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a channel comes from: an attribute of the part, or one element of it."""
-
-    attribute: str
-    element: int | None = None
 
 
 class CircuitPython(Driver):
@@ -106,18 +102,20 @@ class CircuitPython(Driver):
         self._who = f"{module}.{class_} at {self.address:#04x}"
         self._clock = WireClock(bus)
         self._module = _imported(module, self._clock)
-        self._class = _class_in(self._module, class_)
-        self._sources = {
-            channel: _source(self._class, attribute) for channel, (attribute, _) in _channels(channels).items()
+        self._class = class_in(self._module, class_)
+        self._units = {channel: unit for channel, (_, unit) in channels_in(channels).items()}
+        attributes = {channel: attribute for channel, (attribute, _) in channels_in(channels).items()}
+        self._sources = {channel: source_of(self._class, attribute) for channel, attribute in attributes.items()}
+        self._arguments = {
+            **address_argument(self._class, self.address),
+            **values_in("arguments", arguments, self._module),
         }
-        self._units = {channel: unit for channel, (_, unit) in _channels(channels).items()}
-        self._arguments = {**_place(self._class, self.address), **_values("arguments", arguments, self._module)}
-        _try_arguments(self._class, self._arguments)
-        self._settings = _values("settings", settings, self._module)
+        prove_arguments(self._class, self._arguments)
+        self._settings = values_in("settings", settings, self._module)
         self._begin = words_in(begin)
         for option, names in (("settings", self._settings), ("begin", self._begin)):
             for name in names:
-                _known(option, self._class, name)
+                prove_attribute(option, self._class, name)
         self._settle = settle
         self._patience = patience
         self._limits = {} if sim is None else _limits_of(sim, self._units)
@@ -127,7 +125,7 @@ class CircuitPython(Driver):
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
         try:
-            return {channel: unit for channel, (_, unit) in _channels(str(options.get("channels", ""))).items()}
+            return {channel: unit for channel, (_, unit) in channels_in(str(options.get("channels", ""))).items()}
         except OutOfRange:
             return cls.channels
 
@@ -173,7 +171,7 @@ class CircuitPython(Driver):
                 return value
             self._clock.sleep(LOOK)
 
-    def _number(self, source: _Source, seen: Mapping[str, Any]) -> float | bool:
+    def _number(self, source: Source, seen: Mapping[str, Any]) -> float | bool:
         value = seen[source.attribute]
         if source.element is not None:
             value = value[source.element]
@@ -252,104 +250,9 @@ def _install(missing: str) -> str:
     return f"`pip install --no-deps {' '.join(f'adafruit-circuitpython-{name}' for name in packages)}`"
 
 
-def _class_in(module: Any, name: str) -> Any:
-    found = getattr(module, name, None)
-    if inspect.isclass(found):
-        return found
-    there = [one for one, it in vars(module).items() if inspect.isclass(it) and it.__module__ == module.__name__]
-    hint = _nearest(name, there) or f"; it has {', '.join(there) or 'none'}"
-    raise OutOfRange(f"class: {module.__name__} has no class {name!r}{hint}")
-
-
-def _channels(text: str) -> dict[str, tuple[str, str]]:
-    """Channel -> attribute and unit."""
-    found: dict[str, tuple[str, str]] = {}
-    for word in words_in(text):
-        parts = _CHANNEL.fullmatch(word)
-        if parts is None:
-            raise OutOfRange(f"channels: {word!r} is not attribute=unit or attribute:channel=unit")
-        channel = parts[2] or parts[1].lower()
-        if channel in found:
-            raise OutOfRange(f"channels: {channel} stands there twice")
-        found[channel] = (parts[1], parts[3])
-    if not found:
-        raise OutOfRange("channels: nothing is to be read; write attribute=unit, such as temperature=degC")
-    return found
-
-
-def _source(kind: Any, attribute: str) -> _Source:
-    element = _ELEMENT.fullmatch(attribute)
-    if element and attribute not in _attributes(kind) and element[1] in _attributes(kind):
-        return _Source(element[1], int(element[2]) if element[2].isdigit() else "xyz".index(element[2]))
-    _known("channels", kind, attribute)
-    return _Source(attribute)
-
-
-def _known(option: str, kind: Any, attribute: str) -> None:
-    there = _attributes(kind)
-    if attribute not in there:
-        public = sorted(name for name in there if not name.startswith("_") and name.islower())
-        hint = _nearest(attribute, public) or f"; it has {', '.join(public)}"
-        raise OutOfRange(f"{option}: {kind.__name__} has no attribute {attribute!r}{hint}")
-
-
-def _attributes(kind: Any) -> set[str]:
-    """What an instance has: what its class has, and whatever its constructors may set."""
-    codes = (vars(base)["__init__"].__code__ for base in kind.__mro__ if inspect.isfunction(vars(base).get("__init__")))
-    return {*dir(kind), *(name for code in codes for name in code.co_names if name.isidentifier())}
-
-
-def _place(kind: Any, address: int | None) -> dict[str, Any]:
-    """The address as the constructor calls it; nothing for a part that has only one."""
-    names = [name for name in _parameters(kind) if "addr" in name]
-    return {names[0]: address} if names else {}
-
-
-def _try_arguments(kind: Any, arguments: Mapping[str, Any]) -> None:
-    known = list(_parameters(kind))[1:]
-    for name in arguments:
-        if name not in known:
-            hint = _nearest(name, known) or f"; it takes {', '.join(known) or 'none'}"
-            raise OutOfRange(f"arguments: {kind.__name__} takes no {name!r}{hint}")
-    for name, parameter in list(_parameters(kind).items())[1:]:
-        if parameter.default is parameter.empty and name not in arguments:
-            raise OutOfRange(f"arguments: {kind.__name__} needs {name}, write {name}=value")
-
-
-def _parameters(kind: Any) -> Mapping[str, inspect.Parameter]:
-    return {
-        name: one
-        for name, one in inspect.signature(kind).parameters.items()
-        if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-    }
-
-
-def _values(option: str, text: str, module: Any) -> dict[str, Any]:
-    found = {}
-    for word in words_in(text):
-        name, equals, value = word.partition("=")
-        if not (name.isidentifier() and equals and value):
-            raise OutOfRange(f"{option}: {word!r} is not name=value")
-        found[name] = _WORDS[value] if value in _WORDS else _value(option, value, module)
-    return found
-
-
-def _value(option: str, text: str, module: Any) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        thing = module
-        for step in text.split("."):
-            if not hasattr(thing, step):
-                message = f"{text} is no number, no text in quotes, and no name in {module.__name__}"
-                raise OutOfRange(f"{option}: {message}") from None
-            thing = getattr(thing, step)
-        return thing
-
-
 def _limits_of(sim: str, units: Mapping[str, str]) -> Mapping[str, tuple[float, float]]:
     if sim not in kinds():
-        raise OutOfRange(f"sim: there is no kind {sim!r}{_nearest(sim, kinds())}")
+        raise OutOfRange(f"sim: there is no kind {sim!r}{nearest(sim, kinds())}")
     kind = find(sim).driver
     if not issubclass(find(sim).sim, SimChip) or sim == "circuitpython":
         raise OutOfRange(f"sim: {sim} is no chip on an I2C bus")
@@ -368,20 +271,17 @@ def _wire_error_behind(error: BaseException) -> BusError | None:
     return None if behind is None else behind.error
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 class SimUnknown(SimChip):
     """Where nobody said what the part is: nobody answers, and the error says why."""
 
     def write(self, data: bytes) -> None:
-        raise Nack(f"{self.name}: nothing stands here in simulation: name one of our kinds, such as `sim: sht31`")
+        self._miss()
 
     def read(self, count: int) -> bytes:
-        self.write(b"")
-        raise AssertionError
+        self._miss()
+
+    def _miss(self) -> NoReturn:
+        raise Nack(f"{self.name}: nothing stands here in simulation: name one of our kinds, such as `sim: sht31`")
 
 
 DRIVER, SIM = CircuitPython, SimUnknown

@@ -152,14 +152,16 @@ def test_what_only_types_need_is_there_by_name_and_what_needs_a_pin_says_that_th
         ANSWER = const(42)
 
         class Part(I2CDeviceDriver):
-            def __init__(self, i2c, irq: Optional[digitalio.DigitalInOut] = None, pull=digitalio.Pull.UP) -> None:
-                self.irq = irq
+            def __init__(
+                self, i2c, i2c_addr: int, irq: Optional[digitalio.DigitalInOut] = None, pull=digitalio.Pull.UP
+            ) -> None:
+                self.irq, self.i2c_addr = irq, i2c_addr
 
             def write(self, data: Union[ReadableBuffer, None], spi: "SPI | None" = None) -> SPI | None: ...
 
             @property
             def value(self):
-                return ANSWER
+                return ANSWER + self.i2c_addr
 
             @property
             def pin(self):
@@ -167,7 +169,7 @@ def test_what_only_types_need_is_there_by_name_and_what_needs_a_pin_says_that_th
         """
     )
     with build(bus, options) as device:
-        assert device.read().values == {"value": 42.0}
+        assert device.read().values == {"value": 42.0 + AT}
     with pytest.raises(BadPin, match=r"wants digitalio\.DigitalInOut, and only an I2C bus is bridged"):
         build(bus, {**options, "channels": "pin=1"}).start()
 
