@@ -29,6 +29,7 @@ from typing import Any
 
 from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
 from drivers.errors import (
+    AdapterGone,
     ArbitrationLost,
     BadData,
     BadPin,
@@ -57,6 +58,7 @@ from drivers.sysfs import SysfsDevice, Tree
 from drivers.uart import Line, SerialDevice
 
 __all__ = [
+    "AdapterGone",
     "ArbitrationLost",
     "BadData",
     "BadPin",
@@ -109,9 +111,10 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "busio", "crc", "errors", "faults", "foreign", "gpio", "line", "options", "pin_faults",
-        "private", "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart",
-        "values",
+        "adapters", "base", "bus", "busio", "canvas", "chosen", "crc", "errors", "faults", "font", "foreign", "gpio",
+        "line", "line_faults", "options", "pin_faults", "private", "quantity", "recorded_lines", "recording",
+        "registers", "replay", "rescue", "scan", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs",
+        "trunk", "uart", "values", "weather", "world",
     }
 )  # fmt: skip
 

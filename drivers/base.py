@@ -11,12 +11,13 @@ All calls of the devices on one bus come from that bus's one thread.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NewType, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self, runtime_checkable
 
 from drivers.errors import OutOfRange, WrongChip
+from drivers.registers import Register
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -27,6 +28,10 @@ Value = bool | int | float | str
 Pull = Literal["up", "down", "none"]
 
 WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi"]
+
+FASTEST: Final[Mapping[str, float]] = {"degC": 10.0, "%": 50.0, "hPa": 50.0}
+"""For `Device.slew`: what no housed sensor shows in a second, not in hot water, not under breath, not when a door is
+slammed. An assumption of this project, wide on purpose: no data sheet says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,17 @@ class Timed(Protocol):
     @property
     def now(self) -> Callable[[], float]:
         """Gives monotonic seconds."""
+
+
+class Probing(Bus, Protocol):
+    """A bus that can be asked who is there. Neither question means anything to a chip: no byte of data is sent."""
+
+    def probe(self, address: int, *, reading: bool) -> bool:
+        """Whether somebody acknowledges: by a write without a byte, or by a read of one. Raises any `BusError` but
+        `Nack`; `BusUnavailable` where the adapter cannot ask so."""
+
+    def owner(self, address: int) -> str | None:
+        """The kernel driver that has the chip at this address; it is not to be probed then."""
 
 
 class InputPin(Protocol):
@@ -122,6 +138,8 @@ class Device(ABC):
     ranges      channel -> (lowest, highest) value the part can report at its default options; outside is `OutOfRange`,
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
+    slew        channel -> the most it can change in a second, same unit: for parts whose bytes carry no checksum, so
+                that one wrong bit is told from a change; for none where the world itself may jump (light, current)
     every       default sampling period
     """
 
@@ -129,6 +147,7 @@ class Device(ABC):
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
+    slew: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
 
     @classmethod
@@ -189,16 +208,39 @@ class Device(ABC):
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A register that says what a chip is: `size` bytes at `register`, of which `mask` is one of `values`."""
+
+    register: int
+    values: tuple[int, ...]
+    size: int = 1
+    mask: int = -1
+
+    def fits(self, data: bytes) -> bool:
+        """Whether the bytes in the register, high byte first, are such a chip's."""
+        return int.from_bytes(data, "big") & self.mask in self.values
+
+
 class Driver(Device):
     """Base of a chip on an I2C bus: `Chip(bus, address, **options)`; options are keyword-only and typed.
 
     address     the default; None where the chip has none and configuration must name one
     addresses   every address the chip can be strapped to; empty: any
+    identity    registers that prove the chip all together; to read them changes nothing in it
+    obeys       the first bytes of a write that this chip acts upon, such as commands: nobody may write one of them to
+                find out whether it is another chip
+    one_byte    it has but one register: however many bytes are read, all are the same
+    stretches   it holds the clock for longer than controllers of boards before the Raspberry Pi 4 wait rightly
     """
 
     wire = "i2c"
     address: int | None = None
     addresses: ClassVar[tuple[int, ...]] = ()
+    identity: ClassVar[tuple[Identity, ...]] = ()
+    obeys: ClassVar[Container[int]] = ()
+    one_byte: ClassVar[bool] = False
+    stretches: ClassVar[bool] = False
 
     def __init__(self, bus: Bus, address: int | None = None) -> None:
         self.bus = bus
@@ -221,6 +263,29 @@ class Driver(Device):
             raise WrongChip(
                 f"{self.address:#04x} has {what} {found:#04x}; {type(self).__name__} has {wanted:#04x}: another chip"
                 " answers there; check `driver:` and `address:`"
+            )
+
+    def identify(self) -> None:
+        """Read the registers of `identity`. Raises `WrongChip` where one is not that of this part."""
+        for one in self.identity:
+            found = int.from_bytes(self.transfer(bytes([one.register]), one.size), "big") & one.mask
+            if found not in one.values:
+                self.prove("device id", found, one.values[0])
+
+    def keep(self, register: Register, value: int, *, becomes: int | None = None, bits: int = -1) -> None:
+        """Write a register and expect it back, or what it `becomes`: all that proves a chip without an id.
+
+        `bits` are those that count; the others are the chip's own. Raises `WrongChip`.
+        """
+        wanted = value if becomes is None else becomes
+        register.__set__(self, value)
+        found = register.__get__(self, type(self))
+        if (found ^ wanted) & bits:
+            digits = 2 + 2 * register.size
+            raise WrongChip(
+                f"{self.address:#04x} keeps {found:#0{digits}x} where a {type(self).__name__} keeps"
+                f" {wanted:#0{digits}x} (register {register.address:#04x}): another chip answers there; check"
+                " `driver:` and `address:`"
             )
 
     def start(self) -> None:

@@ -51,8 +51,7 @@ class PCA9685(Driver, Output):
         self._started = False
         # the prescaler can be written only while it sleeps
         self.mode = SLEEP | INCREMENT
-        self.prescale = self._prescale
-        self.prove("the prescaler", self.prescale, self._prescale)
+        self.keep(PCA9685.prescale, self._prescale)
         self._write(dict.fromkeys(range(16), float(self.safe)))
         self.mode = INCREMENT
         self.bus.wait(0.0005)

@@ -23,6 +23,9 @@ from drivers.sim import SimBus, SimChip, SimPart, World
 
 PIN = 17
 
+NONSENSE = "neither this nor that " * 100
+"""What no output takes: no word it knows, no number, and longer than any screen."""
+
 
 def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
     """Every rule the driver breaks, in words; empty when it conforms. `options`: what it cannot be built without."""
@@ -51,7 +54,7 @@ def _declarations(entry: Entry) -> Iterator[str]:
             yield f"channel {channel!r} must be a lower-case word"
         if not unit:
             yield f"channel {channel!r} needs a unit"
-    for table in ("ranges", "resolution"):
+    for table in ("ranges", "resolution", "slew"):
         for channel in sorted(set(getattr(driver, table)) - set(driver.channels)):
             yield f"{table} names {channel!r}, which is no channel"
     for option in options_of(driver).values():
@@ -97,7 +100,7 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     device = entry.build(line, None, **options)
     if line.log:
         yield "the constructor already talks to the part; that belongs into start()"
-    line.part.fit(device)
+    line.fit(device)
     line.unplug()
     yield from _raises(BusError, "start() without a part", device.start)
     line.plug()
@@ -166,7 +169,7 @@ def _acts(device: Output, pins: SimulatedPins) -> Iterator[str]:
 
 
 def _refuses_nonsense(device: Output) -> Iterator[str]:
-    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set("neither this nor that"))
+    yield from _raises(OutOfRange, "set() of a meaningless value", lambda: device.set(NONSENSE))
 
 
 def _two_readings(device: Device, options: Mapping[str, Any]) -> Iterator[str]:

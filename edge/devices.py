@@ -38,7 +38,10 @@ from drivers import (
     World,
 )
 from drivers.pin_faults import PinFaults
+from drivers.recorded_lines import RECORDED
 from drivers.recording import OffScript, Recorder, Recording, read_recording
+from drivers.trunk import Multiplexer
+from edge.buses import Buses, address_of
 from edge.config.models import Backend, Config, DeviceSettings
 from edge.errors import EdgeError
 
@@ -96,7 +99,7 @@ class Handle:
         if issubclass(self.kind, SysfsDevice):
             # the kernel answers each part in its own time: one must not wait for another
             return self.place
-        return self.settings.bus or self.settings.port or "pins"
+        return self._wiring.buses.root(self.settings) or self.settings.port or "pins"
 
     @property
     def place(self) -> str:
@@ -182,7 +185,14 @@ class Wiring:
         self._file = config.edge.recording
         self._recording: Recording | None = None
         self.pin_faults = PinFaults(wires.world, seed=wires.seed)
-        self._buses: dict[tuple[str, Backend], Bus] = {}
+        self.buses = Buses(
+            config,
+            open_bus=wires.open_bus,
+            recording=self.recording,
+            world=wires.world,
+            wait=wires.wait,
+            seed=wires.seed,
+        )
         self._pins: dict[Backend, Pins] = {}
         self._lines: dict[str, Tree | Line | Spi] = {}
         self._locks: dict[str, threading.RLock] = {}
@@ -193,45 +203,51 @@ class Wiring:
         }
 
     def lock(self, handle: Handle) -> threading.RLock:
-        return self._locks.setdefault(f"{handle.backend} {handle.wire}", threading.RLock())
+        return self.lock_of(handle.wire, handle.backend)
+
+    def lock_of(self, wire: str, backend: Backend) -> threading.RLock:
+        """What everybody takes who uses this wire."""
+        return self._locks.setdefault(f"{backend} {wire}", threading.RLock())
 
     def build(self, handle: Handle) -> Device:
         """The driver on its wire, not started. Raises DriverError."""
         options = handle.settings.options
         if issubclass(handle.kind, Driver):
             assert handle.settings.bus is not None
-            bus = self.bus(handle.settings.bus, handle.backend)
-            chip = handle.entry.build(self._heard(handle.settings.bus, bus), handle.settings.address, **options)
-            assert isinstance(chip, Driver)
-            if isinstance(bus, SimBus):
-                self._solder(bus, handle, chip)
-            return chip
+            reach = self.buses.reach(handle.settings.bus, handle.backend)
+            self.solder(handle)
+            return handle.entry.build(self._heard(handle.settings.bus, reach), handle.settings.address, **options)
         if issubclass(handle.kind, PinDevice):
             assert handle.settings.pin is not None
             pins, recorder = self.pins(handle.backend), self._wires.recorder
             pins = pins if recorder is None else recorder.pins(pins)
             return handle.entry.build(pins, handle.settings.pin, **options)
-        line = self.line(handle)
-        device = handle.entry.build(line, handle.settings.where, **options)
+        line, recorder = self.line(handle), self._wires.recorder
+        heard = line if recorder is None else recorder.line(handle.place, handle.kind.wire, line)
+        device = handle.entry.build(heard, handle.settings.where, **options)
         if isinstance(line, SimLine):
-            line.part.fit(device)
+            line.fit(device)
         return device
 
     def line(self, handle: Handle) -> Tree | Line | Spi:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
-                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._no_line}[handle.backend]
+                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._old_line}[handle.backend]
                 self._lines[handle.name] = open_line(handle)
             return self._lines[handle.name]
 
     def _sim_line(self, handle: Handle) -> Any:
         end = handle.entry.sim
         assert issubclass(end, SimEnd)
-        return end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line = end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line.faults.seed(self._wires.seed)
+        return line
 
-    def _no_line(self, handle: Handle) -> Any:
-        raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")
+    def _old_line(self, handle: Handle) -> Any:
+        if handle.kind.wire not in RECORDED:
+            raise BusUnavailable(f"{handle.name}: what its wire says is not recorded; give it `backend: sim`")
+        return self.recording().line(handle.place, handle.kind.wire, wait=self._wires.wait)
 
     def _real_line(self, handle: Handle) -> Tree | Line | Spi:
         kind, settings = handle.kind, handle.settings
@@ -249,11 +265,15 @@ class Wiring:
         recorder = self._wires.recorder
         return bus if recorder is None else recorder.bus(name, bus)
 
-    def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
-        chip = handle.entry.simulated(handle.settings.options)
+    def solder(self, handle: Handle) -> None:
+        """Put the simulated chip of a device on its simulated bus."""
+        if handle.backend != "sim" or issubclass(handle.kind, Multiplexer):
+            return  # a multiplexer came with its bus, because others are soldered behind it
+        assert handle.settings.bus is not None
+        bus, chip = self.bus(handle.settings.bus, "sim"), handle.entry.simulated(handle.settings.options)
+        assert isinstance(bus, SimBus)
         assert issubclass(chip, SimChip)
-        assert device.address is not None
-        bus.attach(device.address, chip(self._wires.world, handle.name))
+        bus.attach(address_of(handle.settings), chip(self._wires.world, handle.name))
 
     def connect(self, handle: Handle, device: Device) -> None:
         """Solder the simulated part, or what was recorded, to its pin; chips came to their bus with the driver."""
@@ -278,20 +298,8 @@ class Wiring:
         return self._recording
 
     def bus(self, name: str, backend: Backend) -> Bus:
-        """The bus of that name, opened now if nobody did. Raises DriverError; asked again, it tries again."""
-        with self._opening:
-            bus = self._buses.get((name, backend))
-            if bus is None:
-                bus = self._buses[name, backend] = self._open(name, backend)
-            return bus
-
-    def _open(self, name: str, backend: Backend) -> Bus:
-        wires = self._wires
-        if backend == "replay":
-            return self.recording().bus(name, wait=wires.wait, now=wires.world.now)
-        if backend == "sim":
-            return SimBus(wait=wires.wait, name=name, now=wires.world.now, seed=wires.seed)
-        return wires.open_bus(name)
+        """The wire of that name, opened now if nobody did. Raises DriverError; asked again, it tries again."""
+        return self.buses.wire(name, backend)
 
     def pins(self, backend: Backend) -> Pins:
         """The header, opened now if nobody did; recorded edges drive the simulated one. Raises DriverError; asked
@@ -317,15 +325,14 @@ class Wiring:
     def close(self) -> None:
         """Outputs go to their safe state, then every wire is given back; idempotent. Raises the last failure."""
         with ExitStack() as stack:
-            for bus in self._buses.values():
-                stack.callback(bus.close)
+            stack.callback(self.buses.close)
             for pins in self._pins.values():
                 stack.callback(pins.close)
             for line in self._lines.values():
                 stack.callback(line.close)
             for handle in self.handles.values():
                 stack.callback(handle.close)
-            self._buses, self._pins, self._lines = {}, {}, {}
+            self._pins, self._lines = {}, {}
 
 
 def place_of(settings: DeviceSettings, kind: type[Device]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from edge.ids import Minter
 from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
 from edge.ingest.pins import PinWatch, Watching
+from edge.ingest.plausible import Expected
 from edge.ingest.readings import Sampler, Sampling
 from edge.parts import WirePart
 from edge.scenario import Stage
@@ -27,10 +29,11 @@ Show = Callable[[str, Mapping[str, float | bool]], None]
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """A device's last reading; `time` is wall time."""
+    """A device's last reading; `time` is wall time, `doubt` says why it may be a lie."""
 
     time: float
     values: Mapping[str, float | bool]
+    doubt: str = ""
 
 
 class Instruments:
@@ -58,6 +61,7 @@ class Instruments:
         self.wiring = Wiring(config, wires)
         self.handles = self.wiring.handles
         self.last: dict[str, Last] = {}
+        self._good: dict[str, Mapping[str, float | bool]] = {}
         self.parts = [self._part(wire, handles) for wire, handles in self.wiring.wires().items()]
         if config.edge.scenario is not None:
             world = WirePart("world", clock)
@@ -81,7 +85,12 @@ class Instruments:
     def _sampler(self, handles: list[Handle]) -> Sampler:
         sampler = Sampler(
             [
-                Sampling(sensor=handle, every=handle.settings.every or handle.kind.every, ranges=handle.kind.ranges)
+                Sampling(
+                    sensor=handle,
+                    every=handle.settings.every or handle.kind.every,
+                    ranges=handle.kind.ranges,
+                    expected=expected(handle),
+                )
                 for handle in handles
             ],
             clock=self._clock,
@@ -106,14 +115,16 @@ class Instruments:
         self._watchers.append(watch)
         return watch
 
-    def _on_reading(self, device: str, reading: Reading) -> None:
-        self.last[device] = Last(self._clock.wall(), dict(reading.values))
-        self._show(device, reading.values)
+    def _on_reading(self, device: str, reading: Reading, doubt: str) -> None:
+        values = dict(reading.values)
+        self.last[device] = Last(self._clock.wall(), values, doubt)
+        if not doubt:
+            self._good[device] = values
+        self._show(device, values)
 
     def values(self, device: str) -> Mapping[str, float | bool]:
-        """The last that it measured; empty before its first reading."""
-        last = self.last.get(device)
-        return {} if last is None else last.values
+        """The last that it measured and that is not doubted; empty before its first reading."""
+        return self._good.get(device, {})
 
     def start_outputs(self) -> None:
         """Every output into its safe state. One that cannot be used is said and does not stop the others."""
@@ -141,3 +152,13 @@ class Instruments:
         except DriverError as error:
             # an output on a bus can be unplugged when we stop; everything after it still has to close
             log.error("an output may not be in its safe state: %s", error, extra={"action": "device_failed"})
+
+
+def expected(handle: Handle) -> Expected:
+    """What the device's readings do not do: as configured, else what its kind of part cannot."""
+    settings, kind = handle.settings, handle.kind
+    jump = settings.jump
+    if "*" in jump:
+        jump = {channel: jump["*"] for channel, unit in handle.channels.items() if unit != "bool"}
+    slew = {channel: most for channel, most in kind.slew.items() if channel not in jump}
+    return Expected(jump=jump, slew=slew, believe=settings.believe, frozen=settings.frozen or math.inf)

@@ -20,7 +20,9 @@ def devices(words: list[str]) -> int:
     options = (
         Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
         .with_config()
-        .with_json("a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values}")
+        .with_json(
+            "a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values, doubt}"
+        )
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -176,6 +178,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "state": "not running",
                 "time": None,
                 "values": {},
+                "doubt": None,
             }
         )
     return listed

@@ -25,6 +25,8 @@ VERBS = {
     "doctor": Verb("edge.cli.doctor:doctor", "examine this machine: buses, pins, clock, disk, broker, service"),
     "status": Verb("edge.cli.status:status", "what works and what does not, part by part"),
     "devices": Verb("edge.cli.devices:devices", "sensors and outputs with their last values"),
+    "devices scan": Verb("edge.cli.scan:scan", "what is connected, with a line for edge.yaml each"),
+    "devices recover": Verb("edge.cli.scan:recover", "free an I2C bus that hangs: nine clocks"),
     "read": Verb("edge.cli.devices:read", "sample one device now"),
     "set": Verb("edge.cli.devices:set_", "set one output now"),
     "outputs safe": Verb("edge.cli.devices:safe", "put every output into its safe state"),

@@ -154,7 +154,7 @@ class PinWatch:
         )
         self._offer(Happened(event))
         try:
-            self._on_reading(pin.name, reading)
+            self._on_reading(pin.name, reading, "")
         except Exception:
             log.exception("the state of %s could not be shown", pin.name)
 

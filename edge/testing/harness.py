@@ -132,10 +132,10 @@ class Harness:
         return self.runtime.instruments.wiring.pin_faults
 
     def bus(self, name: str) -> SimBus:
-        """A simulated bus: `faults`, `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without
-        a device."""
+        """A simulated bus, `i2c-1`, or wire behind a multiplexer, `mux/3`: `faults`, `fail`, `detach`, `attach`,
+        `stuck`, `log`. Raises LookupError for one without a device."""
         named = {settings.bus for settings in self.config.devices.values() if settings.bus}
-        buses = sorted(bus for bus in named if bus.startswith("i2c"))
+        buses = sorted(bus for bus in named if not bus.startswith("spi-"))
         if name not in buses:
             raise LookupError(f"no device is on a bus {name!r}; there are {', '.join(buses) or 'none'}")
         bus = self.runtime.instruments.wiring.bus(name, "sim")
@@ -143,8 +143,8 @@ class Harness:
         return bus
 
     def line(self, device: str) -> SimLine[Any]:
-        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `fail`, `unplug`, `plug`,
-        `log`, and `part` with its faults. Raises LookupError for any other device."""
+        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `faults`, `fail`,
+        `unplug`, `plug`, `log`, and `part` with its faults. Raises LookupError for any other device."""
         handle = find_device(self.runtime.instruments.handles, device)
         if not issubclass(handle.entry.sim, SimEnd):
             raise LookupError(f"{device} ({handle.settings.driver}) has no line of its own: see `bus` and `pins`")

@@ -22,7 +22,7 @@ from tests.drivers.needed import BUS_KINDS, CHIPS, NEEDED, address_of, build, bu
 HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
 
 # Chips without any id, and the answers that cannot be told from theirs; hardware.md says so.
-ANONYMOUS = {"bh1750": {0x00}, "pcf8574": set(range(256))}
+ANONYMOUS = {"bh1750": {0x00}, "tca9548a": {0x00}, "pcf8574": set(range(256))}
 
 
 @pytest.mark.parametrize("kind", kinds())

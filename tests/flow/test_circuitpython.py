@@ -139,3 +139,23 @@ def test_what_was_recorded_is_played_back_to_them(tmp_path: Path) -> None:
     played = read_recording(tmp_path / "rec").bus("i2c-1", wait=lambda seconds: None)
     with entry.build(played, 0x44, **options) as device:
         assert device.read().values == wanted
+
+
+def test_behind_a_multiplexer_time_is_the_bus_s_too(tmp_path: Path, edge_factory: Callable[..., Harness]) -> None:
+    """Theirs for the HTU21D asks without a pause until it is answered: on a bus that hid its time, for ever."""
+    (tmp_path / "edge.yaml").write_text(
+        """
+edge: {id: canteen, backend: sim}
+devices:
+  mux: {driver: tca9548a, bus: i2c-1, address: 0x70}
+  air:
+    {driver: circuitpython, bus: mux/3, address: 0x40, every: 10s, sim: htu21d, module: adafruit_htu21d, class: HTU21D,
+     channels: "temperature=degC"}
+journal: {path: ./journal}
+"""
+    )
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.world["air.temperature"] = 17.0
+    edge.advance("30s")
+    assert states(edge) == {"mux": "ok", "air": "ok"}
+    assert values(edge, "air")["temperature"] == pytest.approx(17.0, abs=0.02)

@@ -100,8 +100,10 @@ def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> Non
 
 def _address_hint(address: int) -> str:
     if FIRST_ADDRESS <= address // 2 <= LAST_ADDRESS:
-        return f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `i2cdetect -y 1` shows who answers"
-    return "`i2cdetect -y 1` shows who answers"
+        return (
+            f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `edge devices scan` shows who answers"
+        )
+    return "`edge devices scan` shows who answers"
 
 
 def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -111,11 +113,12 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
             report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
     nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
     if nowhere and not report.spoiled(steps):
-        report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
+        report.at(steps, f"{kind} has no usual address, and address is missing", "`edge devices scan` shows it")
     for key in _PLACE_KEYS:
         if key in settings.model_fields_set and key not in (*place.needs, *place.takes):
             report.at((*steps, key), f"{kind} {place.told}; it has no {key}", f"delete {key}")
-    if "bus" in place.needs and settings.bus is not None and not settings.bus.startswith(f"{driver.wire}-"):
+    fits = settings.bus is None or settings.bus.startswith(f"{driver.wire}-") or settings.behind is not None
+    if "bus" in place.needs and not (fits and (settings.behind is None or driver.wire == "i2c")):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
 
 
@@ -191,7 +194,9 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
             report.at((*steps, option), message, hint or "see hardware.md")
             return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
-        report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
+        names = listed(list(drivers.options_of(driver)))
+        hint = f"the options of {settings.driver}: {names}" if names else "`edge devices scan` shows who answers where"
+        report.at((*steps, key) if key else steps, str(error), hint)
 
 
 def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:

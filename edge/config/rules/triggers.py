@@ -12,6 +12,7 @@ from edge.config.tasks import When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
 _SCHEDULES = ("every", "cron")
+_SWITCHES = ("each", "doubtful")
 Mistake = tuple[str, str, str]
 """Key (empty: the `when` as a whole), message, hint."""
 
@@ -36,7 +37,7 @@ def _given(when: When) -> list[str]:
     return [
         info.alias or key
         for key, info in When.model_fields.items()
-        if key in when.model_fields_set and getattr(when, key) is not None and (key != "each" or when.each)
+        if key in when.model_fields_set and getattr(when, key) is not (False if key in _SWITCHES else None)
     ]
 
 
@@ -72,7 +73,7 @@ def _starts(given: list[str], conditions: list[str], schedules: list[str]) -> It
             hint = "write two tasks with the same run:"
             yield schedules[0], f"a source and a schedule ({listed(schedules)}) in one when", hint
     elif schedules:
-        loose = [key for key in (*conditions, "clear", "for", "each", "channel", "field") if key in given]
+        loose = [key for key in (*conditions, "clear", "for", *_SWITCHES, "channel", "field") if key in given]
         if loose:
             yield loose[0], f"{listed(loose)} without a source: a schedule carries no values", "add source, or delete"
         if len(schedules) > 1:
@@ -106,6 +107,8 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
             report.at((*steps, "channel"), f"{source} is an MQTT source; its messages have fields, not channels", hint)
         if when.edge is not None:
             report.at((*steps, "edge"), f"{source} is an MQTT source; edges belong to pins", "use equals: true")
+        if when.doubtful:
+            report.at((*steps, "doubtful"), f"{source} is an MQTT source; only readings are doubted", "delete doubtful")
     elif source not in survey.device_names and not report.lost(("devices",)):
         if report.lost(("mqtt",)) or report.lost(("mqtt", "subscribe")):
             return  # it may well stand in what could not be read

@@ -11,6 +11,7 @@ PARTS = """devices:
   fan: {driver: relay, pin: 27}
 """
 SHT31D = "driver: circuitpython, bus: i2c-1, address: 0x44, channels: temperature=degC, "
+MUX = "devices:\n  mux: {driver: tca9548a, bus: i2c-1, channels: 4}\n"
 CHOSEN = 'devices:\n  adc: {driver: ads1115, bus: i2c-1, inputs: "a0 a2_a3"}\n'
 
 
@@ -183,6 +184,21 @@ DEVICES = [
             "devices.part", "give one of them"),
     Mistake("every on a contact", device("driver: contact, pin: 4, every: 5s"), "devices.part.every",
             "reports by itself", "delete"),
+    Mistake("jump on a contact", device("driver: contact, pin: 4, jump: 2"), "devices.part.jump",
+            "contact measures nothing that could jump", "delete jump"),
+    Mistake("one jump for several units", device("driver: bme280, bus: i2c-1, jump: 2"), "devices.part.jump",
+            "several units (temperature, humidity, pressure)",
+            "temperature: 2, humidity: 2"),
+    Mistake("jump of nothing", device("driver: bme280, bus: i2c-1, jump: {presure: 2}"), "devices.part.jump.presure",
+            "does not measure 'presure'", "did you mean 'pressure'"),
+    Mistake("jump as a text", device("driver: tmp102, bus: i2c-1, jump: 2degC"), "devices.part.jump", "no distance",
+            "write a number"),
+    Mistake("no jump at all", device("driver: tmp102, bus: i2c-1, jump: 0"), "devices.part.jump", "doubt every change",
+            "leave jump out"),
+    Mistake("believe without jump", device("driver: tmp102, bus: i2c-1, believe: 5m"), "devices.part.believe",
+            "there is no jump", "add jump"),
+    Mistake("frozen at once", device("driver: tmp102, bus: i2c-1, every: 1m, frozen: 1m"), "devices.part.frozen",
+            "a reading every 1m cannot stand still within 1m", "at least 2m"),
     Mistake("debounce on a chip", device("driver: tmp102, bus: i2c-1, debounce: 5ms"), "devices.part.debounce",
             "no edges", "delete"),
     Mistake("remote_set on a sensor", device("driver: tmp102, bus: i2c-1, remote_set: true"),
@@ -191,6 +207,29 @@ DEVICES = [
             "pin 17 belongs to door already (line 5)", "one device a pin"),
     Mistake("address twice", HEAD + PARTS + "  also: {driver: tmp102, bus: i2c-1, address: 0x48} # <-\n",
             "devices.also.address", "0x48 on i2c-1 belongs to oven"),
+    Mistake("behind nothing", device("driver: tmp102, bus: max/3"), "devices.part.bus",
+            "channel 3 of 'max', and there is no such device", "driver: tca9548a"),
+    Mistake("behind a misspelt multiplexer", HEAD + MUX + "  part: {driver: tmp102, bus: mix/3} # <-\n",
+            "devices.part.bus", "channel 3 of 'mix'", "did you mean 'mux'"),
+    Mistake("behind a sensor", HEAD + PARTS + "  part: {driver: tmp102, bus: oven/0} # <-\n", "devices.part.bus",
+            "oven is a tmp102", "only a multiplexer"),
+    Mistake("no such channel", HEAD + MUX + "  part: {driver: tmp102, bus: mux/4} # <-\n", "devices.part.bus",
+            "channels 0 to 3; there is no 4", "count from 0"),
+    Mistake("channel nine", HEAD + MUX + "  part: {driver: tmp102, bus: mux/9} # <-\n", "devices.part.bus",
+            "not a bus", "mux/3"),
+    Mistake("SPI chip behind a multiplexer", HEAD + MUX + "  part: {driver: mcp3008, bus: mux/0} # <-\n",
+            "devices.part.bus", "on an SPI bus, and mux/0 is none", "bus: spi-0"),
+    Mistake("multiplexer behind a multiplexer", HEAD + MUX + "  part: {driver: tca9548a, address: 0x71, bus: mux/0}"
+            " # <-\n", "devices.part.bus", "not supported", "0x70 to 0x77"),
+    Mistake("one address before and behind a multiplexer", HEAD + MUX + "  part: {driver: tmp102, bus: i2c-1}\n"
+            "  also: {driver: tmp102, bus: mux/0} # <-\n", "devices.also.address",
+            "0x48 belongs to part on i2c-1 itself (line 4): both would answer", "behind a channel too"),
+    Mistake("one address behind one channel twice", HEAD + MUX + "  part: {driver: tmp102, bus: mux/0}\n"
+            "  also: {driver: tmp102, bus: mux/0} # <-\n", "devices.also.address", "0x48 on mux/0 belongs to part",
+            "one device"),
+    Mistake("half of it real", HEAD + MUX.replace("channels: 4", "channels: 4, backend: real")
+            + "  part: {driver: tmp102, bus: mux/0, backend: sim} # <-\n",
+            "devices.part.bus", "another backend than mux", "together"),
     Mistake("SPI chip on an I2C bus", device("driver: mcp3008, bus: i2c-1"), "devices.part.bus", "i2c-1 is none",
             "bus: spi-0"),
     Mistake("I2C chip on an SPI bus", device("driver: tmp102, bus: spi-0"), "devices.part.bus", "spi-0 is none",
@@ -265,6 +304,8 @@ TRIGGERS = [
             "must not be lower than below 3", "clear: 4"),
     Mistake("clear alone", when("source: oven, clear: 2"), "tasks.job.when.clear", "there is neither", "delete"),
     Mistake("for alone", when("source: oven, for: 5s"), "tasks.job.when.for", "there is none", "above, below"),
+    Mistake("doubtful messages", when("source: shake, doubtful: true"), "tasks.job.when.doubtful",
+            "only readings are doubted", "delete doubtful"),
     Mistake("each alone", when("source: oven, each: true"), "tasks.job.when.each", "belongs to a condition", "delete"),
     Mistake("equals text", when("source: door, equals: 'true'"), "tasks.job.when.equals", "gives true or false",
             "without quotes"),

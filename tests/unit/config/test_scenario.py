@@ -39,6 +39,14 @@ faults:
 weather:
   room: {nack: 6, unplug: 0.5}
 """
+LINES = """\
+edge: {id: cellar, backend: sim, scenario: storm.yaml}
+devices:
+  dust: {driver: pms5003, port: /dev/ttyUSB0}
+  soil: {driver: mcp3008, bus: spi-0}
+  tank: {driver: ds18b20}
+  door: {driver: contact, pin: 17}
+"""
 
 
 @pytest.fixture
@@ -113,3 +121,24 @@ def test_a_replay_needs_a_recording(folder: Path, edge: str, expected: str | Non
 
     assert len(problems) == (expected is not None)
     assert all(expected and expected in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "problem"),
+    [
+        ("weather: {dust: {silence: 6, flip: 1}, soil: {flip: 2}, tank: {nack: 1, freeze: 1}}", None),
+        ("faults: [{at: 1m, device: soil, kind: silence}, {at: 1m, device: tank, kind: spike, by: 5}]", None),
+        ("weather: {soil: {nack: 1}}", "nack cannot happen to soil"),
+        ("weather: {tank: {flip: 1}}", "flip cannot happen to tank"),
+        ("faults: [{at: 1m, device: dust, kind: stretch}]", "stretch cannot happen to dust"),
+        ("weather: {door: {stuck: 1}}", "stuck cannot happen to door"),
+    ],
+)
+def test_faults_of_lines_are_those_that_their_wire_has(folder: Path, scenario: str, problem: str | None) -> None:
+    (folder / "edge.yaml").write_text(LINES)
+    found = said(folder, scenario)
+
+    assert len(found) == (0 if problem is None else 1), found
+    if problem is not None:
+        assert problem in found[0]
+        assert "what can: " in found[0]

@@ -72,7 +72,7 @@ class Bench:
             offer=self.offer,
             minter=self.minter,
             telemetry=self.telemetry,
-            on_reading=lambda name, reading: self.shown.append((name, reading)),
+            on_reading=lambda name, reading, doubt: self.shown.append((name, reading)),
         )
 
     def watch(self, *devices: Watching) -> PinWatch:
@@ -83,7 +83,7 @@ class Bench:
             minter=self.minter,
             telemetry=self.telemetry,
             wake=self.wake,
-            on_reading=lambda name, reading: self.shown.append((name, reading)),
+            on_reading=lambda name, reading, doubt: self.shown.append((name, reading)),
         )
 
     def offer(self, incoming: Incoming) -> None:
