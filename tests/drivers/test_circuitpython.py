@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -246,6 +248,34 @@ def test_each_of_them_leaves_a_wire_that_hangs_as_a_time_out() -> None:
     with pytest.raises(DriverError) as caught:
         device.read()
     assert caught.value.kind == "timeout"
+
+
+@pytest.mark.parametrize("module", ["adafruit_ina219", "adafruit_ds3231"])
+def test_two_buses_on_two_threads_never_see_each_other_s_values(module: str) -> None:
+    """`adafruit_register` has one buffer for all registers of all instances; shared, it shows the other chip's."""
+    part = next(part for part in PARTS if part.module == module)
+    wrong: list[Any] = []
+
+    def read(device: Device, wanted: Mapping[str, float | bool]) -> None:
+        wrong.extend(got for got in (device.read().values for _ in range(1000)) if got != wanted)
+
+    threads = []
+    for level in (20.0, 80.0):
+        world = World()
+        world["it.temperature"], world["it.voltage"], world["it.current"] = level, level / 4, level / 100
+        device = part.build(SimBus({part.address: part.chip(world)}))
+        device.start()
+        threads.append(threading.Thread(target=read, args=(device, device.read().values)))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
 
 
 def test_a_converter_whose_values_need_a_call_is_read_by_a_class_of_ones_own(
