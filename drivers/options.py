@@ -10,8 +10,9 @@ Closed list of option types: bool, int, float, str, `Seconds`, `Literal[...]`, a
 
 import difflib
 import inspect
+import keyword
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -56,11 +57,17 @@ class Option:
 def options_of(driver: type[Device]) -> dict[str, Option]:
     """The options of a driver class, by name, in the order of its constructor."""
     signature = inspect.signature(driver.__init__, eval_str=True)
+    found = (p for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY)
     return {
-        p.name: Option(p.name, p.annotation, p.default)
-        for p in signature.parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
+        name: Option(name, p.annotation, p.default)
+        for p in found
+        for name in (p.name[:-1] if keyword.iskeyword(p.name[:-1]) else p.name,)
     }
+
+
+def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a constructor takes them: `class` is `class_` there, as Python has it."""
+    return {f"{name}_" if keyword.iskeyword(name) else name: value for name, value in options.items()}
 
 
 def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str
     if declared:
         return declared
     if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
-        return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
+        return list(_on_a_bus(entry, dict(options or {})))
     if issubclass(entry.driver, PartOnPins) and issubclass(entry.sim, SimPart):
         return list(_on_pins(entry, entry.driver, entry.sim, dict(options or {})))
     if issubclass(entry.driver, MqttDevice) and issubclass(entry.sim, SimNode):
@@ -72,15 +72,17 @@ def _declarations(entry: Entry, options: Mapping[str, Any]) -> Iterator[str]:
             yield f"option {option.name!r} has the type {error}, which configuration cannot check"
 
 
-def _on_a_bus(driver: type[Driver], sim: type[SimChip], options: dict[str, Any]) -> Iterator[str]:
+def _on_a_bus(entry: Entry, options: dict[str, Any]) -> Iterator[str]:
+    driver: Any = entry.driver
+    sim: Any = entry.simulated(options)
     address = driver.address if driver.address is not None else (driver.addresses or (0x08,))[0]
     if driver.addresses and address not in driver.addresses:
         yield f"the default address {address:#04x} is not among addresses"
         return
-    yield from _raises(OutOfRange, "an impossible address", lambda: driver(SimBus(), 0x7F, **options))
+    yield from _raises(OutOfRange, "an impossible address", lambda: entry.build(SimBus(), 0x7F, **options))
     world = World()
     bus = SimBus()
-    device = driver(bus, address, **options)
+    device = entry.build(bus, address, **options)
     if bus.log:
         yield "the constructor already talks to the chip; that belongs into start()"
     yield from _raises(Nack, "start() without a chip", device.start)

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, cast
 
-from drivers.base import Bus, Driver, Probing
+from drivers.base import Bus, Driver, Probing, Timed
 from drivers.errors import AdapterGone, BusError, BusFault, BusTimeout, BusUnavailable, Nack
 
 HANGS: Final = 3
@@ -37,9 +37,13 @@ class Trunk:
     since     when that began, in the time that `now` gives
     """
 
+    now: Callable[[], float]  # only where the bus has a time of its own
+
     def __init__(self, name: str, bus: Bus, *, now: Callable[[], float] = lambda: 0.0) -> None:
         self.name = name
         self.bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
         self.lock = threading.RLock()
         self.trouble: str | None = None
         self.since = 0.0
@@ -151,8 +155,12 @@ class Trunk:
 class Branch:
     """The wire behind one channel, with the contract of `drivers.base.Probing`. Thread-safe."""
 
+    now: Callable[[], float]  # as the trunk's
+
     def __init__(self, trunk: Trunk, multiplexer: int, channel: int) -> None:
         self.trunk = trunk
+        if isinstance(trunk, Timed):
+            self.now = trunk.now
         self.multiplexer = multiplexer
         self.channel = channel
 

@@ -77,7 +77,7 @@ class Buses:
 
     def _open(self, name: str, backend: Backend) -> Bus:
         if backend == "replay":
-            return self._recording().bus(name, wait=self._wait)
+            return self._recording().bus(name, wait=self._wait, now=self._world.now)
         multiplexer, channel, number = name.partition("/")
         if channel:
             above, place = self._above(multiplexer)

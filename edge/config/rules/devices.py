@@ -10,6 +10,7 @@ from typing import Any
 import drivers
 from drivers import Device, DriverError, Option, Output, PartOnPins, PinDevice, Push, Seconds, UnknownDriver
 from drivers.base import WireKind
+from drivers.options import keywords
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.broker import check_topic
@@ -206,6 +207,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
             report.at(steps, message, f"add {option.name}")
     if not report.spoiled(steps):
         _try(steps, settings, driver, given, report)
+        _check_stand_in(steps, settings, driver, survey)
         survey.data["devices"][steps[-1]].update(given)
 
 
@@ -238,8 +240,13 @@ def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
 def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
     """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
     try:
-        driver(None, settings.where, **given)
+        driver(None, settings.where, **keywords(given))
     except (DriverError, ValueError, TypeError) as error:
+        option, colon, rest = str(error).partition(": ")
+        if colon and option in given:
+            message, _, hint = rest.partition("; ")
+            report.at((*steps, option), message, hint or "see hardware.md")
+            return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         names = listed(list(drivers.options_of(driver)))
         hint = "`edge devices scan` shows who answers where"
@@ -248,6 +255,14 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
                 f"the options of {settings.driver}: {names or 'none'}; `edge devices kinds {settings.driver}` explains"
             )
         report.at((*steps, key) if key else steps, str(error), hint)
+
+
+def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
+    """A driver for many parts has to be told which simulated one it meets."""
+    simulated = (settings.backend or survey.config.edge.backend) == "sim"
+    if simulated and "sim" in drivers.options_of(driver) and "sim" not in settings.options:
+        message = f"nothing stands for this {settings.driver} device in simulation"
+        survey.report.at(steps, message, "name one of our kinds: sim: sht31")
 
 
 def _check_sharing(survey: Survey) -> None:
