@@ -54,13 +54,21 @@ class Option:
 
 
 def options_of(driver: type[Device]) -> dict[str, Option]:
-    """The options of a driver class, by name, in the order of its constructor."""
-    signature = inspect.signature(driver.__init__, eval_str=True)
-    return {
-        p.name: Option(p.name, p.annotation, p.default)
-        for p in signature.parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    """The options of a driver class, by name, in the order of its constructor.
+
+    A constructor with `**options` hands them to its base's, whose options follow.
+    """
+    found: dict[str, Option] = {}
+    for one in driver.__mro__:
+        if "__init__" not in vars(one):
+            continue
+        parameters = inspect.signature(vars(one)["__init__"], eval_str=True).parameters.values()
+        for p in parameters:
+            if p.kind is p.KEYWORD_ONLY:
+                found.setdefault(p.name, Option(p.name, p.annotation, p.default))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
