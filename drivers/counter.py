@@ -86,10 +86,14 @@ class Counter(PinDevice):
         if self._input is not None:
             return
         pin = self.pins.input(self.pin, pull=self.pull)
-        with self._lock:
-            self._raw = pin.level()
-            self._settling = Debounce(self.min_width, self._raw)
-        pin.watch(self._edge)
+        try:
+            with self._lock:
+                self._raw = pin.level()
+                self._settling = Debounce(self.min_width, self._raw)
+            pin.watch(self._edge)
+        except BaseException:
+            pin.close()
+            raise
         self._input = pin
 
     def read(self) -> Reading:
