@@ -153,27 +153,30 @@ class SimCounter(SimPart):
         signal = f"{self.name}.rate"
         pulled = device.pull != "down"
         turning = closed = False
+        planned = 0.0
 
         def hertz() -> float:
             edges = len(device.counted)
             return float(self.world.sample(signal, default=0.0)) / SECONDS[device.per] / device.per_pulse / edges
 
-        def turn() -> None:
-            nonlocal turning, closed
+        def turn(since: float) -> None:
+            nonlocal turning, planned
             speed = hertz()
             turning = speed > 0
             if turning:
-                self.world.later(self.world.now() + 0.5 / speed, flip)
+                planned = since + 0.5 / speed
+                self.world.later(planned, flip)
 
         def flip() -> None:
             nonlocal closed
             closed = not closed
             pins.drive(device.pin, pulled != closed)
-            turn()
+            # a world that is looked at late must not slow the wheel down
+            turn(planned)
 
         def look() -> None:
             if not turning:
-                turn()
+                turn(self.world.now())
 
         pins.drive(device.pin, pulled)
         self.world.follow(signal, look)
