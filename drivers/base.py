@@ -398,7 +398,12 @@ class Decoder(Protocol):
 
 
 class Push(ABC):
-    """Trait of a device that reports every raw edge by itself; its decoder says what they mean."""
+    """Trait of a device that reports every raw edge by itself; its decoder says what they mean.
+
+    settled  the roles whose levels must hold for `debounce` to count; None: every one
+    """
+
+    settled: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:

@@ -55,14 +55,22 @@ class Option:
 
 
 def options_of(driver: type[Device]) -> dict[str, Option]:
-    """The options of a driver class, by name, in the order of its constructor."""
-    signature = inspect.signature(driver.__init__, eval_str=True)
-    found = (p for p in signature.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY)
-    return {
-        name: Option(name, p.annotation, p.default)
-        for p in found
-        for name in (p.name[:-1] if keyword.iskeyword(p.name[:-1]) else p.name,)
-    }
+    """The options of a driver class, by name, in the order of its constructor.
+
+    A constructor with `**options` hands them to its base's, whose options follow.
+    """
+    found: dict[str, Option] = {}
+    for one in driver.__mro__:
+        if "__init__" not in vars(one):
+            continue
+        parameters = inspect.signature(vars(one)["__init__"], eval_str=True).parameters.values()
+        for p in parameters:
+            if p.kind is p.KEYWORD_ONLY:
+                name = p.name[:-1] if keyword.iskeyword(p.name[:-1]) else p.name
+                found.setdefault(name, Option(name, p.annotation, p.default))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def keywords(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,10 @@ def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], 
     kind, given = settings.driver, settings.model_fields_set
     if "every" in given and (issubclass(driver, Push) or driver.wire == "mqtt"):
         report.at((*steps, "every"), f"{kind} reports by itself; it is not asked at intervals", "delete every")
+    settled = getattr(driver, "settled", None)
+    if "debounce" in given and settled is not None and not set(settled) & set(settings.numbers):
+        message = f"debounce is for the pin {listed(settled)} of {kind}, which is not connected"
+        report.at((*steps, "debounce"), message, "delete debounce")
     if "debounce" in given and not issubclass(driver, Push):
         report.at((*steps, "debounce"), f"{kind} has no edges to debounce", "delete debounce")
     if settings.remote_set and not (issubclass(driver, Output) and driver.acts(settings.options)):
