@@ -63,6 +63,14 @@ class Buses:
                 self._wires[name, backend] = self._open(name, backend)
             return self._wires[name, backend]
 
+    def release(self, name: str, backend: Backend) -> None:
+        """Give one bus back that no device uses."""
+        with self._opening:
+            self._trunks.pop((name, backend), None)
+            wire = self._wires.pop((name, backend), None)
+        if wire is not None:
+            wire.close()
+
     def close(self) -> None:
         """Give every bus back; idempotent."""
         with ExitStack() as stack:
