@@ -88,6 +88,9 @@ def _on_a_bus(entry: Entry, options: dict[str, Any]) -> Iterator[str]:
     yield from _raises(Nack, "start() without a chip", device.start)
     bus.attach(address, sim(world, "it"))
     device.start()
+    for one in driver.identity:
+        if not one.fits(device.transfer(bytes([one.register]), one.size)):
+            yield f"the simulated chip's register {one.register:#04x} is not what identity says"
     yield from _two_readings(device, options)
     yield from _round_trips(device, world, options)
     if isinstance(device, Output):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from drivers import Driver, Entry, Reading, Seconds, SimBus, World, find, kinds, options_of
+from drivers.base import Identity
 from drivers.errors import BadData, DriverError, WrongChip
 from drivers.silicon import RegisterChip
 from drivers.suite import problems
@@ -151,6 +152,11 @@ def test_the_suite_finds_what_is_wrong() -> None:
 
         channels: ClassVar = {"temperature": ""}
 
+    class AnotherIdentity(good.driver):  # type: ignore[name-defined,misc]
+        """Declares an id that its chip has not."""
+
+        identity = (Identity(0x01, (0x1234,), size=2),)
+
     def found(driver: type) -> str:
         return " / ".join(problems(replace(good, driver=driver)))
 
@@ -158,6 +164,7 @@ def test_the_suite_finds_what_is_wrong() -> None:
     assert "channels says" in found(ForgetsAChannel)
     assert "the driver says" in found(OffByHalfADegree)
     assert "needs a unit" in found(NoUnit)
+    assert "is not what identity says" in found(AnotherIdentity)
     assert "SIM must be" in " ".join(problems(Entry("x", good.driver, find("contact").sim, "here")))
 
 
