@@ -29,23 +29,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi
-from drivers.errors import (
-    AdapterGone,
-    ArbitrationLost,
-    BusError,
-    BusFault,
-    BusTimeout,
-    BusUnavailable,
-    DriverError,
-    Nack,
-)
+from drivers.errors import ArbitrationLost, BusError, BusFault, BusTimeout, BusUnavailable, DriverError, Nack
 from drivers.sim import SimPins, World
 
 VERSION: Final = 1
 _FLUSH: Final = 1.0  # seconds
-_ERRORS: Final = {
-    one.kind: one for one in (BusError, Nack, BusTimeout, ArbitrationLost, BusFault, BusUnavailable, AdapterGone)
-}
+_ERRORS: Final = {one.kind: one for one in (BusError, Nack, BusTimeout, ArbitrationLost, BusFault, BusUnavailable)}
 _GZIP: Final = 31
 
 
