@@ -167,7 +167,7 @@ def _run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"it ended with {done.returncode}"
-        raise OSError(f"{said}; it needs root: sudo edge devices recover ...")
+        raise OSError(f"{said}; it needs root: sudo $(command -v edge) devices recover ...")
     return done.stdout
 
 
