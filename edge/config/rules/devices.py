@@ -185,6 +185,9 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         report.at((*steps, key) if key else steps, str(error), "see the driver's options: `edge devices`")
+    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+        message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
+        report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
 
 
 def _check_sharing(survey: Survey) -> None:
