@@ -259,6 +259,9 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
                 f"the options of {settings.driver}: {names or 'none'}; `edge devices kinds {settings.driver}` explains"
             )
         report.at((*steps, key) if key else steps, str(error), hint)
+    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+        message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
+        report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
 
 
 def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
