@@ -23,6 +23,7 @@ bench: .venv/.bench ## figures beside their baseline, from the same run
 	$(BIN)/edge bench path
 	$(BIN)/edge bench journal
 	$(BIN)/edge bench runs
+	$(BIN)/edge bench drivers
 
 setup: .venv/.ready ## make ./.venv and install into it; the other targets do it by themselves
 

@@ -21,13 +21,30 @@ Only what is asked for is imported. A built-in kind cannot be taken over by a pl
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
+from drivers.base import (
+    Bus,
+    Decoder,
+    Device,
+    Driver,
+    Emit,
+    Output,
+    PartOnPins,
+    PinDevice,
+    Pins,
+    Push,
+    Reading,
+    Seconds,
+    Spi,
+    Value,
+)
 from drivers.errors import (
+    AdapterGone,
     ArbitrationLost,
     BadData,
     BadPin,
@@ -57,6 +74,7 @@ from drivers.sysfs import SysfsDevice, Tree
 from drivers.uart import Line, SerialDevice
 
 __all__ = [
+    "AdapterGone",
     "ArbitrationLost",
     "BadData",
     "BadPin",
@@ -67,6 +85,7 @@ __all__ = [
     "BusUnavailable",
     "CatalogueError",
     "ChipError",
+    "Decoder",
     "Device",
     "Driver",
     "DriverClash",
@@ -80,6 +99,7 @@ __all__ = [
     "Option",
     "OutOfRange",
     "Output",
+    "PartOnPins",
     "PinDevice",
     "PinError",
     "PinInUse",
@@ -111,13 +131,18 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "mqtt", "mqtt_sim", "options", "pin_faults",
-        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "adapters", "base", "bus", "canvas", "chosen", "crc", "decoders", "errors", "faults", "font", "gpio",
+        "gpiochip", "inputs", "line", "line_faults", "mqtt", "mqtt_sim", "options", "pin_faults", "pwm", "quantity",
+        "recorded_lines", "recording", "registers", "replay", "rescue", "scan", "series", "signals", "silicon",
+        "sim", "spi", "stepping", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
     }
 )  # fmt: skip
 
 Wire = Bus | Pins | Tree | Line | Spi | Post
 """What a driver is built on."""
+
+Where = int | str | Mapping[str, int] | None
+"""Where on it: an address, a pin, the pins by their roles, the name or port of a part."""
 
 Simulated = type[SimChip] | type[SimPart] | type[SimEnd]
 """What stands for the part: on a bus, at a pin, at the end of a line of its own."""
@@ -132,8 +157,14 @@ class Entry:
     sim: Simulated
     origin: str
 
-    def build(self, wire: Wire, where: int | str | None = None, /, **options: Any) -> Device:
-        """The device at an address of a bus or the id of a part (None: its default), or at a pin of the header.
+    def signals(self, traits: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """What its simulated part knows of the world, `<name>.<signal>` each: the channels (None: of any options), and
+        what else acts on the part."""
+        channels = self.driver.channels if traits is None else self.driver.channels_of(traits)
+        return (*channels, *getattr(self.sim, "signals", ()))
+
+    def build(self, wire: Wire, where: Where = None, /, **options: Any) -> Device:
+        """The device at an address of a bus or the id of a part (None: its default), or at pins of the header.
 
         Touches nothing yet.
 

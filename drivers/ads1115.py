@@ -17,7 +17,7 @@ from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
 from drivers.options import names_in
 from drivers.registers import Bits, Register
-from drivers.sim import SimChip, World
+from drivers.silicon import WordChip, counts
 
 MUX = {"a0_a1": 0, "a0_a3": 1, "a1_a3": 2, "a2_a3": 3, "a0": 4, "a1": 5, "a2": 6, "a3": 7}
 """Channel -> code of the multiplexer; `a0_a1` is the voltage of A0 above A1."""
@@ -53,7 +53,7 @@ class ADS1115(Driver):
     addresses = (0x48, 0x49, 0x4A, 0x4B)
 
     config = Register(0x01, size=2)
-    counts = Register(0x00, size=2, signed=True, writable=False)
+    conversion = Register(0x00, size=2, signed=True, writable=False)
     mux = Bits(config, low=12, width=3)
 
     def __init__(
@@ -110,71 +110,45 @@ class ADS1115(Driver):
                 f"the ADS1115 at {self.address:#04x} lost its settings while it measured {channel}: check its power"
                 " supply"
             )
-        counts = self.counts
-        if counts in (32767, -32768):
+        steps = self.conversion
+        if steps in (32767, -32768):
             raise OutOfRange(
                 f"{channel} is at the end of the scale of {self._volts * 32768:g} V: choose a smaller gain or divide"
                 " the voltage"
             )
-        return counts * self._volts
+        return steps * self._volts
 
 
-class SimADS1115(SimChip):
-    """A pointer and four 16-bit registers. The pins are the signals `<name>.a0` .. `<name>.a3`, in volts.
+class SimADS1115(WordChip):
+    """The pins are the signals `<name>.a0` .. `<name>.a3`, in volts; the clock of this one is 5 % slow.
 
-    A difference is that of its pins, unless the world has a signal of its name. The clock of this one is 5 % slow.
+    A difference is that of its pins, unless the world has a signal of its name.
     """
 
     defaults: ClassVar[Mapping[str, float]] = dict.fromkeys(("a0", "a1", "a2", "a3"), 0.0)
+    words: ClassVar[Mapping[int, int]] = {0: 0x0000, 1: 0x0583, 2: 0x8000, 3: 0x7FFF}
+    writable: ClassVar[Mapping[int, int]] = {1: 0x7FFF, 2: 0xFFFF, 3: 0xFFFF}
+    pointers = 0b11
     spans = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
     pairs = (("a0", "a1"), ("a0", "a3"), ("a1", "a3"), ("a2", "a3"))
 
-    def __init__(self, world: World, name: str) -> None:
-        super().__init__(world, name)
-        self.pointer = 0
-        self.power_up()
-
-    def power_up(self) -> None:
-        """What the chip knows after its supply came up."""
-        self.words = [0x0000, 0x8583, 0x8000, 0x7FFF]
-        self._left: float | None = None
-
-    def write(self, data: bytes) -> None:
-        self.pointer = data[0] & 0b11
-        if len(data) >= 3 and self.pointer != 0:
-            word = int.from_bytes(data[1:3], "big")
-            if self.pointer == 1:
-                self._configure(word)
-            else:
-                self.words[self.pointer] = word
-
-    def read(self, count: int) -> bytes:
-        if self.pointer == 0 and not self.words[1] & 0x0100:
-            self._convert()
-        word = self.words[self.pointer]
-        if self.pointer == 1:
-            ready = self._left is None and word & 0x0100
-            word = word & 0x7FFF | (0x8000 if ready else 0)
-        return (word.to_bytes(2, "big") * count)[:count]
-
-    def elapse(self, seconds: float) -> None:
-        if self._left is None:
-            return
-        self._left -= seconds
-        if self._left <= 0:
-            self._left = None
-            self._convert()
-
-    def _configure(self, word: int) -> None:
-        self.words[1] = word
+    def store(self, register: int, value: int) -> None:
+        super().store(register, value)
         # a conversion that is under way is not started anew
-        if word & 0x8100 == 0x8100 and self._left is None:
-            self._left = 1.05 / (8, 16, 32, 64, 128, 250, 475, 860)[word >> 5 & 0b111]
+        if register == 1 and value & 0x8100 == 0x8100 and self._converting is None:
+            self.convert(1.05 / (8, 16, 32, 64, 128, 250, 475, 860)[value >> 5 & 0b111])
 
-    def _convert(self) -> None:
-        word = self.words[1]
-        share = self._volts(word >> 12 & 0b111) / self.spans[word >> 9 & 0b111]
-        self.words[0] = min(max(round(share * 32768), -32768), 32767) & 0xFFFF
+    def load(self, register: int) -> int:
+        single = self.held[1] & 0x0100
+        if register == 0 and not single:
+            self.converted()
+        # the top bit written means "begin", the one read "nothing under way"
+        idle = register == 1 and single and self._converting is None
+        return super().load(register) | (0x8000 if idle else 0)
+
+    def converted(self) -> None:
+        volts, span = self._volts(self.held[1] >> 12 & 0b111), self.spans[self.held[1] >> 9 & 0b111]
+        self.held[0] = counts(volts, span / 32768, -32768, 32767)
 
     def _volts(self, mux: int) -> float:
         if mux >= 4:

@@ -12,29 +12,33 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
-from drivers.errors import BadData
+from drivers.base import Bus, Driver, Identity, Reading
+from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
 
 MEASURE, FULL_RESOLUTION = 0x08, 0x08
 POWER, FORMAT, DATA = 0x2D, 0x31, 0x32
-PER_G = 256
+STEP = 1 / 256
 SPANS = (2, 4, 8, 16)
+WIDER = ": choose a wider span"
 
 
 class ADXL345(Driver):
-    """Blocking, one transaction a reading; the chip measures 100 times a second by itself. `span` is +- so many g."""
+    """Blocking, one transaction a reading; the chip measures 100 times a second by itself. `span` is +- so many g.
+
+    An axis at the end of its span is an error and no reading: it says "at least".
+    """
 
     channels: ClassVar[Mapping[str, str]] = dict.fromkeys(("acceleration_x", "acceleration_y", "acceleration_z"), "g")
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(channels, (-16.0, 16.0))
-    resolution: ClassVar[Mapping[str, float]] = dict.fromkeys(channels, 1 / PER_G)
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys(channels, (STEP - 16, 16 - STEP))
+    resolution: ClassVar[Mapping[str, float]] = dict.fromkeys(channels, STEP)
     address = 0x53
     addresses = (0x53, 0x1D)
+    identity = (Identity(0x00, (0xE5,)),)
     span: int = 16
 
-    chip_id = Register(0x00, writable=False)
     power = Register(POWER)
     format = Register(FORMAT)
 
@@ -44,10 +48,10 @@ class ADXL345(Driver):
         self._format = FULL_RESOLUTION | SPANS.index(span)
 
     def limits(self) -> Mapping[str, tuple[float, float]]:
-        return dict.fromkeys(self.channels, (-float(self.span), float(self.span)))
+        return dict.fromkeys(self.channels, (STEP - self.span, self.span - STEP))
 
     def start(self) -> None:
-        self.prove("chip id", self.chip_id, 0xE5)
+        self.identify()
         self.format = self._format
         self.power = MEASURE
         self.prove("the data format", self.format, self._format)
@@ -57,8 +61,11 @@ class ADXL345(Driver):
         burst = self.transfer(bytes([POWER]), 11)
         if (burst[0], burst[FORMAT - POWER]) != (MEASURE, self._format):
             raise BadData(f"the ADXL345 at {self.address:#04x} lost its settings: check its power supply")
-        x, y, z = struct.unpack_from("<3h", burst, DATA - POWER)
-        return self.reading(acceleration_x=x / PER_G, acceleration_y=y / PER_G, acceleration_z=z / PER_G)
+        axes = struct.unpack_from("<3h", burst, DATA - POWER)
+        most = self.span / STEP
+        if any(not -most < count < most - 1 for count in axes):
+            raise OutOfRange(f"more than {self.span} g at {self.address:#04x}" + ("" if self.span == 16 else WIDER))
+        return self.reading(**{axis: count * STEP for axis, count in zip(self.channels, axes, strict=True)})
 
 
 class SimADXL345(RegisterChip):
@@ -77,7 +84,7 @@ class SimADXL345(RegisterChip):
 
     def read(self, count: int) -> bytes:
         span, full = SPANS[self.registers[FORMAT] & 0b11], self.registers[FORMAT] & FULL_RESOLUTION
-        step = 1 / PER_G if full else span / 512
+        step = STEP if full else span / 512
         most = int(span / step)
         axes = [counts(self.signal(axis), step, -most, most - 1) for axis in self.defaults]
         if not self.registers[POWER] & MEASURE:

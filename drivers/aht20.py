@@ -5,7 +5,7 @@ datasheet's passage quoted in Zephyr pull request 41702: 40 ms after power-up, t
 is missing. That the status is read without a command before it, and that one confuses the chip: aht20-driver pull
 request 10. The datasheet itself was not seen.
 
-The 20 ms after a reset are those of adafruit-circuitpython-ahtx0. The AHT10 has no checksum and is not this part. The
+The 20 ms after a reset are those of adafruit-circuitpython-ahtx0. The AHT10 has no checksum: `driver: aht10`. The
 chip measures for 80 ms; oftener than every two seconds warms it.
 """
 
@@ -15,6 +15,7 @@ from typing import ClassVar
 from drivers.base import Driver, Reading, Seconds
 from drivers.crc import check, crc8
 from drivers.errors import BadData, Nack
+from drivers.quantity import Quantity
 from drivers.sim import SimChip, World
 
 RESET, INITIALISE, MEASURE = b"\xba", b"\xbe\x08\x00", b"\xac\x33\x00"
@@ -24,22 +25,28 @@ BUSY, CALIBRATED = 0x80, 0x08
 class AHT20(Driver):
     """Blocking: 80 ms a reading."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0002, "humidity": 0.0001}
+    temperature = Quantity("degC", step=0.0002, low=-40, high=85)
+    humidity = Quantity("%", step=0.0001, low=0, high=100)
     every: ClassVar[Seconds] = Seconds(5.0)
     address = 0x38
     addresses = (0x38,)
+    initialise: ClassVar[bytes] = INITIALISE
+    initialises: ClassVar[float] = 0.010
+    obeys = range(0x100)
 
     def start(self) -> None:
         self.transfer(RESET)
         self.bus.wait(0.040)
         if not self._status() & CALIBRATED:
-            self.transfer(INITIALISE)
-            self.bus.wait(0.010)
+            self.transfer(self.initialise)
+            self.bus.wait(self.initialises)
         if not self._status() & CALIBRATED:
             raise BadData(f"{self._who} does not load its calibration: check its power supply, or replace it")
-        self.read()  # it has no id: what proves it is a checksum that fits
+        self._prove()
+
+    def _prove(self) -> None:
+        # it has no id, but a checksum that fits
+        self.read()
 
     def read(self) -> Reading:
         self.transfer(MEASURE)
@@ -52,18 +59,22 @@ class AHT20(Driver):
         raise BadData(f"{self._who} takes too long to measure")
 
     def _decode(self, answer: bytes) -> Reading:
-        data = check(answer, self._who)
+        data = self._checked(answer)
         if not data[0] & CALIBRATED:
             raise BadData(f"{self._who} lost its calibration while it measured: check its power supply")
         both = int.from_bytes(data[1:], "big")
         return self.reading(temperature=(both & 0xFFFFF) * 200 / 0x100000 - 50, humidity=(both >> 20) * 100 / 0x100000)
+
+    def _checked(self, answer: bytes) -> bytes:
+        """Six bytes that can be believed."""
+        return check(answer, self._who)
 
     def _status(self) -> int:
         return self.transfer(b"", 1)[0]
 
     @property
     def _who(self) -> str:
-        return f"the AHT20 at {self.address:#04x}"
+        return f"the {type(self).__name__} at {self.address:#04x}"
 
 
 class SimAHT20(SimChip):
@@ -73,6 +84,7 @@ class SimAHT20(SimChip):
     """
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0, "humidity": 45.0}
+    initialise = b"\xbe\x08\x00"
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
@@ -90,7 +102,7 @@ class SimAHT20(SimChip):
         if data == b"\xba":
             self.power_up()
             self._asleep = 0.019
-        elif data == b"\xbe\x08\x00":
+        elif data == self.initialise:
             self.status |= 0x08
         elif data[:1] == b"\xac" and len(data) == 3:
             self.status |= 0x80
@@ -98,8 +110,11 @@ class SimAHT20(SimChip):
 
     def read(self, count: int) -> bytes:
         self._wake()
-        answer = bytes([self.status]) + self.data
-        return (answer + bytes([crc8(answer)])).ljust(count, b"\xff")[:count]
+        return self.answer(bytes([self.status]) + self.data).ljust(count, b"\xff")[:count]
+
+    def answer(self, data: bytes) -> bytes:
+        """What it makes of status and measurement: a checksum stands behind them."""
+        return data + bytes([crc8(data)])
 
     def elapse(self, seconds: float) -> None:
         self._asleep -= seconds

@@ -11,12 +11,13 @@ All calls of the devices on one bus come from that bus's one thread.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self
 
-from drivers.errors import OutOfRange, WrongChip
+from drivers.errors import BadPin, OutOfRange, WrongChip
+from drivers.registers import Register
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -28,6 +29,10 @@ Pull = Literal["up", "down", "none"]
 
 WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi", "mqtt"]
 
+FASTEST: Final[Mapping[str, float]] = {"degC": 10.0, "%": 50.0, "hPa": 50.0}
+"""For `Device.slew`: what no housed sensor shows in a second, not in hot water, not under breath, not when a door is
+slammed. An assumption of this project, wide on purpose: no data sheet says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -36,8 +41,9 @@ class Reading:
     values: Mapping[str, float | bool]
 
 
-Emit = Callable[[Reading, float], None]
-"""Takes a reading and the time of its edge (monotonic seconds); must not block and must not raise."""
+Emit = Callable[[str, bool, float], None]
+"""Takes the role of a pin, its level (True = high) and the time of its edge (monotonic seconds); must not block and
+must not raise."""
 
 
 class Bus(Protocol):
@@ -53,13 +59,27 @@ class Bus(Protocol):
         """Give the bus back; idempotent."""
 
 
+class Probing(Bus, Protocol):
+    """A bus that can be asked who is there. Neither question means anything to a chip: no byte of data is sent."""
+
+    def probe(self, address: int, *, reading: bool) -> bool:
+        """Whether somebody acknowledges: by a write without a byte, or by a read of one. Raises any `BusError` but
+        `Nack`; `BusUnavailable` where the adapter cannot ask so."""
+
+    def owner(self, address: int) -> str | None:
+        """The kernel driver that has the chip at this address; it is not to be probed then."""
+
+
 class InputPin(Protocol):
     """One input; levels are electrical (True = high)."""
 
     def level(self) -> bool: ...
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
-        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin."""
+        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin.
+
+        `at` is the time of the edge, monotonic seconds.
+        """
 
     def close(self) -> None: ...
 
@@ -70,6 +90,19 @@ class OutputPin(Protocol):
     def level(self) -> bool: ...
 
     def drive(self, level: bool) -> None: ...
+
+    def close(self) -> None:
+        """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
+
+
+class PwmPin(Protocol):
+    """One output that pulses: high for a share of each period. Software makes the pulses: see `drivers.pwm`."""
+
+    def duty(self, share: float) -> None:
+        """High for this share of each period; 0 and 1 are steady levels, at once."""
+
+    def frequency(self, hertz: float) -> None:
+        """Periods a second from now on; the share stays."""
 
     def close(self) -> None:
         """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
@@ -92,10 +125,19 @@ class Spi(Protocol):
 class Pins(Protocol):
     """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that edges are stamped with. The header, not the driver, has a clock."""
+
     def input(self, number: int, *, pull: Pull) -> InputPin: ...
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         """Open an output that drives `level` from its first moment."""
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
+        """Open an output that is high for the share `duty` (0 to 1) of each period from its first moment."""
+
+    def wait(self, seconds: float) -> None:
+        """Let a pulse or an echo pass. The header, not the driver, knows what waiting means here."""
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
         """One chip select of an SPI bus: clock mode 0 to 3, rate in Hz. Its pins belong to it then."""
@@ -112,18 +154,26 @@ class Device(ABC):
     ranges      channel -> (lowest, highest) value the part can report at its default options; outside is `OutOfRange`,
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
+    slew        channel -> the most it can change in a second, same unit: for parts whose bytes carry no checksum, so
+                that one wrong bit is told from a change; for none where the world itself may jump (light, current)
     every       default sampling period
+    own_wire    its calls take long: it has a lock and a thread of its own, not those of the wire it shares
     """
 
     wire: ClassVar[WireKind]
+    own_wire: ClassVar[bool] = False
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
+    slew: ClassVar[Mapping[str, float]] = {}
     every: ClassVar[Seconds] = Seconds(5.0)
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        """The channels that a device with these options reads; all of them where the options make no sense."""
+        """The channels that a device with these options reads; all of them where the options make no sense.
+
+        A part on several pins finds them, role -> number, under `pins`.
+        """
         return cls.channels
 
     @abstractmethod
@@ -170,16 +220,39 @@ class Device(ABC):
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A register that says what a chip is: `size` bytes at `register`, of which `mask` is one of `values`."""
+
+    register: int
+    values: tuple[int, ...]
+    size: int = 1
+    mask: int = -1
+
+    def fits(self, data: bytes) -> bool:
+        """Whether the bytes in the register, high byte first, are such a chip's."""
+        return int.from_bytes(data, "big") & self.mask in self.values
+
+
 class Driver(Device):
     """Base of a chip on an I2C bus: `Chip(bus, address, **options)`; options are keyword-only and typed.
 
     address     the default; None where the chip has none and configuration must name one
     addresses   every address the chip can be strapped to; empty: any
+    identity    registers that prove the chip all together; to read them changes nothing in it
+    obeys       the first bytes of a write that this chip acts upon, such as commands: nobody may write one of them to
+                find out whether it is another chip
+    one_byte    it has but one register: however many bytes are read, all are the same
+    stretches   it holds the clock for longer than controllers of boards before the Raspberry Pi 4 wait rightly
     """
 
     wire = "i2c"
     address: int | None = None
     addresses: ClassVar[tuple[int, ...]] = ()
+    identity: ClassVar[tuple[Identity, ...]] = ()
+    obeys: ClassVar[Container[int]] = ()
+    one_byte: ClassVar[bool] = False
+    stretches: ClassVar[bool] = False
 
     def __init__(self, bus: Bus, address: int | None = None) -> None:
         self.bus = bus
@@ -204,6 +277,29 @@ class Driver(Device):
                 " answers there; check `driver:` and `address:`"
             )
 
+    def identify(self) -> None:
+        """Read the registers of `identity`. Raises `WrongChip` where one is not that of this part."""
+        for one in self.identity:
+            found = int.from_bytes(self.transfer(bytes([one.register]), one.size), "big") & one.mask
+            if found not in one.values:
+                self.prove("device id", found, one.values[0])
+
+    def keep(self, register: Register, value: int, *, becomes: int | None = None, bits: int = -1) -> None:
+        """Write a register and expect it back, or what it `becomes`: all that proves a chip without an id.
+
+        `bits` are those that count; the others are the chip's own. Raises `WrongChip`.
+        """
+        wanted = value if becomes is None else becomes
+        register.__set__(self, value)
+        found = register.__get__(self, type(self))
+        if (found ^ wanted) & bits:
+            digits = 2 + 2 * register.size
+            raise WrongChip(
+                f"{self.address:#04x} keeps {found:#0{digits}x} where a {type(self).__name__} keeps"
+                f" {wanted:#0{digits}x} (register {register.address:#04x}): another chip answers there; check"
+                " `driver:` and `address:`"
+            )
+
     def start(self) -> None:
         """Take one reading and drop it: enough for a chip that needs no configuration."""
         self.read()
@@ -213,22 +309,89 @@ class Driver(Device):
         return
 
 
-class PinDevice(Device):
-    """Base of a part on one header pin: `Part(pins, number, **options)`."""
+class PartOnPins(Device):
+    """Base of a part on header pins: `Part(pins, {"a": 17, "b": 27}, **options)`.
+
+    roles           what its pins are for, in the words of configuration
+    optional_roles  further ones that may stay unconnected
+    numbers         role -> BCM number of those that are connected
+    """
 
     wire = "pin"
+    roles: ClassVar[tuple[str, ...]]
+    optional_roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pins: Pins, numbers: Mapping[str, int]) -> None:
+        roles = (*self.roles, *self.optional_roles)
+        wrong = [role for role in numbers if role not in roles] + [role for role in self.roles if role not in numbers]
+        if wrong:
+            optional = "".join(f", and {role} if it is connected" for role in self.optional_roles)
+            raise BadPin(f"{type(self).__name__} has the pins {', '.join(self.roles)}{optional}; check {wrong[0]!r}")
+        if len(set(numbers.values())) < len(numbers):
+            given = ", ".join(f"{role} GPIO{number}" for role, number in numbers.items())
+            raise BadPin(f"{type(self).__name__} needs a pin of its own for each role, not {given}")
+        self.pins = pins
+        self.numbers: Mapping[str, int] = {role: numbers[role] for role in roles if role in numbers}
+
+
+class PinDevice(PartOnPins):
+    """Base of a part on one header pin, whose role needs no name: `Part(pins, number, **options)`."""
+
+    roles = ("pin",)
 
     def __init__(self, pins: Pins, pin: int) -> None:
-        self.pins = pins
+        super().__init__(pins, {"pin": pin})
         self.pin = pin
 
 
+class Decoder(Protocol):
+    """What the edges of one part mean. Pure: what it gives depends on the edges and their times alone.
+
+    When and how often `due` is called changes nothing, as long as the edges up to that moment were handed in before.
+    Not thread-safe: one owner. Times are monotonic seconds; levels are electrical.
+    """
+
+    @property
+    def missed(self) -> int:
+        """How many edges must have been there and did not come."""
+
+    def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
+        """What the part shows with these levels (role -> level): state, not a change. Once.
+
+        Left out is what has no value while nothing happens.
+        """
+
+    def edge(self, role: str, level: bool, at: float) -> None:
+        """The pin of this role became `level`; a time before that of its last edge counts as that edge's."""
+
+    def look(self, levels: Mapping[str, bool], at: float) -> None:
+        """The pins show these levels after a burst of edges: make good what was lost of it."""
+
+    def due(self, now: float) -> tuple[Reading, float] | None:
+        """The oldest change that is certain by `now` and was not given yet, and its time; call until None.
+
+        Its reading names only the channels to which something happened.
+        """
+
+    @property
+    def deadline(self) -> float | None:
+        """When `due` has something to give if no edge comes; None for never."""
+
+
 class Push(ABC):
-    """Trait of a device that reports every raw edge by itself; the caller settles them (`drivers.gpio.Debounce`)."""
+    """Trait of a device that reports every raw edge by itself; its decoder says what they mean."""
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:
-        """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+        """Call `emit(role, level, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+    @abstractmethod
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of every pin it watches, now. After `start()`."""
+
+    @abstractmethod
+    def decoder(self, settle: float) -> Decoder:
+        """A new decoder of its edges; a level that can chatter counts when it has held for `settle` seconds."""
 
 
 def on_or_off(value: Value, part: str) -> bool:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import OutOfRange
+from drivers.quantity import Quantity
 from drivers.silicon import counts
 from drivers.sim import SimChip, World
 
@@ -23,11 +24,10 @@ NORMAL, SHORTEST = 69, 31
 class BH1750(Driver):
     """Blocking: 180 ms a reading, 81 ms with `sunlight`, which measures to 121,000 lx instead of 54,600."""
 
-    channels: ClassVar[Mapping[str, str]] = {"illuminance": "lx"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"illuminance": (0.0, 54_611.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"illuminance": 0.84}
+    illuminance = Quantity("lx", step=0.84, low=0, high=54_611)
     address = 0x23
     addresses = (0x23, 0x5C)
+    obeys = range(0x100)
     time: int = NORMAL
 
     def __init__(self, bus: Bus, address: int | None = None, *, sunlight: bool = False) -> None:

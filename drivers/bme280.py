@@ -14,9 +14,10 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers import bmp280
-from drivers.base import Bus, Reading
+from drivers.base import FASTEST, Bus, Identity, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
+from drivers.quantity import Quantity
 
 CTRL_HUM = 0xF2
 SKIPPED_HUMIDITY = 0x8000
@@ -62,9 +63,10 @@ class Calibration(bmp280.Calibration):
 class BME280(BMP280):
     """Blocking: about 10 ms a reading at oversampling 1, 115 ms at 16."""
 
+    # humidity stands between the two in every list
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%", "pressure": "hPa"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {**BMP280.ranges, "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {**BMP280.resolution, "humidity": 0.008}
+    humidity = Quantity("%", step=0.008, low=0, high=100, slew=FASTEST["%"])
+    identity = (Identity(0xD0, (0x60,)),)
     id = 0x60
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}
     calibration = Calibration

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
+from drivers.quantity import Quantity
 from drivers.registers import Bits, Register
 from drivers.silicon import RegisterChip
 from drivers.sim import World
@@ -85,11 +86,11 @@ class Calibration:
 class BMP280(Driver):
     """Blocking: about 7 ms a reading at oversampling 1, 76 ms at 16."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "pressure": "hPa"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "pressure": (300.0, 1100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0055, "pressure": 0.03}
+    temperature = Quantity("degC", step=0.0055, low=-40, high=85, slew=FASTEST["degC"])
+    pressure = Quantity("hPa", step=0.03, low=300, high=1100, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
+    identity = (Identity(0xD0, (0x58,)),)
     id: ClassVar[int] = 0x58
     relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x60: "BME280 (driver: bme280)"}
     calibration: ClassVar[type[Calibration]] = Calibration

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
+from drivers.quantity import Quantity
 from drivers.registers import Register
 from drivers.silicon import RegisterChip
 from drivers.sim import World
@@ -70,11 +71,11 @@ class Calibration:
 class BMP388(Driver):
     """Blocking: about 6 ms a reading at oversampling 1, 0.14 s at 32."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "pressure": "hPa"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0), "pressure": (300.0, 1250.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0055, "pressure": 0.03}
+    temperature = Quantity("degC", step=0.0055, low=-40, high=85, slew=FASTEST["degC"])
+    pressure = Quantity("hPa", step=0.03, low=300, high=1250, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
+    identity = (Identity(0x00, tuple(IDS)),)
 
     chip_id = Register(0x00, writable=False)
     status = Register(STATUS, writable=False)

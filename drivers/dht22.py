@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BusError, OutOfRange
+from drivers.quantity import Quantity
 from drivers.sim import World
 from drivers.sysfs import SimNode, SysfsDevice, Tree, translated
 
@@ -23,9 +24,8 @@ PAUSE = 2.0
 class DHT22(SysfsDevice):
     """Blocking: an attempt takes up to 1.1 s, and after each that failed the sensor rests for 2 s."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 80.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.1, "humidity": 0.1}
+    temperature = Quantity("degC", step=0.1, low=-40, high=80)
+    humidity = Quantity("%", step=0.1, low=0, high=100)
     every = Seconds(10.0)
     tree_name = "iio"
     folder = "/sys/bus/iio/devices"

@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData, Nack
+from drivers.quantity import Quantity
 from drivers.sim import World
 from drivers.sysfs import SimNode, SysfsDevice
 
@@ -29,9 +30,7 @@ _ANSWER = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n.* t=(-?
 class DS18B20(SysfsDevice):
     """Blocking for one conversion, 0.75 s at 12 bits; one file read a reading."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 125.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0625}
+    temperature = Quantity("degC", step=0.0625, low=-55, high=125)
     every = Seconds(10.0)
     tree_name = "w1"
     folder = "/sys/bus/w1/devices"

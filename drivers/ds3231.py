@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from drivers.base import Driver, Reading
+from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
+from drivers.quantity import Quantity
 from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
 
@@ -54,9 +55,9 @@ def fields_of(moment: datetime) -> bytes:
 class DS3231(Driver):
     """Blocking, one transaction a reading. `time` is in seconds since 1970, UTC if that is what it was set to."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "time": "s", "stopped": "bool"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 85.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.25, "time": 1.0}
+    temperature = Quantity("degC", step=0.25, low=-40, high=85, slew=FASTEST["degC"])
+    time = Quantity("s", step=1)
+    stopped = Quantity("bool")
     address = 0x68
     addresses = (0x68,)
 

@@ -7,6 +7,7 @@
     │   ├── ArbitrationLost              arbitration   yes   another master spoke at the same moment
     │   ├── BusFault                     bus           yes   the adapter reported anything else
     │   └── BusUnavailable (OSError)     config        no    no such bus, no permission, a kernel driver owns the chip
+    │       └── AdapterGone              gone          no    the adapter was unplugged or its driver unloaded
     ├── ChipError
     │   ├── WrongChip                    wrong_chip    no    another chip answers at the address
     │   ├── BadData (ValueError)         data          yes   the bytes cannot be a measurement
@@ -21,7 +22,9 @@
         └── DriverClash                  config        no    two plugins claim one name
 
 `kind` is a short label, fit for a metric. `retry` says whether the same call may succeed when it is repeated soon;
-where it is False a person has to change something first, and the text says what.
+where it is False a person has to change something first, and the text says what. The runtime asks for it in one place,
+when a sample failed (`edge.ingest.readings`); below that only a lost arbitration is repeated, at once and inside the
+bus (`drivers.bus`), and the readings of a DHT22, whose protocol loses one in four.
 """
 
 from typing import ClassVar
@@ -72,6 +75,12 @@ class BusUnavailable(BusError, OSError):
     """The bus or the address cannot be used as configured; the text says what to do."""
 
     kind = "config"
+
+
+class AdapterGone(BusUnavailable):
+    """The bus itself went away while it was open; it is opened anew by the next transfer after it is back."""
+
+    kind = "gone"
 
 
 class ChipError(DriverError):

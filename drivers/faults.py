@@ -21,53 +21,20 @@ real wire goes through `wait`.
     spike        the chip measures wrongly by `by`: a lie that no checksum shows (simulated chips only)
 """
 
-import heapq
-import itertools
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Protocol, get_args
 
 from drivers.base import Bus
 from drivers.errors import BusTimeout, Nack
+from drivers.weather import LASTS, TIMEOUT, Fault, Weather, flipped, wrong_end
+from drivers.weather import BusKind as Kind
 
-Kind = Literal["nack", "unplug", "wrong_chip", "reset", "stretch", "stuck", "slow", "flip", "crc", "freeze", "spike"]
+__all__ = ["LASTS", "TIMEOUT", "Fault", "Faults", "FaultyBus", "Kind"]
 
-TIMEOUT: Final = 1.0
-"""Seconds until the kernel gives a hung bus up."""
-
-LASTS: Final[Mapping[str, float]] = {
-    "nack": 0.5,
-    "unplug": 60.0,
-    "wrong_chip": 60.0,
-    "reset": 0.0,
-    "stretch": 2.0,
-    "stuck": 2.0,
-    "slow": 10.0,
-    "flip": 2.0,
-    "crc": 2.0,
-    "freeze": 60.0,
-    "spike": 5.0,
-}
-"""How long a fault of the weather lasts on average, seconds."""
-
-_SIZES: Final[Mapping[str, float]] = {"slow": 0.2, "spike": 10.0}
 _POWERED: Final = ("unplug", "wrong_chip")
 
 Go = Callable[[int, bytes, int], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """From `begin` until before `end`, at one address or (None) at all. `by` and `channel`: see the kinds."""
-
-    kind: Kind
-    address: int | None
-    begin: float
-    end: float
-    by: float = 0.0
-    channel: str | None = None
 
 
 class Chips(Protocol):
@@ -78,12 +45,10 @@ class Chips(Protocol):
     def lie(self, address: int, channel: str | None, by: float) -> None: ...
 
 
-class Faults:
-    """The faults of one bus. Thread-safe as far as the bus's own lock makes transfers so; plan before or between.
+class Faults(Weather[Kind]):
+    """The faults of one bus. Thread-safe as far as the bus's own lock makes transfers so; plan before or between."""
 
-    active    what is wrong now
-    history   what has begun, oldest first (the last 10,000)
-    """
+    kinds = get_args(Kind)
 
     def __init__(
         self,
@@ -95,16 +60,10 @@ class Faults:
         chips: Chips | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        self.name = name
+        super().__init__(name, now=now, seed=seed)
         self.timeout = timeout
-        self.history: deque[Fault] = deque(maxlen=10_000)
-        self.random = Random(f"{seed} {name}")
-        self._now = now
         self._wait = wait
         self._chips = chips
-        self._coming: list[tuple[float, int, Fault, Iterator[Fault]]] = []
-        self._numbers = itertools.count()
-        self._active: list[Fault] = []
         self._frozen: dict[tuple[int, bytes, int], bytes] = {}
 
     def plan(
@@ -116,20 +75,13 @@ class Faults:
         after: float = 0.0,
         by: float | None = None,
         channel: str | None = None,
-    ) -> Fault:
+    ) -> Fault[Kind]:
         """Let something go wrong for `seconds`, `after` seconds from now. Raises ValueError for what cannot be."""
-        if kind not in get_args(Kind):
-            raise ValueError(f"there is no fault {kind!r}; there are {', '.join(get_args(Kind))}")
         if kind == "spike" and self._chips is None:
             raise ValueError("only a simulated chip can be made to measure wrongly: a spike needs one")
         if address is None and kind in (*_POWERED, "reset", "spike"):
             raise ValueError(f"{kind} happens to one chip: name its address")
-        address = None if kind == "stuck" else address
-        begin = self._now() + after
-        size = self._size(kind) if by is None else by
-        fault = Fault(kind, address, begin, begin + seconds, size, channel)
-        self._expect(fault, iter(()))
-        return fault
+        return self._add(kind, None if kind == "stuck" else address, seconds, after, by, channel)
 
     def weather(
         self,
@@ -144,24 +96,23 @@ class Faults:
         Around a wrong chip nothing is plugged in for `gap` seconds: whoever changes chips unplugs one first.
         """
         for kind, rate in per_hour.items():
-            source = self._storm(kind, address, rate, lasts[kind], gap, Random(self.random.random()))
-            self._expect(next(source), source)
-
-    def clear(self) -> None:
-        """Nothing is wrong any more, and nothing is planned."""
-        self._coming.clear()
-        for fault in tuple(self._active):
-            self._finish(fault)
+            where = None if kind == "stuck" else address
+            storm = self._storm(kind, where, rate, lasts[kind], Random(self.random.random()))
+            self._rain(_changed(storm, gap) if kind == "wrong_chip" else storm)
 
     @property
-    def active(self) -> list[Fault]:
-        """What is wrong now."""
-        self._turn(self._now())
-        return list(self._active)
+    def away(self) -> set[int | None]:
+        """The addresses whose chip is not there as of the last transfer."""
+        return {fault.address for fault in self._active if fault.kind in _POWERED}
+
+    def release(self) -> None:
+        """Whoever holds SDA low lets go."""
+        for fault in [fault for fault in self.active if fault.kind == "stuck"]:
+            self._finish(fault)
 
     def transfer(self, address: int, write: bytes, read: int, go: Go) -> bytes:
         """One transaction through the faults; `go` is the wire below. Raises what the fault makes of it."""
-        self._turn(self._now())
+        self._turn()
         if not self._active:
             return go(address, write, read)
         here = {fault.kind: fault for fault in self._active if fault.address in (None, address)}
@@ -173,7 +124,7 @@ class Faults:
             self._finish(here["reset"])
         return answer
 
-    def _obstruct(self, address: int, here: Mapping[Kind, Fault]) -> None:
+    def _obstruct(self, address: int, here: Mapping[Kind, Fault[Kind]]) -> None:
         where = f"{self.name} {address:#04x}"
         if "stuck" in here or "stretch" in here:
             self._wait(self.timeout)
@@ -183,37 +134,22 @@ class Faults:
         if "slow" in here:
             self._wait(here["slow"].by)
 
-    def _distort(self, address: int, write: bytes, answer: bytes, here: Mapping[Kind, Fault]) -> bytes:
+    def _distort(self, address: int, write: bytes, answer: bytes, here: Mapping[Kind, Fault[Kind]]) -> bytes:
         if not answer:
             return answer
         if "freeze" in here:
             answer = self._frozen.setdefault((address, write, len(answer)), answer)
         if "flip" in here:
-            bit = 1 << self.random.randrange(8 * len(answer))
-            answer = (int.from_bytes(answer, "big") ^ bit).to_bytes(len(answer), "big")
+            answer = flipped(answer, self.random)
         if "crc" in here:
-            answer = answer[:-1] + bytes([answer[-1] ^ 0xFF])
+            answer = wrong_end(answer)
         return answer
 
-    def _turn(self, now: float) -> None:
-        """Begin and end what is due."""
-        while self._coming and self._coming[0][0] <= now:
-            _, _, fault, source = heapq.heappop(self._coming)
-            self._begin(fault)
-            following = next(source, None)
-            if following is not None:
-                self._expect(following, source)
-        for fault in [fault for fault in self._active if fault.end <= now and fault.kind != "reset"]:
-            self._finish(fault)
-
-    def _begin(self, fault: Fault) -> None:
-        self.history.append(fault)
-        self._active.append(fault)
+    def begun(self, fault: Fault[Kind]) -> None:
         if fault.kind == "spike" and self._chips is not None and fault.address is not None:
             self._chips.lie(fault.address, fault.channel, fault.by)
 
-    def _finish(self, fault: Fault) -> None:
-        self._active.remove(fault)
+    def finished(self, fault: Fault[Kind]) -> None:
         if fault.kind == "freeze":
             self._frozen.clear()
         if self._chips is None or fault.address is None:
@@ -223,29 +159,16 @@ class Faults:
         if fault.kind in (*_POWERED, "reset"):
             self._chips.restart(fault.address)
 
-    def _expect(self, fault: Fault, source: Iterator[Fault]) -> None:
-        heapq.heappush(self._coming, (fault.begin, next(self._numbers), fault, source))
 
-    def _size(self, kind: Kind) -> float:
-        return float(self.random.randrange(256)) if kind == "wrong_chip" else _SIZES.get(kind, 0.0)
-
-    def _storm(
-        self, kind: Kind, address: int | None, rate: float, lasts: float, gap: float, random: Random
-    ) -> Iterator[Fault]:
-        at = self._now()
-        address = None if kind == "stuck" else address
-        while True:
-            at += random.expovariate(rate / 3600)
-            size = float(random.randrange(256)) if kind == "wrong_chip" else self._size(kind)
-            seconds = random.expovariate(1 / lasts) if lasts else 0.0
-            if kind == "wrong_chip":
-                yield Fault("unplug", address, at, at + gap)
-                at += gap
-            yield Fault(kind, address, at, at + seconds, size)
-            at += seconds
-            if kind == "wrong_chip":
-                yield Fault("unplug", address, at, at + gap)
-                at += gap
+def _changed(storm: Iterator[Fault[Kind]], gap: float) -> Iterator[Fault[Kind]]:
+    """Wrong chips with nothing plugged in for `gap` seconds around each."""
+    late = 0.0
+    for fault in storm:
+        begin, end = fault.begin + late + gap, fault.end + late + gap
+        yield Fault("unplug", fault.address, begin - gap, begin)
+        yield Fault(fault.kind, fault.address, begin, end, fault.by)
+        yield Fault("unplug", fault.address, end, end + gap)
+        late += 2 * gap
 
 
 class FaultyBus:

@@ -16,6 +16,7 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import check, crc8
 from drivers.errors import BadData, NotStarted, WrongChip
+from drivers.quantity import Quantity
 from drivers.silicon import CommandChip
 from drivers.sim import World
 
@@ -43,11 +44,11 @@ OTHERS = Family("SHT2x", 0.085, 0.029)
 class HTU21D(Driver):
     """Blocking: 24 ms a reading with a Si7021, 67 ms with an HTU21D, 115 ms with an SHT21."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 125.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.011, "humidity": 0.031}
+    temperature = Quantity("degC", step=0.011, low=-40, high=125)
+    humidity = Quantity("%", step=0.031, low=0, high=100)
     address = 0x40
     addresses = (0x40,)
+    obeys = range(0xE0, 0x100)
 
     def __init__(self, bus: Bus, address: int | None = None) -> None:
         super().__init__(bus, address)

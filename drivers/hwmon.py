@@ -8,14 +8,14 @@ Names and units are those of Linux `Documentation/hwmon/sysfs-interface.rst`.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from drivers.base import Reading
+from drivers.chosen import ChosenChannels, SimChosen
 from drivers.errors import BadData, OutOfRange
-from drivers.options import words_in
 from drivers.sim import World
-from drivers.sysfs import SimNode, SysfsDevice, Tree
+from drivers.sysfs import Tree
 
 UNITS: Mapping[str, tuple[str, float]] = {
     "in": ("V", 1e-3),
@@ -29,7 +29,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
 _CHANNEL = re.compile(r"(in|temp|curr|power|energy|humidity|fan)[0-9]+((?:_[a-z]+)?_(?:alarm|fault))?")
 
 
-def unit(channel: str) -> tuple[str, float]:
+def scale(channel: str) -> tuple[str, float]:
     """Our unit of a channel, and its factor. Raises `OutOfRange` for what no monitor has."""
     parts = _CHANNEL.fullmatch(channel)
     if parts is None:
@@ -37,7 +37,13 @@ def unit(channel: str) -> tuple[str, float]:
     return ("bool", 1.0) if parts[2] else UNITS[parts[1]]
 
 
-class Hwmon(SysfsDevice):
+def channels_in(files: Iterable[str]) -> list[str]:
+    """The channels that such a folder has a value of."""
+    names = (file.removesuffix("_input") for file in sorted(files) if file.endswith("_input"))
+    return [name for name in names if _CHANNEL.fullmatch(name)]
+
+
+class Hwmon(ChosenChannels):
     """One file read a channel; blocking for as long as the kernel's driver measures."""
 
     channels: ClassVar[Mapping[str, str]] = {"temp1": "degC"}
@@ -47,27 +53,17 @@ class Hwmon(SysfsDevice):
     advice = "load the kernel's driver for the part"
 
     def __init__(self, tree: Tree, id: str | None = None, *, channels: str = "temp1") -> None:
-        super().__init__(tree, id)
-        self.wanted = {channel: unit(channel) for channel in words_in(channels)}
-        if not self.wanted:
-            raise OutOfRange("channels names nothing to read")
+        super().__init__(tree, id, channels=channels)
 
     @classmethod
-    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        wanted = words_in(str(options.get("channels", "")))
-        try:
-            return {channel: unit(channel)[0] for channel in wanted} or cls.channels
-        except OutOfRange:
-            return cls.channels
-
-    def is_it(self, name: str) -> bool:
-        return True
+    def unit_of(cls, channel: str) -> str:
+        return scale(channel)[0]
 
     def read(self) -> Reading:
-        return self.reading(**{channel: self._value(channel) for channel in self.wanted})
+        return self.reading(**{channel: self._value(channel) for channel in self.chosen})
 
     def _value(self, channel: str) -> float | bool:
-        unit, factor = self.wanted[channel]
+        unit, factor = scale(channel)
         if unit == "bool":
             return self.number(channel) != 0
         value = self.number(f"{channel}_input") * factor
@@ -76,7 +72,7 @@ class Hwmon(SysfsDevice):
         return value
 
 
-class SimHwmon(SimNode):
+class SimHwmon(SimChosen):
     """A hardware monitor: fixed-point numbers, one a file. `broken`: the chip sets its fault flags."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temp1": 21.0}
@@ -85,16 +81,10 @@ class SimHwmon(SimNode):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.broken = False
-        self._wanted: list[str] = []
-
-    def fit(self, device: SysfsDevice) -> None:
-        super().fit(device)
-        assert isinstance(device, Hwmon)
-        self._wanted = list(device.wanted)
 
     def paths(self) -> list[str]:
         files = ["name"]
-        for channel in self._wanted:
+        for channel in self.chosen:
             flag = channel.endswith(("_alarm", "_fault"))
             files += [channel] if flag else [f"{channel}_input"]
             files += [f"{channel}_fault"] if channel.startswith(("temp", "fan")) and not flag else []
@@ -104,10 +94,10 @@ class SimHwmon(SimNode):
         file = path.rpartition("/")[2]
         if file == "name":
             return self.label
-        if file.endswith("_fault") and file not in self._wanted:
+        if file.endswith("_fault") and file not in self.chosen:
             return str(int(self.broken))
         channel = file.removesuffix("_input")
-        value = self.signal(channel, self.defaults.get(channel, 0.0))
+        value = self.shown(channel)
         if file == channel:
             return str(int(bool(value)))
         micro = channel.startswith(("power", "energy"))

@@ -14,14 +14,14 @@ within milliseconds. Where they have to be one measurement, use the chip's own d
 import difflib
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from drivers.base import Reading
+from drivers.chosen import ChosenChannels, SimChosen
 from drivers.errors import NotStarted, OutOfRange, WrongChip
-from drivers.options import words_in
 from drivers.sim import World
-from drivers.sysfs import SimNode, SysfsDevice, Tree
+from drivers.sysfs import SysfsDevice, Tree
 
 QUANTITIES: Mapping[str, tuple[str, str, float]] = {
     # channel: (the kernel's type, our unit, our unit in the kernel's)
@@ -56,7 +56,18 @@ def stem(channel: str) -> tuple[str, str, str, float]:
     return f"in_{kind}{parts[2]}{parts[3]}", f"in_{kind}", unit, factor
 
 
-class IIO(SysfsDevice):
+def channels_in(files: Iterable[str]) -> list[str]:
+    """Our names of the channels that such a folder has, those that come with a `_input` or `_raw` of a known type."""
+    words = {kind: word for word, (kind, _, _) in QUANTITIES.items()}
+    found = {}
+    for file in sorted(files):
+        parts = re.fullmatch(r"in_([a-z]+)([0-9]*)((?:_[a-z0-9]+)*?)_(?:input|raw)", file)
+        if parts is not None and parts[1] in words:
+            found[f"{words[parts[1]]}{parts[2]}{parts[3]}"] = file
+    return list(found)
+
+
+class IIO(ChosenChannels):
     """Blocking for as long as the kernel's driver measures, once a channel."""
 
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
@@ -66,28 +77,18 @@ class IIO(SysfsDevice):
     advice = "load the kernel's driver for the chip, for example dtoverlay=i2c-sensor,bme280"
 
     def __init__(self, tree: Tree, id: str | None = None, *, channels: str = "temperature") -> None:
-        super().__init__(tree, id)
-        self.wanted = {channel: stem(channel) for channel in words_in(channels)}
-        if not self.wanted:
-            raise OutOfRange("channels names nothing to read")
+        super().__init__(tree, id, channels=channels)
         self._sources: dict[str, tuple[str, float, float]] = {}
 
     @classmethod
-    def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        wanted = words_in(str(options.get("channels", "")))
-        try:
-            return {channel: stem(channel)[2] for channel in wanted} or cls.channels
-        except OutOfRange:
-            return cls.channels
-
-    def is_it(self, name: str) -> bool:
-        return True
+    def unit_of(cls, channel: str) -> str:
+        return stem(channel)[2]
 
     def start(self) -> None:
         """Find the part and how each channel is to be read, and take one reading and drop it."""
         self._path, self._sources = None, {}
         files = set(self.tree.names(self.path))
-        self._sources = {channel: self._source(channel, files) for channel in self.wanted}
+        self._sources = {channel: self._source(channel, files) for channel in self.chosen}
         self.read()
 
     def read(self) -> Reading:
@@ -100,7 +101,7 @@ class IIO(SysfsDevice):
 
     def _source(self, channel: str, files: set[str]) -> tuple[str, float, float]:
         """File, offset and factor of a channel."""
-        name, shared, _, factor = self.wanted[channel]
+        name, shared, _, factor = stem(channel)
         if f"{name}_input" in files:
             return f"{name}_input", 0.0, factor
         if f"{name}_raw" not in files:
@@ -113,7 +114,7 @@ class IIO(SysfsDevice):
         return f"{name}_raw", offset, scale * factor
 
 
-class SimIIO(SimNode):
+class SimIIO(SimChosen):
     """A device of the kernel's: processed values for what its weather drivers process, raw counts for the rest."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0, "humidity": 45.0, "pressure": 1013.25}
@@ -125,12 +126,7 @@ class SimIIO(SimNode):
 
     def fit(self, device: SysfsDevice) -> None:
         super().fit(device)
-        self._files = {f"{self.place}/{file}": channel for channel in self._channels(device)
-                       for file in self._files_of(channel)}  # fmt: skip
-
-    def _channels(self, device: SysfsDevice) -> list[str]:
-        assert isinstance(device, IIO)
-        return list(device.wanted)
+        self._files = {f"{self.place}/{file}": channel for channel in self.chosen for file in self._files_of(channel)}
 
     def _files_of(self, channel: str) -> list[str]:
         name, shared, _, _ = stem(channel)
@@ -147,7 +143,7 @@ class SimIIO(SimNode):
         if path.endswith("/name"):
             return self.label
         channel = self._files[path]
-        value = self.signal(channel, self.defaults.get(channel, 0.0))
+        value = self.shown(channel)
         quantity = _quantity(channel)
         if path.endswith("_offset"):
             return "-1000"

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from drivers.base import Bus, Driver, Reading
 from drivers.errors import BadData, OutOfRange
+from drivers.quantity import Quantity
 from drivers.registers import Register
 from drivers.silicon import WordChip, counts
 
@@ -36,9 +37,9 @@ def shunt_in_ohms(shunt: float) -> float:
 class INA219(Driver):
     """Blocking: 11 ms a reading at the mean of 8 conversions. `shunt` in ohms; 3.2 A at the usual 0.1."""
 
-    channels: ClassVar[Mapping[str, str]] = {"voltage": "V", "current": "A", "power": "W"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"voltage": (0.0, 32.0), "current": (-3.2, 3.2)}
-    resolution: ClassVar[Mapping[str, float]] = {"voltage": 0.004, "current": 0.0001}
+    voltage = Quantity("V", step=0.004, low=0, high=32)
+    current = Quantity("A", step=0.0001, low=-3.2, high=3.2)
+    power = Quantity("W")
     address = 0x40
     addresses = tuple(range(0x40, 0x50))
     shunt: float = 0.1

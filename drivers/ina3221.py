@@ -10,7 +10,7 @@ Each sample is one triggered pass over all six voltages, read when the chip says
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.ina219 import shunt_in_ohms
 from drivers.registers import Bits, Register
@@ -41,12 +41,11 @@ class INA3221(Driver):
     }
     address = 0x40
     addresses = (0x40, 0x41, 0x42, 0x43)
+    identity = (Identity(0xFE, (0x5449,), size=2), Identity(0xFF, (0x3220,), size=2))
     shunt: float = 0.1
 
     config = Register(0x00, size=2)
     flags = Register(0x0F, size=2)
-    maker = Register(0xFE, size=2, writable=False)
-    die = Register(0xFF, size=2, writable=False)
     ready = Bits(flags, low=0)
 
     def __init__(
@@ -63,8 +62,7 @@ class INA3221(Driver):
         return {name: ((-full, full) if "current" in name else span) for name, span in self.ranges.items()}
 
     def start(self) -> None:
-        self.prove("manufacturer id", self.maker, 0x5449)
-        self.prove("die id", self.die, 0x3220)
+        self.identify()
         self.config = RESET
 
     def read(self) -> Reading:

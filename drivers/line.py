@@ -1,6 +1,7 @@
 """What the simulated wires with one part at their end have in common: sysfs, serial and SPI.
 
     line = SimDS18B20(world, "cellar").line()        line.fail(Nack, times=3); line.unplug(); line.plug()
+    line.faults.plan("silence", seconds=30)          what goes wrong for a time, or at random (`drivers.line_faults`)
 
 As everywhere the driver is the real one: the part answers text or bytes, and the line can fail before it is asked.
 """
@@ -11,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from drivers.errors import BusError, BusUnavailable
+from drivers.line_faults import LineFaults
 from drivers.sim import Sensing, World
 
 P = TypeVar("P", bound="SimEnd")
@@ -54,9 +56,13 @@ class Exchange:
 class SimLine(Generic[P]):
     """The line's side of a simulated wire. Thread-safe.
 
+    wire    which faults there are
     part    what is at the end of it
     log     the last exchanges, oldest first
+    faults  what goes wrong when
     """
+
+    wire: ClassVar[str] = ""
 
     def __init__(self, part: P, *, wait: Callable[[float], None] | None = None) -> None:
         self.part = part
@@ -67,6 +73,34 @@ class SimLine(Generic[P]):
         self._faults: deque[BusError] = deque()
         self._lock = threading.RLock()
         self._open = True
+        self._device: Any = None
+        self.faults = LineFaults(part.name, self.wire, self, now=part.world.now, wait=self.wait)
+
+    def fit(self, device: Any) -> None:
+        """The driver at the other end, an instance; see `SimEnd.fit`."""
+        self._device = device
+        self.part.fit(device)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything that the part says arrives."""
+        return self.plugged and not self.faults.silent
+
+    def restart(self) -> None:
+        """The part's supply dropped and came back: it knows nothing any more of what it was told."""
+        with self._lock:
+            self.part = type(self.part)(self.part.world, self.part.name)
+            if self._device is not None:
+                self.part.fit(self._device)
+
+    def lie(self, channel: str | None, by: float) -> None:
+        """Let the part measure `channel` (None: every one) wrongly by so much; 0 ends it."""
+        channels = self.part.defaults if channel is None else (channel,)
+        self.part.bias = {name: by for name in channels if by}
+
+    def hold(self, *, still: bool) -> None:
+        """Let the part measure the same from now on, or measure again."""
+        self.part.still = {} if still else None
 
     def unplug(self) -> None:
         """Pull the part off the line."""
@@ -100,6 +134,7 @@ class SimLine(Generic[P]):
                     raise BusUnavailable(f"{self.name}: the line is closed")
                 if self._faults:
                     raise self._faults.popleft()
+                self.faults.obstruct()
                 yield
             except BusError as error:
                 self.log.append(Exchange(asked, error))

@@ -11,9 +11,10 @@ Below 9 bits a plain LM75 promises nothing, so they are cut off unless configura
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Reading
+from drivers.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import WordChip, counts
+from drivers.silicon import Shown, WordChip
 
 LIMITS = (0x4B80, 0x5000)
 """75.5 and 80 degC: a chip whose pointer moves on by itself has another register where the half degree stands."""
@@ -24,9 +25,7 @@ NINE_BITS = 0xFF80
 class LM75(Driver):
     """Blocking, one transaction a reading; the chip measures by itself about ten times a second."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 125.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.5}
+    temperature = Quantity("degC", step=0.5, low=-55, high=125, slew=FASTEST["degC"])
     address = 0x48
     addresses = tuple(range(0x48, 0x50))
 
@@ -40,11 +39,10 @@ class LM75(Driver):
         self._unused = 16 - bits
 
     def start(self) -> None:
-        wanted = TWELVE_BITS if self._unused == 4 else 0
-        self.config = wanted
+        # a word for an ADS1115 or a TMP102, a byte here: their upper one is another
+        self.keep(LM75.config, TWELVE_BITS if self._unused == 4 else 0)
         self.hysteresis, self.limit = LIMITS
-        # words for an ADS1115 or a TMP102, bytes here: their upper ones are others
-        self.prove("the configuration", self.config, wanted)
+        # both are written before one is read: where the pointer moves on, the second has changed the first
         self.prove("the hysteresis", self.hysteresis & NINE_BITS, LIMITS[0])
         self.prove("the limit", self.limit & NINE_BITS, LIMITS[1])
         self.bus.wait(0.3)
@@ -65,8 +63,8 @@ class SimLM75(WordChip):
     def load(self, register: int) -> int:
         if register != 0:
             return super().load(register)
-        step = 0.5 / (1 << (self.held[1] >> 5 & 0b11))
-        return int(counts(self.signal("temperature"), step, int(-128 / step), int(128 / step) - 1) * step * 256)
+        finer = self.held[1] >> 5 & 0b11
+        return Shown("temperature", 0.5 / (1 << finer), bits=9 + finer, left=7 - finer).word(self.signal("temperature"))
 
 
 DRIVER, SIM = LM75, SimLM75

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from drivers.base import Reading
 from drivers.errors import BadData, Nack, WrongChip
+from drivers.quantity import Quantity
 from drivers.sim import World
 from drivers.spi import SimSpiChip, SpiDevice
 
@@ -24,9 +25,8 @@ FAULTS = {
 class MAX31855(SpiDevice):
     """One transfer of four bytes a reading; the chip measures by itself."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "junction": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-270.0, 1800.0), "junction": (-55.0, 125.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.25, "junction": 0.0625}
+    temperature = Quantity("degC", step=0.25, low=-270, high=1800)
+    junction = Quantity("degC", step=0.0625, low=-55, high=125)
 
     def read(self) -> Reading:
         data = self.spi.transfer(bytes(4))

@@ -177,10 +177,17 @@ class SimMCP23017(SimChip):
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
+        self._drives: set[str] = set()
         self.power_up()
+
+    def power_down(self) -> None:
+        """What the pins drove rests low, as a load does that nobody drives."""
+        while self._drives:
+            self.world[self._drives.pop()] = False
 
     def power_up(self) -> None:
         """Every pin an input without a pull-up, interrupts off."""
+        self.power_down()
         self.pointer = 0
         self.ports = [dict.fromkeys(self.names, 0) | {"iodir": 0xFF} for _ in "ab"]
 
@@ -234,9 +241,16 @@ class SimMCP23017(SimChip):
         self._show(port)
 
     def _show(self, port: int) -> None:
+        """A pin that drives shows its level; one that drives no more shows its pull, until somebody drives it."""
+        kept = self.ports[port]
         for bit in range(8):
-            if not self.ports[port]["iodir"] >> bit & 1:
-                self.world[self._signal(port, bit)] = bool(self.ports[port]["olat"] >> bit & 1)
+            signal = self._signal(port, bit)
+            if not kept["iodir"] >> bit & 1:
+                self._drives.add(signal)
+                self.world[signal] = bool(kept["olat"] >> bit & 1)
+            elif signal in self._drives:
+                self._drives.remove(signal)
+                self.world[signal] = bool(kept["gppu"] >> bit & 1)
 
     def _levels(self, port: int) -> int:
         kept, byte = self.ports[port], 0

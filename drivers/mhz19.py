@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData
+from drivers.quantity import Quantity
 from drivers.sim import World
 from drivers.uart import Line, SerialDevice, SimTalker
 
@@ -24,9 +25,8 @@ READ, ABC = 0x86, 0x79
 class MHZ19(SerialDevice):
     """Blocking until the answer came: some 20 ms, 1 s where it does not come."""
 
-    channels: ClassVar[Mapping[str, str]] = {"co2": "ppm", "temperature": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"co2": (0.0, 10_000.0), "temperature": (-40.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"co2": 1.0, "temperature": 1.0}
+    co2 = Quantity("ppm", step=1, low=0, high=10_000)
+    temperature = Quantity("degC", step=1, low=-40, high=100)
     every = Seconds(10.0)
 
     def __init__(self, line: Line, port: str | None = None, *, abc: bool = True) -> None:

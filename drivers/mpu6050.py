@@ -11,8 +11,8 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
-from drivers.errors import BadData
+from drivers.base import Bus, Driver, Identity, Reading
+from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
 from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
@@ -21,12 +21,16 @@ RESET, SLEEP, GYRO_CLOCK = 0x80, 0x40, 0x01
 DATA, POWER = 0x3B, 0x6B
 PER_G = {2: 16384, 4: 8192, 8: 4096, 16: 2048}
 PER_DEGREE = {250: 131.0, 500: 65.5, 1000: 32.8, 2000: 16.4}
+END = 32767
 ACCELERATION = ("acceleration_x", "acceleration_y", "acceleration_z")
 ROTATION = ("rotation_x", "rotation_y", "rotation_z")
 
 
 class MPU6050(Driver):
-    """Blocking, two transactions a reading. `span` is +- so many g, `turn` +- so many degrees a second."""
+    """Blocking, two transactions a reading. `span` is +- so many g, `turn` +- so many degrees a second.
+
+    An axis at the end of its span is an error and no reading: it says "at least".
+    """
 
     channels: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(ACCELERATION, "g"),
@@ -34,8 +38,8 @@ class MPU6050(Driver):
         "temperature": "degC",
     }
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **dict.fromkeys(ACCELERATION, (-2.0, 2.0)),
-        **dict.fromkeys(ROTATION, (-32767 / 131, 32767 / 131)),
+        **dict.fromkeys(ACCELERATION, (-END / 16384, END / 16384)),
+        **dict.fromkeys(ROTATION, (-END / 131, END / 131)),
         "temperature": (-40.0, 85.0),
     }
     resolution: ClassVar[Mapping[str, float]] = {
@@ -45,10 +49,10 @@ class MPU6050(Driver):
     }
     address = 0x68
     addresses = (0x68, 0x69)
+    identity = (Identity(0x75, (0x68,)),)
     span: int = 2
     turn: int = 250
 
-    chip_id = Register(0x75, writable=False)
     power = Register(POWER)
     turn_setting = Register(0x1B)
     span_setting = Register(0x1C)
@@ -65,19 +69,18 @@ class MPU6050(Driver):
         self.span, self.turn = span, turn
 
     def limits(self) -> Mapping[str, tuple[float, float]]:
-        turn = 32767 / PER_DEGREE[self.turn]
+        span, turn = END / PER_G[self.span], END / PER_DEGREE[self.turn]
         return {
-            **dict.fromkeys(ACCELERATION, (-float(self.span), float(self.span))),
+            **dict.fromkeys(ACCELERATION, (-span, span)),
             **dict.fromkeys(ROTATION, (-turn, turn)),
             "temperature": self.ranges["temperature"],
         }
 
     def start(self) -> None:
-        self.prove("chip id", self.chip_id, 0x68)
+        self.identify()
         self.power = RESET
         self.bus.wait(0.1)
-        self.power = GYRO_CLOCK
-        self.prove("the power register", self.power, GYRO_CLOCK)
+        self.keep(MPU6050.power, GYRO_CLOCK)
         self.turn_setting = list(PER_DEGREE).index(self.turn) << 3
         self.span_setting = list(PER_G).index(self.span) << 3
         self.bus.wait(0.1)
@@ -87,6 +90,9 @@ class MPU6050(Driver):
         if self.power != GYRO_CLOCK:
             raise BadData(f"the MPU6050 at {self.address:#04x} lost its settings: check its power supply")
         *moved, warmth, x, y, z = struct.unpack(">7h", burst)
+        for axes, name, limit in ((moved, "span", f"{self.span} g"), ((x, y, z), "turn", f"{self.turn} deg/s")):
+            if any(not -END <= count < END for count in axes):
+                raise OutOfRange(f"more than {limit} at {self.address:#04x}: choose a wider {name}, if there is one")
         return self.reading(
             **{axis: value / PER_G[self.span] for axis, value in zip(ACCELERATION, moved, strict=True)},
             **{axis: value / PER_DEGREE[self.turn] for axis, value in zip(ROTATION, (x, y, z), strict=True)},

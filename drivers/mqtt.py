@@ -110,6 +110,7 @@ class MqttDevice(Device):
     """
 
     wire = "mqtt"
+    own_wire = True  # one device may be away and another not
     silence: ClassVar[Seconds | None] = None
     topics: tuple[str, ...]
 

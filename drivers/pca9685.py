@@ -51,8 +51,7 @@ class PCA9685(Driver, Output):
         self._started = False
         # the prescaler can be written only while it sleeps
         self.mode = SLEEP | INCREMENT
-        self.prescale = self._prescale
-        self.prove("the prescaler", self.prescale, self._prescale)
+        self.keep(PCA9685.prescale, self._prescale)
         self._write(dict.fromkeys(range(16), float(self.safe)))
         self.mode = INCREMENT
         self.bus.wait(0.0005)
@@ -109,6 +108,10 @@ class SimPCA9685(RegisterChip):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self._shown = [-1.0] * 16
+        self.power_up()
+
+    def power_down(self) -> None:
+        """All outputs off."""
         self.power_up()
 
     def power_up(self) -> None:

@@ -25,6 +25,7 @@ class PCF8574(Driver, Output):
     channels: ClassVar[Mapping[str, str]] = dict.fromkeys(PINS, "bool")
     address = 0x20
     addresses = (*range(0x20, 0x28), *range(0x38, 0x40))
+    obeys = range(0x100)
 
     def __init__(self, bus: Bus, address: int | None = None, *, safe: int = 0xFF) -> None:
         super().__init__(bus, address)
@@ -94,6 +95,10 @@ class SimPCF8574(SimChip):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.latch = 0xFF
+
+    def power_down(self) -> None:
+        """Nothing pulls."""
+        self.power_up()
 
     def power_up(self) -> None:
         """As after the supply dropped: every pin let go."""

@@ -7,7 +7,7 @@
     kind       what the pin does
     bounce     each change chatters `by` times before it holds, within some milliseconds
     glitch     one short pulse of `by` seconds that nobody made
-    stuck      the level stays, whatever the part does
+    stuck      the level stays, whatever the part does; of an output: the load keeps what it had, as a welded relay
     floating   the wire is off: random levels, on average one every `by` seconds
 
 Edges happen at their own times, in the world's `refresh()`; the same seed gives the same edges.
@@ -16,11 +16,13 @@ Edges happen at their own times, in the world's `refresh()`; the same seed gives
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, cast, get_args
 
 from drivers.sim import SimPins, World
 
 PinKind = Literal["bounce", "glitch", "stuck", "floating"]
+
+Shown = TypeVar("Shown", bound=float | None)
 
 _SIZES: Final = {"bounce": 4.0, "glitch": 0.001, "stuck": 0.0, "floating": 0.05}
 _CHATTER: Final = (0.0002, 0.0015)
@@ -47,7 +49,9 @@ class PinFaults:
         self._world = world
         self._random = Random(f"{seed} pins")
         self._wanted: dict[int, bool] = {}
-        self._put: dict[int, Callable[[bool], None]] = {}
+        self._put: dict[int, Callable[[bool, float | None], None]] = {}
+        self._loads: dict[int, Callable[[], None]] = {}
+        self._kept: dict[tuple[int, str], float | None] = {}
 
     def between(self, pins: SimPins) -> SimPins:
         """The header as the parts see it."""
@@ -71,8 +75,8 @@ class PinFaults:
             self._world.later(fault.end, lambda: self._settle(pin))
         return fault
 
-    def drive(self, number: int, level: bool, put: Callable[[bool], None]) -> None:
-        """The part makes this level; `put` brings one to the pin."""
+    def drive(self, number: int, level: bool, at: float | None, put: Callable[[bool, float | None], None]) -> None:
+        """The part makes this level, at the time `at` (None: now); `put` brings one to the pin."""
         self._put[number] = put
         if self._wanted.get(number) == level:
             return
@@ -80,7 +84,7 @@ class PinFaults:
         here = self._here(number)
         if any(kind in here for kind in _HELD):
             return
-        put(level)
+        put(level, at)
         if "bounce" in here:
             at = self._world.now()
             for turn in range(2 * int(here["bounce"].by)):
@@ -88,18 +92,37 @@ class PinFaults:
                 self._world.later(at, lambda shown=level == bool(turn % 2): self._show(number, shown))  # type: ignore[misc]
             self._world.later(at, lambda: self._settle(number))
 
+    def follow(self, number: int, look: Callable[[], None]) -> Callable[[], None]:
+        """`look` for a load on an output: not called while it is stuck, and once when that is over."""
+        self._loads[number] = look
+
+        def changed() -> None:
+            if "stuck" not in self._here(number):
+                look()
+
+        return changed
+
+    def seen(self, number: int, what: str, value: Shown) -> Shown:
+        """What a load sees of an output that has this value: while it is stuck, what it saw last."""
+        if "stuck" in self._here(number):
+            return cast(Shown, self._kept.get((number, what), value))
+        self._kept[number, what] = value
+        return value
+
     def _here(self, pin: int) -> dict[str, PinFault]:
         now = self._world.now()
         return {fault.kind: fault for fault in self.history if fault.pin == pin and fault.begin <= now < fault.end}
 
     def _settle(self, pin: int) -> None:
         """Back to what the part makes, unless something else holds the line."""
+        if pin in self._loads:
+            self._loads[pin]()
         if pin in self._wanted and not any(kind in self._here(pin) for kind in _HELD):
-            self._put[pin](self._wanted[pin])
+            self._put[pin](self._wanted[pin], None)
 
     def _show(self, pin: int, level: bool) -> None:
         if pin in self._put and "stuck" not in self._here(pin):
-            self._put[pin](level)
+            self._put[pin](level, None)
 
     def _float(self, fault: PinFault) -> None:
         now = self._world.now()
@@ -115,11 +138,27 @@ class _Between:
         self._faults = faults
         self._pins = pins
 
-    def drive(self, number: int, level: bool) -> None:
-        self._faults.drive(number, level, lambda shown: self._pins.drive(number, shown))
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        self._faults.drive(number, level, at, lambda shown, when: self._pins.drive(number, shown, when))
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        self._pins.passing(part)
 
     def level(self, number: int) -> bool:
-        return self._pins.level(number)
+        return self._faults.seen(number, "level", self._pins.level(number))
+
+    def duty(self, number: int) -> float:
+        return self._faults.seen(number, "duty", self._pins.duty(number))
+
+    def frequency(self, number: int) -> float | None:
+        return self._faults.seen(number, "frequency", self._pins.frequency(number))
 
     def follow(self, number: int, follower: Callable[[], None]) -> None:
-        self._pins.follow(number, follower)
+        def look() -> None:
+            for see in (self.level, self.duty, self.frequency):
+                see(number)
+            follower()
+
+        look_unless_stuck = self._faults.follow(number, look)
+        look_unless_stuck()
+        self._pins.follow(number, look_unless_stuck)

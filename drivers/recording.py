@@ -1,40 +1,49 @@
-"""Record what happens on buses and pins, and play it back to the same drivers anywhere.
+"""Record what happens on buses, lines and pins, and play it back to the same drivers anywhere.
 
     recorder = Recorder(file.write, now=time)                   with any bus and header, real or simulated:
     bus = recorder.bus("i2c-1", bus)                            every transaction goes into the file
+    line = recorder.line("spi-0.1", "spi", line)                every exchange with a part on a line of its own
     pins = recorder.pins(pins)                                  and every edge of an input
 
     recording = read_recording(path)
     bus = recording.bus("i2c-1", wait=wait)                     answers what was answered then
+    line = recording.line("spi-0.1", "spi", wait=wait)
     recording.play(17, world, pins)                             drives what was seen then
 
 The file is gzip over JSON lines, flushed at least once a second, so that a killed process or a cut of the power loses
 the last second and nothing else: what comes before a torn tail is read.
 
-    {"edge_recording": 1}                                                   the first line
+    {"edge_recording": 2}                                                   the first line
     {"t": 0.01, "bus": "i2c-1", "address": 72, "write": "00", "read": 2, "answer": "1500"}
     {"t": 5.01, "bus": "i2c-1", "address": 72, "write": "00", "read": 2, "error": "nack", "text": "..."}
+    {"t": 6.00, "line": "spi-0.1", "ask": "send 00000000", "answer": "0b400180"}
+    {"t": 6.10, "line": "w1 28-00000a1b2c3d", "ask": "file /sys/...", "answer": "..."}       also folder, with a list
+    {"t": 6.20, "line": "/dev/ttyUSB0", "ask": "read 2", "answer": "424d"}                   also write ..., drain
     {"t": 7.20, "pin": 17, "level": false}
 
 `t` is seconds since the recording began. A transaction is answered by the next recorded one at its address, which
-must have the same bytes; the order between addresses and the time do not count.
+must have the same bytes, an exchange by the next one on its line; the order between addresses, between lines, and the
+time do not count. Version 1 is the same without lines.
 """
 
 import json
 import threading
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, Spi
-from drivers.errors import ArbitrationLost, BusError, BusFault, BusTimeout, BusUnavailable, DriverError, Nack
+from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi
+from drivers.errors import BusError, BusUnavailable, DriverError
+from drivers.recorded_lines import recorded
+from drivers.replay import OffScript, ReplayBus, replayed
 from drivers.sim import SimPins, World
 
-VERSION: Final = 1
+__all__ = ["BadRecording", "OffScript", "Recorder", "Recording", "ReplayBus", "read_recording"]
+
+VERSION: Final = 2
+READABLE: Final = (1, VERSION)
 _FLUSH: Final = 1.0  # seconds
-_ERRORS: Final = {one.kind: one for one in (BusError, Nack, BusTimeout, ArbitrationLost, BusFault, BusUnavailable)}
 _GZIP: Final = 31
 
 
@@ -42,10 +51,6 @@ class BadRecording(DriverError):
     """The file is no recording, or of a version this program does not know."""
 
     kind = "config"
-
-
-class OffScript(BusUnavailable):
-    """The driver does something else than was recorded: the text says what, and what was recorded instead."""
 
 
 class Recorder:
@@ -69,19 +74,23 @@ class Recorder:
         """The bus, recorded under this name."""
         return _RecordedBus(self, name, bus)
 
+    def line(self, name: str, wire: str, line: Any) -> Any:
+        """A line with one part at its end, recorded under this name; unheard where its kind of wire is not recorded."""
+        return recorded(wire, line, lambda fields: self.transaction({"line": name, **fields}))
+
     def pins(self, pins: Pins) -> Pins:
         """The header, its inputs recorded."""
         return _RecordedPins(self, pins)
 
     def transaction(self, fields: Mapping[str, Any]) -> None:
-        """One transfer that ended."""
+        """One transfer or exchange that ended."""
         self.transactions += 1
-        self._add({"t": self._time(), **fields})
+        self._add({"t": self._time(self._now()), **fields})
 
-    def edge(self, pin: int, level: bool) -> None:
-        """An input has this level now."""
+    def edge(self, pin: int, level: bool, at: float) -> None:
+        """An input has this level since `at`."""
         self.edges += 1
-        self._add({"t": self._time(), "pin": pin, "level": level})
+        self._add({"t": self._time(at), "pin": pin, "level": level})
 
     def close(self) -> None:
         """Write what is left; idempotent. The sink stays open: it belongs to the caller."""
@@ -92,8 +101,8 @@ class Recorder:
                 self.size += len(data)
                 self._write(data)
 
-    def _time(self) -> float:
-        return round(self._now() - self.began, 6)
+    def _time(self, at: float) -> float:
+        return round(max(at - self.began, 0.0), 6)
 
     def _add(self, line: Mapping[str, Any]) -> None:
         with self._lock:
@@ -138,11 +147,20 @@ class _RecordedPins:
         self._recorder = recorder
         self._pins = pins
 
+    def now(self) -> float:
+        return self._pins.now()
+
     def input(self, number: int, *, pull: Pull) -> InputPin:
-        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull))
+        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull), self._pins.now)
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         return self._pins.output(number, level=level)
+
+    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
+        return self._pins.pwm(number, frequency=frequency, duty=duty)
+
+    def wait(self, seconds: float) -> None:
+        self._pins.wait(seconds)
 
     def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
         return self._pins.spi(port, select, mode=mode, rate=rate, wait=wait)
@@ -154,22 +172,23 @@ class _RecordedPins:
 class _RecordedInput:
     """Records its first level, every edge, and a level that differs without an edge: the kernel loses some."""
 
-    def __init__(self, recorder: Recorder, number: int, pin: InputPin) -> None:
+    def __init__(self, recorder: Recorder, number: int, pin: InputPin, now: Callable[[], float]) -> None:
         self._recorder = recorder
         self._number = number
         self._pin = pin
+        self._now = now
         self._last: bool | None = None
         self.level()
 
     def level(self) -> bool:
         level = self._pin.level()
         if level != self._last:
-            self._note(level)
+            self._note(level, self._now())
         return level
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
         def seen(level: bool, at: float) -> None:
-            self._note(level)
+            self._note(level, at)
             emit(level, at)
 
         self._pin.watch(seen)
@@ -177,23 +196,26 @@ class _RecordedInput:
     def close(self) -> None:
         self._pin.close()
 
-    def _note(self, level: bool) -> None:
+    def _note(self, level: bool, at: float) -> None:
         self._last = level
-        self._recorder.edge(self._number, level)
+        self._recorder.edge(self._number, level, at)
 
 
 class Recording:
-    """What was recorded: `buses` and `inputs` by name and number, `seconds` long."""
+    """What was recorded: `buses`, `lines` and `inputs` by name and number, `seconds` long."""
 
     def __init__(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         self.name = name
         self.seconds = 0.0
         self.buses: dict[str, list[Mapping[str, Any]]] = {}
+        self.lines: dict[str, list[Mapping[str, Any]]] = {}
         self.inputs: dict[int, list[tuple[float, bool]]] = {}
         for line in lines:
             self.seconds = max(self.seconds, line["t"])
             if "bus" in line:
                 self.buses.setdefault(line["bus"], []).append(line)
+            elif "line" in line:
+                self.lines.setdefault(line["line"], []).append(line)
             else:
                 self.inputs.setdefault(line["pin"], []).append((line["t"], line["level"]))
 
@@ -204,6 +226,13 @@ class Recording:
             raise BusUnavailable(f"{self.name} has nothing of {name}; the buses in it: {there}")
         return ReplayBus(self.name, name, self.buses[name], wait=wait)
 
+    def line(self, name: str, wire: str, *, wait: Callable[[float], None]) -> Any:
+        """The recorded line, from its beginning. Raises `BusUnavailable` where nothing of it was recorded."""
+        if name not in self.lines:
+            there = ", ".join(self.lines) or "none"
+            raise BusUnavailable(f"{self.name} has nothing of {name}; the lines in it: {there}")
+        return replayed(wire, self.name, name, self.lines[name], wait=wait)
+
     def play(self, pin: int, world: World, pins: SimPins) -> None:
         """Drive what was seen at an input: at once what it shows by now, later edges in the world's `refresh()`."""
         past = [level for at, level in self.inputs.get(pin, ()) if world.began + at <= world.now()]
@@ -212,61 +241,6 @@ class Recording:
         for at, level in self.inputs.get(pin, ()):
             if world.began + at > world.now():
                 world.later(world.began + at, lambda level=level: pins.drive(pin, level))  # type: ignore[misc]
-
-
-class ReplayBus:
-    """Answers from a recording; see `drivers.base.Bus`. After the first `OffScript` an address gives nothing else."""
-
-    def __init__(
-        self, recording: str, name: str, lines: Iterable[Mapping[str, Any]], *, wait: Callable[[float], None]
-    ) -> None:
-        self.name = name
-        self._recording = recording
-        self._wait = wait
-        self._left: dict[int, deque[tuple[int, Mapping[str, Any]]]] = {}
-        self._lost: dict[int, str] = {}
-        self._lock = threading.Lock()
-        for number, line in enumerate(lines, 1):
-            self._left.setdefault(line["address"], deque()).append((number, line))
-
-    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-        with self._lock:
-            line = self._next(address, write, read)
-        if "error" in line:
-            raise _ERRORS.get(line["error"], BusFault)(line["text"])
-        return bytes.fromhex(line["answer"])
-
-    def _next(self, address: int, write: bytes, read: int) -> Mapping[str, Any]:
-        left = self._left.get(address)
-        problem = self._lost.get(address) or self._problem(left, write, read)
-        if problem is not None:
-            self._lost[address] = problem
-            raise OffScript(f"{self._recording}: {self.name} {address:#04x}: {problem}")
-        assert left is not None
-        return left.popleft()[1]
-
-    def wait(self, seconds: float) -> None:
-        self._wait(seconds)
-
-    def close(self) -> None:
-        return
-
-    def _problem(self, left: deque[tuple[int, Mapping[str, Any]]] | None, write: bytes, read: int) -> str | None:
-        if not left:
-            return f"the driver {_words(write, read)}; the recording has nothing more of this address"
-        number, line = left[0]
-        if (line["write"], line["read"]) == (write.hex(), read):
-            return None
-        then = _words(bytes.fromhex(line["write"]), line["read"])
-        return (
-            f"the driver {_words(write, read)}, where it {then} in the recording (transaction {number}, at"
-            f" {line['t']:g} s): another driver, option or version made it"
-        )
-
-
-def _words(write: bytes, read: int) -> str:
-    parts = [f"writes {write.hex(' ')}"] if write else []
-    return " and ".join([*parts, *([f"reads {read} bytes"] if read else [])])
 
 
 def read_recording(path: str | Path) -> Recording:
@@ -280,7 +254,7 @@ def _unpacked(name: str, packed: bytes) -> Recording:
         text = zlib.decompressobj(wbits=_GZIP).decompress(packed)
         lines = text.split(b"\n")[:-1]  # what stands behind the last line end was torn
         head = json.loads(lines[0])["edge_recording"]
-        if head == VERSION:
+        if head in READABLE:
             return Recording(name, [json.loads(line) for line in lines[1:]])
     except (zlib.error, ValueError, LookupError, TypeError) as error:
         raise BadRecording(f"{name} is no recording; `edge record FILE` makes one ({error})") from error

@@ -15,6 +15,7 @@ from typing import ClassVar
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import crc8, pack_words, unpack_words
 from drivers.errors import BadData, Nack, OutOfRange
+from drivers.quantity import Quantity
 from drivers.silicon import CommandChip, counts
 from drivers.sim import World
 
@@ -27,9 +28,7 @@ MAX_TICKS = 65535
 class SGP40(Driver):
     """Blocking: 30 ms a reading. The air it stands in: `humidity` in %, `temperature` in degC; see `compensate`."""
 
-    channels: ClassVar[Mapping[str, str]] = {"raw": "ticks"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"raw": (0.0, 65535.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"raw": 1.0}
+    raw = Quantity("ticks", step=1, low=0, high=65535)
     address = 0x59
     addresses = (0x59,)
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import BadData, WrongChip
+from drivers.quantity import Quantity
 from drivers.silicon import CommandChip
 from drivers.sim import World
 
@@ -27,9 +28,8 @@ HEATER, WAS_RESET, REFUSED = 0x2000, 0x0010, 0x0003
 class SHT31(Driver):
     """Blocking: 5 ms a reading at low repeatability, 7 ms at medium, 16 ms at high."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 125.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0027, "humidity": 0.0016}
+    temperature = Quantity("degC", step=0.0027, low=-40, high=125)
+    humidity = Quantity("%", step=0.0016, low=0, high=100)
     address = 0x44
     addresses = (0x44, 0x45)
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from drivers.base import Bus, Driver, Reading
 from drivers.crc import pack_words, unpack_words
 from drivers.errors import WrongChip
+from drivers.quantity import Quantity
 from drivers.silicon import CommandChip
 from drivers.sim import World
 
@@ -24,11 +25,11 @@ MEASURE = {"high": (b"\xfd", 0.010), "medium": (b"\xf6", 0.005), "low": (b"\xe0"
 class SHT4X(Driver):
     """Blocking: 2 ms a reading at low precision, 5 ms at medium, 10 ms at high."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-40.0, 125.0), "humidity": (0.0, 100.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": 0.0027, "humidity": 0.002}
+    temperature = Quantity("degC", step=0.0027, low=-40, high=125)
+    humidity = Quantity("%", step=0.002, low=0, high=100)
     address = 0x44
     addresses = (0x44, 0x45, 0x46)
+    obeys = range(0x100)
 
     def __init__(
         self, bus: Bus, address: int | None = None, *, precision: Literal["high", "medium", "low"] = "high"

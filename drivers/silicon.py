@@ -3,12 +3,12 @@
 class SimTMP102(WordChip):
     words = {0: 0, 1: 0x60A0, 2: 0x4B00, 3: 0x5000}      # register -> value after power-on
     writable = {1: 0x9FDF, 2: 0xFFFF, 3: 0xFFFF}          # register -> bits a driver can change
-
-    def load(self, register): ...                         # registers that show the world
+    shows = {0: Shown("temperature", 0.0625, 12, left=4)} # register -> what of the world stands in it
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from drivers.errors import Nack
@@ -79,9 +79,12 @@ class CommandChip(SimChip):
         self.reply(bytes, seconds)
 
     def write(self, data: bytes) -> None:
+        self.acknowledge()
+        self.command(data)
+
+    def acknowledge(self) -> None:
         if self._done is not None:
             raise Nack(f"{self.name}: no answer: the chip is busy")
-        self.command(data)
 
     def read(self, count: int) -> bytes:
         if not self._answer:
@@ -97,11 +100,27 @@ class CommandChip(SimChip):
             self._answer = make()
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A register that shows a channel of the world at the moment it is read: `bits` of two's complement, `left` up."""
+
+    channel: str
+    step: float
+    bits: int
+    left: int = 0
+
+    def word(self, value: float) -> int:
+        """What stands in the register; beyond the ends of the converter its last count."""
+        half = 1 << self.bits - 1
+        return counts(value, self.step, -half, half - 1) << self.left
+
+
 class WordChip(SimChip):
     """A pointer that stays where it is put, and registers of 16 bits: sensors of TI, Microchip, Vishay.
 
     words      register -> value after power-on; a register that is not here reads as all ones
     writable   register -> the bits a driver can change; a register that is not here is read-only
+    shows      register -> what of the world stands in it
     sizes      register -> bytes, where it is not two
     order      which byte comes first
     pointers   the bits of the pointer that the chip looks at
@@ -109,6 +128,7 @@ class WordChip(SimChip):
 
     words: ClassVar[Mapping[int, int]]
     writable: ClassVar[Mapping[int, int]] = {}
+    shows: ClassVar[Mapping[int, Shown]] = {}
     sizes: ClassVar[Mapping[int, int]] = {}
     order: ClassVar[Literal["big", "little"]] = "big"
     pointers: ClassVar[int] = 0xFF
@@ -136,7 +156,8 @@ class WordChip(SimChip):
 
     def load(self, register: int) -> int:
         """One register as the driver sees it; negative numbers are two's complement on the wire."""
-        return self.held[register]
+        shown = self.shows.get(register)
+        return self.held[register] if shown is None else shown.word(self.signal(shown.channel))
 
     def store(self, register: int, value: int) -> None:
         """One register written by the driver; override for side effects."""

@@ -13,148 +13,26 @@ Nothing here reads a clock or sleeps: time comes from the `now` given to the wor
 to the bus.
 """
 
-import difflib
-import heapq
-import itertools
-import math
+import functools
+import operator
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from drivers.errors import BusError, BusTimeout, BusUnavailable, Nack
 from drivers.faults import Faults
-from drivers.signals import Hole, Signal, constant
-
-
-class World:
-    """Named signals, `<device>.<channel>`, evaluated at a time the caller gives or `now()` gives.
-
-    Assign a number, a bool or a `Signal` (see `drivers.signals`). Assigning tells the parts that follow the name at
-    once, in the assigning thread; `refresh()` does so for signals that move by themselves, and does what `later()`
-    was told. `began` is the time at which the world was made.
-    """
-
-    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
-        self.now = now
-        self.began = now()
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
-        self._signals: dict[str, Signal] = {}
-        self._followers: dict[str, list[Callable[[], None]]] = {}
-
-    def __setitem__(self, name: str, signal: Signal | float) -> None:
-        self._signals[name] = signal if callable(signal) else constant(signal)
-        self.touch(name)
-
-    def __getitem__(self, name: str) -> float | bool:
-        """The value now; a `KeyError` names the nearest signals."""
-        return self.sample(name)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._signals
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._signals))
-
-    def sample(self, name: str, *, at: float | None = None, default: float | bool | None = None) -> float | bool:
-        """The value at the time `at` (default: now); `default` where nobody has set the signal."""
-        signal = self._signals.get(name)
-        if signal is not None:
-            return signal(self.now() if at is None else at)
-        if default is not None:
-            return default
-        near = difflib.get_close_matches(name, self._signals)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise KeyError(f"the world has no signal {name!r}{hint}")
-
-    def follow(self, name: str, follower: Callable[[], None]) -> None:
-        """Call `follower()` whenever `name` is assigned and at every `refresh()`."""
-        self._followers.setdefault(name, []).append(follower)
-
-    def touch(self, name: str) -> None:
-        """What `name` shows has changed without an assignment: let its followers look."""
-        for follower in self._followers.get(name, ()):
-            # a part that only follows keeps what it had last
-            with suppress(Hole):
-                follower()
-
-    def refresh(self) -> None:
-        """Do what is due and let every follower look again; call it after time has moved."""
-        now = self.now()
-        while self._agenda and self._agenda[0][0] <= now:
-            heapq.heappop(self._agenda)[2]()
-        for name in tuple(self._followers):
-            self.touch(name)
-
-    def later(self, at: float, action: Callable[[], None]) -> None:
-        """Call `action()` in the first `refresh()` at or after the time `at`, in the order of the times."""
-        heapq.heappush(self._agenda, (at, next(self._numbers), action))
-
-    @property
-    def deadline(self) -> float | None:
-        """When `refresh()` has something to do; None while nothing is planned."""
-        return self._agenda[0][0] if self._agenda else None
-
-    def elapse(self, seconds: float, advance: Callable[[float], None]) -> None:
-        """Let time pass by `advance`, and what is planned meanwhile happen at its own time.
-
-        For who waits on the one thread that also moves the world: a bus that hangs for a second must not stretch a
-        pulse on a pin to a second.
-        """
-        end = self.now() + seconds
-        while (due := self.deadline) is not None and due <= end:
-            advance(max(due - self.now(), 0.0))
-            self.refresh()
-        advance(max(end - self.now(), 0.0))
-
-    def forget(self) -> None:
-        """Drop what was planned with `later()`."""
-        self._agenda.clear()
-
-    def response(self, name: str, *, gain: float, seconds: float) -> Signal:
-        """What the signal `name` brings about: `gain` times it, 63 % of the way within `seconds` (first order).
-
-        `name` counts as constant between two looks; it is looked at whenever it is assigned or touched, at every
-        `refresh()`, and when the response is asked. Begins at rest, as if `name` had been 0.
-        """
-        response = _Response(self, name, gain, seconds)
-        self.follow(name, response.look)
-        return response
-
-
-class _Response:
-    """A first-order lag behind a signal that is constant between two looks."""
-
-    def __init__(self, world: World, name: str, gain: float, seconds: float) -> None:
-        self._world = world
-        self._name = name
-        self._gain = gain
-        self._seconds = seconds
-        self._value = self._goal = 0.0
-        self._at = world.now()
-
-    def __call__(self, now: float) -> float:
-        self.look()
-        return self._ahead(now)
-
-    def look(self) -> None:
-        now = self._world.now()
-        self._value, self._at = self._ahead(now), now
-        self._goal = self._gain * float(self._world.sample(self._name, default=0.0))
-
-    def _ahead(self, now: float) -> float:
-        return self._goal + (self._value - self._goal) * math.exp(-max(now - self._at, 0.0) / self._seconds)
+from drivers.signals import Hole
+from drivers.world import World as World
 
 
 class Sensing:
     """A simulated part that shows the signals `<name>.<channel>`: `SimX(world, name)`.
 
     `defaults` holds what a channel shows while the world says nothing about it, `bias` how far a channel is off by a
-    fault.
+    fault; `still` is what it goes on showing while a fault keeps it from measuring, else None.
     """
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -163,6 +41,7 @@ class Sensing:
         self.world = world
         self.name = name
         self.bias: dict[str, float] = {}
+        self.still: dict[str, float] | None = None
 
     def signal(self, channel: str, default: float | None = None) -> float:
         """What the part would see of the world now, `bias` included; `default` for a channel that `defaults` does not
@@ -172,7 +51,8 @@ class Sensing:
             seen = self.world.sample(f"{self.name}.{channel}", default=unset)
         except Hole as hole:
             raise Nack(f"{self.name}.{channel}: no answer: {hole}") from hole
-        return float(seen) + self.bias.get(channel, 0.0)
+        shown = float(seen) + self.bias.get(channel, 0.0)
+        return shown if self.still is None else self.still.setdefault(channel, shown)
 
 
 class SimChip(Sensing, ABC):
@@ -194,6 +74,10 @@ class SimChip(Sensing, ABC):
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes."""
 
+    def power_down(self) -> None:
+        """The supply dropped: what the chip drove is driven no more, and the world is told. Sensors drive nothing."""
+        return
+
     def convert(self, seconds: float) -> None:
         """Begin a conversion, anew if one is running: `converted()` follows when the bus has waited so long."""
         self._converting = seconds
@@ -201,6 +85,23 @@ class SimChip(Sensing, ABC):
     def converted(self) -> None:
         """What the chip does when a conversion is over: take the signals, show them, say so."""
         return
+
+    def acknowledge(self) -> None:
+        """Its address came with the write bit and nothing more: raises `Nack` where the silicon would not answer."""
+        return
+
+    def plugged(self, bus: "SimBus") -> None:
+        """It was put on this bus."""
+        return
+
+    def renewed(self) -> "SimChip":
+        """The chip after its supply dropped and came back: it knows nothing any more of what it was told."""
+        self.power_down()
+        return type(self)(self.world, self.name)
+
+    def connected(self) -> "Iterable[SimBus]":
+        """The wires that this chip joins to its bus just now, if it is a multiplexer."""
+        return ()
 
     def elapse(self, seconds: float) -> None:
         """Time went by: a conversion gets on. Means nothing to chips that are always ready."""
@@ -227,16 +128,31 @@ class SimChip(Sensing, ABC):
 class SimPins(Protocol):
     """What a simulated part needs of the simulated header (`drivers.gpio.SimulatedPins`)."""
 
-    def drive(self, number: int, level: bool) -> None: ...
+    def drive(self, number: int, level: bool, at: float | None = None) -> None:
+        """`at` is when the edge was, where that is not now."""
+
+    def passing(self, part: Callable[[float, float], None]) -> None:
+        """Call `part(begin, end)` after somebody waited from `begin` to `end`."""
 
     def level(self, number: int) -> bool: ...
+
+    def duty(self, number: int) -> float:
+        """The share of the time for which the pin is high."""
+
+    def frequency(self, number: int) -> float | None:
+        """How often a second it pulses; None where it does not."""
 
     def follow(self, number: int, follower: Callable[[], None]) -> None:
         """Call `follower()` whenever an output is opened or set."""
 
 
 class SimPart(ABC):
-    """What is soldered to a pin: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
+    """What is soldered to pins: `SimX(world, name)`, then `wire(pins, device)` once the device exists.
+
+    signals   what it looks at besides its device's channels: `<name>.<signal>`
+    """
+
+    signals: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -244,7 +160,7 @@ class SimPart(ABC):
 
     @abstractmethod
     def wire(self, pins: SimPins, device: Any) -> None:
-        """Connect the part to the pin of `device`, an instance of its driver; before or after `start()`, once."""
+        """Connect the part to the pins of `device`, an instance of its driver; before or after `start()`, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,28 +198,35 @@ class SimBus:
         self.stuck = False
         self.faults = Faults(name, now=now, wait=self._pass, seed=seed, chips=self)
         self.log: deque[Transfer] = deque(maxlen=10_000)
-        self._wait = wait
-        self._chips = dict(chips or {})
+        self._wait, self._now, self._seed = wait, now, seed
+        self._chips: dict[int, SimChip] = {}
         self._faults: dict[int, deque[BusError]] = {}
         self._lock = threading.RLock()
         self._open = True
+        for address, chip in (chips or {}).items():
+            self.attach(address, chip)
 
     def attach(self, address: int, chip: SimChip) -> None:
         """Plug a chip in; at a taken address it replaces the other one."""
         with self._lock:
             self._chips[address] = chip
+            chip.plugged(self)
 
     def detach(self, address: int) -> SimChip | None:
         """Unplug: the address no longer acknowledges. Returns the chip."""
         with self._lock:
             return self._chips.pop(address, None)
 
+    def chip(self, address: int) -> SimChip | None:
+        """The chip that is plugged in there."""
+        return self._chips.get(address)
+
     def restart(self, address: int) -> None:
-        """The chip's supply dropped and came back: it knows nothing any more of what it was told."""
+        """The chip's supply dropped and came back."""
         with self._lock:
             chip = self._chips.get(address)
             if chip is not None:
-                self._chips[address] = type(chip)(chip.world, chip.name)
+                self.attach(address, chip.renewed())
 
     def lie(self, address: int, channel: str | None, by: float) -> None:
         """Let the chip measure `channel` (None: every one) wrongly by so much; 0 ends it."""
@@ -321,6 +244,39 @@ class SimBus:
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         if not write and not read:
             raise ValueError("a transfer writes or reads at least one byte")
+        return self.carry(address, write, read)
+
+    def probe(self, address: int, *, reading: bool) -> bool:
+        """See `drivers.base.Probing`."""
+        try:
+            self.carry(address, b"", int(reading))
+        except Nack:
+            return False
+        return True
+
+    def owner(self, address: int) -> str | None:
+        """No kernel driver has a simulated chip."""
+        return None
+
+    def clock_out(self) -> None:
+        """Nine pulses on SCL and a stop: a chip that holds SDA low in the middle of a byte lets go."""
+        with self._lock:
+            self.stuck = False
+            self.faults.release()
+            for segment in self._joined():
+                segment.clock_out()
+
+    def segment(self, name: str) -> "SimBus":
+        """A wire of its own behind a multiplexer on this one, with the same time."""
+        return SimBus(wait=self._wait, name=name, now=self._now, seed=self._seed)
+
+    @property
+    def hung(self) -> bool:
+        """Whether somebody holds SDA low."""
+        return self.stuck or any(fault.kind == "stuck" for fault in self.faults.active)
+
+    def carry(self, address: int, write: bytes, read: int) -> bytes:
+        """One transaction; with nothing to write and to read, the address alone."""
         with self._lock:
             try:
                 answer = self.faults.transfer(address, write, read, self._reach)
@@ -331,11 +287,12 @@ class SimBus:
             return answer
 
     def wait(self, seconds: float) -> None:
-        self._catch_up(0.0)
+        self.catch_up(0.0)
         self._pass(seconds)
-        self._catch_up(seconds)
+        self.catch_up(seconds)
 
-    def _catch_up(self, waited: float) -> None:
+    def catch_up(self, waited: float = 0.0) -> None:
+        """Let the chips get on: see `SimChip.catch_up`."""
         with self._lock:
             for address, chip in self._chips.items():
                 try:
@@ -359,10 +316,44 @@ class SimBus:
             raise BusTimeout(f"{where}: the bus hung: a chip holds SCL or SDA low")
         if faults := self._faults.get(address):
             raise faults.popleft()
-        chip = self._chips.get(address)
-        if chip is None:
+        answers = self._answers(address, write, read)
+        if not answers:
             raise Nack(f"{where}: no answer: check wiring, power and address")
+        # where several answer, SDA is low as soon as one of them pulls it down
+        return answers[0] if len(answers) == 1 else bytes(map(_wired, *answers))
+
+    def _answers(self, address: int, write: bytes, read: int) -> list[bytes]:
+        """What everybody at this address says, here and on the wires joined to this one."""
+        answers: list[bytes] = []
+        refused: Nack | None = None
+        joined = self._joined()
+        # a wire that hangs holds this one as well: nobody hears anything, the multiplexer included
+        asked = [wire.carry for wire in joined if wire.hung]
+        asked += [self._own] if address in self._chips else []
+        asked += [wire.carry for wire in joined if wire.chip(address) is not None and not wire.hung]
+        for ask in asked:
+            try:
+                answers.append(ask(address, write, read))
+            except Nack as error:
+                refused = error
+        if refused is not None and not answers:
+            raise refused
+        return answers
+
+    def _own(self, address: int, write: bytes, read: int) -> bytes:
+        chip = self._chips[address]
         chip.catch_up()
         if write:
             chip.write(write)
+        elif not read:
+            chip.acknowledge()
         return chip.read(read) if read else b""
+
+    def _joined(self) -> "list[SimBus]":
+        """The wires that multiplexers join to this one now; one that is not there joins nothing."""
+        found = [(address, wire) for address, chip in self._chips.items() for wire in chip.connected()]
+        return [wire for address, wire in found if address not in self.faults.away]
+
+
+def _wired(*levels: int) -> int:
+    return functools.reduce(operator.and_, levels)

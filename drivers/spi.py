@@ -78,8 +78,11 @@ class SimSpi(SimLine[SimSpiChip]):
     rests   what MISO rests at while no chip drives it: high with the recommended resistor
     """
 
+    wire = "spi"
     rests = True
 
     def transfer(self, data: bytes) -> bytes:
         with self.exchange(data):
-            return self.part.exchange(data) if self.plugged else (b"\xff" if self.rests else b"\0") * len(data)
+            if not self.heard:
+                return (b"\xff" if self.rests else b"\0") * len(data)
+            return self.faults.distort(self.part.exchange(data))

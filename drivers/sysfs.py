@@ -101,6 +101,7 @@ class SysfsDevice(Device):
     """
 
     wire = "sysfs"
+    own_wire = True  # the kernel answers each part in its own time
     tree_name: ClassVar[str]
     folder: ClassVar[str]
     prefix: ClassVar[tuple[str, ...]] = ("",)
@@ -203,12 +204,17 @@ class SimNode(SimEnd):
 class SimTree(SimLine[SimNode]):
     """A tree with one part in it, with the contract of `Tree`."""
 
+    wire = "sysfs"
+
     def read(self, path: str) -> str:
         with self.exchange(path):
             if path not in self.part.paths():
                 raise translated(path, errno.ENOENT)
             if not self.plugged:
                 return self.part.absent(path)
+            if self.faults.silent:
+                self.faults.wait_in_vain()
+                raise translated(path, errno.ETIMEDOUT)
             self.wait(self.part.takes(path))
             return self.part.text(path).strip()
 

@@ -9,8 +9,9 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import FASTEST, Bus, Driver, Identity, Reading
 from drivers.errors import BadData
+from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
 from drivers.silicon import WordChip, counts
 
@@ -22,15 +23,14 @@ ONE_SHOT, RESET, READY = 3 << 10, 1 << 1, 1 << 13
 class TMP117(Driver):
     """Blocking: 142 ms a reading at the mean of 8 conversions, 1.1 s at 64."""
 
-    channels: ClassVar[Mapping[str, str]] = {"temperature": "degC"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (-55.0, 150.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"temperature": STEP}
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
+    identity = (Identity(0x0F, (0x117,), size=2, mask=0x0FFF),)
 
-    conversion = Register(0x00, size=2, signed=True, writable=False)
+    temperature = Scaled(
+        Register(0x00, size=2, signed=True, writable=False), "degC", step=STEP, low=-55, high=150, slew=FASTEST["degC"]
+    )
     config = Register(0x01, size=2)
-    device_id = Register(0x0F, size=2, writable=False)
     ready = Bits(config, low=13)
 
     def __init__(self, bus: Bus, address: int | None = None, *, averaging: Literal[1, 8, 32, 64] = 8) -> None:
@@ -39,8 +39,7 @@ class TMP117(Driver):
         self._longest = 0.0175 * averaging + 0.002
 
     def start(self) -> None:
-        # the upper four bits are the revision
-        self.prove("device id", self.device_id & 0x0FFF, 0x117)
+        self.identify()
         self.config = RESET
         self.bus.wait(0.002)
 
@@ -49,7 +48,7 @@ class TMP117(Driver):
         self.bus.wait(self._longest)
         if not self.ready:
             raise BadData(f"the TMP117 at {self.address:#04x} has no new measurement: check its power supply")
-        return self.reading(temperature=self.conversion * STEP)
+        return self.reading(temperature=self.temperature)
 
 
 class SimTMP117(WordChip):

@@ -9,8 +9,9 @@ datasheet was not seen.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Bus, Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
+from drivers.quantity import Quantity
 from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
 
@@ -33,11 +34,10 @@ def lux(broadband: float, infrared: float) -> float:
 class TSL2561(Driver):
     """Blocking: 0.45 s a reading. `sunlight` integrates 13.7 ms instead of 402: to 40,000 lx, in steps of about 15."""
 
-    channels: ClassVar[Mapping[str, str]] = {"illuminance": "lx"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"illuminance": (0.0, 20_000.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"illuminance": 0.8}
+    illuminance = Quantity("lx", step=0.8, low=0, high=20_000)
     address = 0x39
     addresses = (0x29, 0x39, 0x49)
+    identity = (Identity(COMMAND | ID, (0x50,), mask=0xF0),)
     sunlight: bool = False
 
     def __init__(self, bus: Bus, address: int | None = None, *, sunlight: bool = False) -> None:

@@ -213,6 +213,7 @@ class SimSerial(SimLine[SimTalker]):
     BUFFER  bytes that the kernel keeps for a reader who does not come; further ones are lost
     """
 
+    wire = "serial"
     BUFFER = 4095
 
     def __init__(self, part: SimTalker, *, wait: Callable[[float], None] | None = None) -> None:
@@ -228,13 +229,13 @@ class SimSerial(SimLine[SimTalker]):
         with self.exchange(b""):
             left = within
             while len(self._listen()) < count and left > 0:
-                due = self.part.due() if self.plugged else None
+                due = self.part.due() if self.heard else None
                 pause = left if due is None else min(due, left)
                 self.wait(pause)
                 left -= pause
             answer = bytes(self._listen()[:count])
             del self._came[:count]
-            return answer
+            return self.faults.distort(answer)
 
     def drain(self) -> None:
         with self.exchange(b""):
@@ -242,6 +243,6 @@ class SimSerial(SimLine[SimTalker]):
 
     def _listen(self) -> bytearray:
         said = self.part.spoken()
-        if self.plugged:
+        if self.heard:
             self._came += said[: max(0, self.BUFFER - len(self._came))]
         return self._came

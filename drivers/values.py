@@ -14,7 +14,7 @@ def percent(value: Value, part: str) -> float:
         return 100.0 if value in (True, "on") else 0.0
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= 100:
         raise OutOfRange(f'{part} takes 0 to 100 (per cent), "on" or "off", not {value!r}')

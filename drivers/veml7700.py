@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from drivers.base import Driver, Reading
 from drivers.errors import BadData
+from drivers.quantity import Quantity
 from drivers.registers import Register
 from drivers.silicon import WordChip, counts
 
@@ -29,9 +30,7 @@ def straightened(lux: float) -> float:
 class VEML7700(Driver):
     """Blocking, two transactions a reading; the chip measures by itself ten times a second."""
 
-    channels: ClassVar[Mapping[str, str]] = {"illuminance": "lx"}
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {"illuminance": (0.0, 120_000.0)}
-    resolution: ClassVar[Mapping[str, float]] = {"illuminance": 11.0}
+    illuminance = Quantity("lx", step=11, low=0, high=120_000)
     address = 0x10
     addresses = (0x10,)
 
@@ -39,8 +38,7 @@ class VEML7700(Driver):
     light = Register(0x04, size=2, endian="little", writable=False)
 
     def start(self) -> None:
-        self.config = GAIN_EIGHTH
-        self.prove("the configuration", self.config, GAIN_EIGHTH)
+        self.keep(VEML7700.config, GAIN_EIGHTH)
         # wake-up and two integration times, so that the first reading is a whole one
         self.bus.wait(0.204)
 

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 import orjson
 
+from drivers import SimBus
+from drivers.rescue import CLOCKS
 from edge.clock import Clock, iso
+from edge.config import Config
 from edge.config.tasks import shown
 from edge.devices import Handle, find
 from edge.errors import EdgeError
@@ -24,6 +27,7 @@ from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
 from edge.pipeline import Pipeline
 from edge.roster import Roster
+from edge.scanning import Scanner
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
 
@@ -31,6 +35,7 @@ from edge.traffic import Traffic
 class Gateway(Protocol):
     """What the desk needs of the runtime it stands in."""
 
+    config: Config
     clock: Clock
     telemetry: Telemetry
     minter: Minter
@@ -83,6 +88,7 @@ class Desk:
             "bus": settings.bus,
             "address": settings.address if settings.address is not None else getattr(handle.kind, "address", None),
             "pin": settings.pin,
+            "pins": settings.pins,
             "place": handle.place,
             "backend": handle.backend,
             "channels": dict(handle.channels),
@@ -90,6 +96,7 @@ class Desk:
             "state": state,
             "time": None if last is None else iso(last.time),
             "values": {} if last is None else last.values,
+            "doubt": (last.doubt if last is not None else "") or None,
         }
 
     def read(self, device: str) -> dict[str, Any]:
@@ -100,6 +107,19 @@ class Desk:
         """Set an output now."""
         find(self._handles, device).set(value)
         return {"device": device, "value": value}
+
+    def scan(self, bus: str | None = None) -> Any:
+        """Who is on a bus; without one, which buses can be scanned. Asks questions only."""
+        scanner = Scanner(self._runtime.instruments.wiring, self._runtime.config)
+        return scanner.buses() if bus is None else scanner.bus(bus)
+
+    def recover(self, bus: str) -> dict[str, Any]:
+        """Give a simulated bus the clocks that free it; a real one is for the command, which has root's pins."""
+        wire = self._runtime.instruments.wiring.bus(bus, "sim")
+        assert isinstance(wire, SimBus)
+        hung = wire.hung
+        wire.clock_out()
+        return {"bus": bus, "clocks": CLOCKS if hung else 0}
 
     def outputs_safe(self) -> list[dict[str, Any]]:
         """Every output into its safe state; one that fails does not stop the others."""

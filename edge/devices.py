@@ -22,7 +22,7 @@ from drivers import (
     Line,
     MqttDevice,
     Output,
-    PinDevice,
+    PartOnPins,
     Pins,
     Post,
     Push,
@@ -41,7 +41,10 @@ from drivers import (
 )
 from drivers.mqtt import MqttOutput
 from drivers.pin_faults import PinFaults
+from drivers.recorded_lines import RECORDED
 from drivers.recording import OffScript, Recorder, Recording, read_recording
+from drivers.trunk import Multiplexer
+from edge.buses import Buses, address_of
 from edge.config.models import Backend, Broker, Config, DeviceSettings
 from edge.errors import EdgeError
 
@@ -99,12 +102,11 @@ class Handle:
 
     @property
     def wire(self) -> str:
-        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, `w1 28-00000a1b2c3d`. Devices with the same wire
-        share a thread."""
-        if issubclass(self.kind, SysfsDevice | MqttDevice):
-            # the kernel, or the broker, answers each part in its own time: one must not wait for another
+        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, its place where it has a wire of its own. Devices
+        with the same wire share a thread."""
+        if self.kind.own_wire:
             return self.place
-        return self.settings.bus or self.settings.port or "pins"
+        return self._wiring.buses.root(self.settings) or self.settings.port or "pins"
 
     @property
     def place(self) -> str:
@@ -126,7 +128,7 @@ class Handle:
 
     @property
     def channels(self) -> Mapping[str, str]:
-        return self.kind.channels_of(self.settings.options)
+        return self.kind.channels_of(self.settings.traits)
 
     def start(self) -> None:
         """Open the wire and prove the device is there; may be repeated after a failure. Raises DriverError."""
@@ -169,9 +171,17 @@ class Handle:
     def watch(self, emit: drivers.Emit) -> None:
         """Have every raw edge reported, in the library's thread."""
         with self.lock:
-            device = self._started()
-            assert isinstance(device, Push)
-            device.watch(emit)
+            self._started_push().watch(emit)
+
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of the pins it watches, now."""
+        with self.lock:
+            return self._started_push().levels()
+
+    def decoder(self, settle: float) -> drivers.Decoder:
+        """What is to make sense of its edges from now on."""
+        with self.lock:
+            return self._started_push().decoder(settle)
 
     def close(self) -> None:
         """Leave the device at rest, outputs in their safe state; idempotent."""
@@ -181,6 +191,11 @@ class Handle:
                 # a recording need not end where this does
                 with suppress(OffScript) if self.backend == "replay" else nullcontext():
                     device.close()
+
+    def _started_push(self) -> Push:
+        device = self._started()
+        assert isinstance(device, Push)
+        return device
 
     def _started_output(self) -> Output:
         if not self.output:
@@ -206,7 +221,14 @@ class Wiring:
         self._file = config.edge.recording
         self._recording: Recording | None = None
         self.pin_faults = PinFaults(wires.world, seed=wires.seed)
-        self._buses: dict[tuple[str, Backend], Bus] = {}
+        self.buses = Buses(
+            config,
+            open_bus=wires.open_bus,
+            recording=self.recording,
+            world=wires.world,
+            wait=wires.wait,
+            seed=wires.seed,
+        )
         self._pins: dict[Backend, Pins] = {}
         self._lines: dict[str, Tree | Line | Spi | Post] = {}
         self._locks: dict[str, threading.RLock] = {}
@@ -217,45 +239,50 @@ class Wiring:
         }
 
     def lock(self, handle: Handle) -> threading.RLock:
-        return self._locks.setdefault(f"{handle.backend} {handle.wire}", threading.RLock())
+        return self.lock_of(handle.wire, handle.backend)
+
+    def lock_of(self, wire: str, backend: Backend) -> threading.RLock:
+        """What everybody takes who uses this wire."""
+        return self._locks.setdefault(f"{backend} {wire}", threading.RLock())
 
     def build(self, handle: Handle) -> Device:
         """The driver on its wire, not started. Raises DriverError."""
         options = handle.settings.options
         if issubclass(handle.kind, Driver):
             assert handle.settings.bus is not None
-            bus = self.bus(handle.settings.bus, handle.backend)
-            chip = handle.entry.build(self._heard(handle.settings.bus, bus), handle.settings.address, **options)
-            assert isinstance(chip, Driver)
-            if isinstance(bus, SimBus):
-                self._solder(bus, handle, chip)
-            return chip
-        if issubclass(handle.kind, PinDevice):
-            assert handle.settings.pin is not None
+            reach = self.buses.reach(handle.settings.bus, handle.backend)
+            self.solder(handle)
+            return handle.entry.build(self._heard(handle.settings.bus, reach), handle.settings.address, **options)
+        if issubclass(handle.kind, PartOnPins):
             pins, recorder = self.pins(handle.backend), self._wires.recorder
             pins = pins if recorder is None else recorder.pins(pins)
-            return handle.entry.build(pins, handle.settings.pin, **options)
-        line = self.line(handle)
-        device = handle.entry.build(line, handle.settings.where, **options)
+            return handle.entry.build(pins, handle.settings.where, **options)
+        line, recorder = self.line(handle), self._wires.recorder
+        heard = line if recorder is None else recorder.line(handle.place, handle.kind.wire, line)
+        device = handle.entry.build(heard, handle.settings.where, **options)
         if isinstance(line, SimLine):
-            line.part.fit(device)
+            line.fit(device)
         return device
 
     def line(self, handle: Handle) -> Tree | Line | Spi | Post:
         """The line of a device that has one of its own, opened now if nobody did. Raises DriverError."""
         with self._opening:
             if handle.name not in self._lines:
-                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._no_line}[handle.backend]
+                open_line = {"sim": self._sim_line, "real": self._real_line, "replay": self._old_line}[handle.backend]
                 self._lines[handle.name] = open_line(handle)
             return self._lines[handle.name]
 
     def _sim_line(self, handle: Handle) -> Any:
         end = handle.entry.sim
         assert issubclass(end, SimEnd)
-        return end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line = end(self._wires.world, handle.name).line(wait=self._wires.wait)
+        line.faults.seed(self._wires.seed)
+        return line
 
-    def _no_line(self, handle: Handle) -> Any:
-        raise BusUnavailable(f"{handle.name}: recordings hold I2C and pins only; give it `backend: sim`")
+    def _old_line(self, handle: Handle) -> Any:
+        if handle.kind.wire not in RECORDED:
+            raise BusUnavailable(f"{handle.name}: what its wire says is not recorded; give it `backend: sim`")
+        return self.recording().line(handle.place, handle.kind.wire, wait=self._wires.wait)
 
     def _real_line(self, handle: Handle) -> Tree | Line | Spi | Post:
         kind, settings = handle.kind, handle.settings
@@ -276,19 +303,24 @@ class Wiring:
         recorder = self._wires.recorder
         return bus if recorder is None else recorder.bus(name, bus)
 
-    def _solder(self, bus: SimBus, handle: Handle, device: Driver) -> None:
-        chip = handle.entry.sim
+    def solder(self, handle: Handle) -> None:
+        """Put the simulated chip of a device on its simulated bus."""
+        if handle.backend != "sim" or issubclass(handle.kind, Multiplexer):
+            return  # a multiplexer came with its bus, because others are soldered behind it
+        assert handle.settings.bus is not None
+        bus, chip = self.bus(handle.settings.bus, "sim"), handle.entry.sim
+        assert isinstance(bus, SimBus)
         assert issubclass(chip, SimChip)
-        assert device.address is not None
-        bus.attach(device.address, chip(self._wires.world, handle.name))
+        bus.attach(address_of(handle.settings), chip(self._wires.world, handle.name))
 
     def connect(self, handle: Handle, device: Device) -> None:
-        """Solder the simulated part, or what was recorded, to its pin; chips came to their bus with the driver."""
-        if handle.backend == "real" or not isinstance(device, PinDevice):
+        """Solder the simulated part, or what was recorded, to its pins; chips came to their bus with the driver."""
+        if handle.backend == "real" or not isinstance(device, PartOnPins):
             return
         pins: Any = self.pins("sim")
         if handle.backend == "replay":
-            self.recording().play(device.pin, self._wires.world, pins)
+            for pin in device.numbers.values():
+                self.recording().play(pin, self._wires.world, pins)
             return
         part = handle.entry.sim
         assert issubclass(part, SimPart)
@@ -305,20 +337,8 @@ class Wiring:
         return self._recording
 
     def bus(self, name: str, backend: Backend) -> Bus:
-        """The bus of that name, opened now if nobody did. Raises DriverError; asked again, it tries again."""
-        with self._opening:
-            bus = self._buses.get((name, backend))
-            if bus is None:
-                bus = self._buses[name, backend] = self._open(name, backend)
-            return bus
-
-    def _open(self, name: str, backend: Backend) -> Bus:
-        wires = self._wires
-        if backend == "replay":
-            return self.recording().bus(name, wait=wires.wait)
-        if backend == "sim":
-            return SimBus(wait=wires.wait, name=name, now=wires.world.now, seed=wires.seed)
-        return wires.open_bus(name)
+        """The wire of that name, opened now if nobody did. Raises DriverError; asked again, it tries again."""
+        return self.buses.wire(name, backend)
 
     def pins(self, backend: Backend) -> Pins:
         """The header, opened now if nobody did; recorded edges drive the simulated one. Raises DriverError; asked
@@ -344,27 +364,27 @@ class Wiring:
     def close(self) -> None:
         """Outputs go to their safe state, then every wire is given back; idempotent. Raises the last failure."""
         with ExitStack() as stack:
-            for bus in self._buses.values():
-                stack.callback(bus.close)
+            stack.callback(self.buses.close)
             for pins in self._pins.values():
                 stack.callback(pins.close)
             for line in self._lines.values():
                 stack.callback(line.close)
             for handle in self.handles.values():
                 stack.callback(handle.close)
-            self._buses, self._pins, self._lines = {}, {}, {}
+            self._pins, self._lines = {}, {}
 
 
 def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
-    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `spi-0.1`, `/dev/ttyUSB0`, `w1 28-0000`."""
+    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `GPIO17+27`, `spi-0.1`, `/dev/ttyUSB0`,
+    `w1 28-0000`."""
     if issubclass(kind, SysfsDevice):
         return " ".join(filter(None, (kind.tree_name, settings.id)))
     if issubclass(kind, SpiDevice):
         return f"{settings.bus}.{settings.select}"
+    if settings.numbers:
+        return f"GPIO{'+'.join(map(str, settings.numbers.values()))}"
     if issubclass(kind, MqttDevice):
         return f"mqtt {settings.topic}"
-    if settings.pin is not None:
-        return f"GPIO{settings.pin}"
     address = settings.address if settings.address is not None else getattr(kind, "address", None)
     return settings.port or f"{settings.bus} {address:#04x}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
 from edge.ingest.mail import Mail
 from edge.ingest.pins import PinWatch, Watching
+from edge.ingest.plausible import Expected
 from edge.ingest.readings import Sampler, Sampling
 from edge.links.commands import Commands
 from edge.parts import WirePart
@@ -29,10 +31,11 @@ Show = Callable[[str, Mapping[str, float | bool]], None]
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """A device's last reading; `time` is wall time."""
+    """A device's last reading; `time` is wall time, `doubt` says why it may be a lie."""
 
     time: float
     values: Mapping[str, float | bool]
+    doubt: str = ""
 
 
 class Instruments:
@@ -61,6 +64,7 @@ class Instruments:
         self.wiring = Wiring(config, replace(wires, open_post=lambda settings, client_id: commands))
         self.handles = self.wiring.handles
         self.last: dict[str, Last] = {}
+        self._good: dict[str, Mapping[str, float | bool]] = {}
         self.parts = [
             self._part(wire, handles)
             for wire, handles in self.wiring.wires().items()
@@ -106,7 +110,12 @@ class Instruments:
     def _sampler(self, handles: list[Handle]) -> Sampler:
         sampler = Sampler(
             [
-                Sampling(sensor=handle, every=handle.settings.every or handle.kind.every, ranges=handle.kind.ranges)
+                Sampling(
+                    sensor=handle,
+                    every=handle.settings.every or handle.kind.every,
+                    ranges=handle.kind.ranges,
+                    expected=expected(handle),
+                )
                 for handle in handles
             ],
             clock=self._clock,
@@ -131,18 +140,22 @@ class Instruments:
         self._watchers.append(watch)
         return watch
 
-    def _on_reading(self, device: str, reading: Reading) -> None:
-        self.last[device] = Last(self._clock.wall(), dict(reading.values))
+    def _on_reading(self, device: str, reading: Reading, doubt: str) -> None:
+        # an edge names only the channels to which something happened; the others are as they were
+        values = {**self.values(device), **reading.values}
+        self.last[device] = Last(self._clock.wall(), values, doubt)
+        if not doubt:
+            self._good[device] = values
         self._show(device, reading.values)
 
     def _on_news(self, device: str, reading: Reading, known: Mapping[str, float | bool]) -> None:
+        self._good[device] = known
         self.last[device] = Last(self._clock.wall(), known)
         self._show(device, reading.values)
 
     def values(self, device: str) -> Mapping[str, float | bool]:
-        """The last that it measured; empty before its first reading."""
-        last = self.last.get(device)
-        return {} if last is None else last.values
+        """The last that it measured and that is not doubted; empty before its first reading."""
+        return self._good.get(device, {})
 
     def start_outputs(self) -> None:
         """Every output into its safe state. One that cannot be used is said and does not stop the others."""
@@ -170,3 +183,13 @@ class Instruments:
         except DriverError as error:
             # an output on a bus can be unplugged when we stop; everything after it still has to close
             log.error("an output may not be in its safe state: %s", error, extra={"action": "device_failed"})
+
+
+def expected(handle: Handle) -> Expected:
+    """What the device's readings do not do: as configured, else what its kind of part cannot."""
+    settings, kind = handle.settings, handle.kind
+    jump = settings.jump
+    if "*" in jump:
+        jump = {channel: jump["*"] for channel, unit in handle.channels.items() if unit != "bool"}
+    slew = {channel: most for channel, most in kind.slew.items() if channel not in jump}
+    return Expected(jump=jump, slew=slew, believe=settings.believe, frozen=settings.frozen or math.inf)

@@ -30,7 +30,8 @@ class Event(NamedTuple):
 
     `values` maps channel or field to value; `time` is the wall clock in seconds since 1970-01-01 UTC at the moment
     it happened, as good as `quality` says; `topic` is the MQTT topic of a message; `payload` are its raw bytes, kept
-    only for a task that asks for raw payloads. `monotonic` orders events of one boot and is never stored.
+    only for a task that asks for raw payloads. `doubt` says why a reading may be a lie (`jump`, `frozen`); it starts
+    only what asks for such readings. `monotonic` orders events of one boot and is never stored.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Event(NamedTuple):
     payload: bytes | None = None
     correlation_id: str = ""
     hops: int = 0
+    doubt: str = ""
 
     def data(self) -> dict[str, Any]:
         """The event as it stands in an outcome: plain, JSON-ready, without what is empty."""
@@ -57,6 +59,8 @@ class Event(NamedTuple):
             data["topic"] = self.topic
         if self.hops:
             data["hops"] = self.hops
+        if self.doubt:
+            data["doubt"] = self.doubt
         if self.kind is not EventKind.READING and self.kind is not EventKind.MESSAGE:
             data["kind"] = self.kind.value
         return data

@@ -101,8 +101,8 @@ class Outside:
             files=DiskFiles(),
             wires=Wires(
                 open_bus=lambda name: SMBusBus(name, wait=wait),
-                open_pins=lambda: pin_factory("real", now=clock.monotonic),
-                open_sim_pins=lambda: pin_factory("sim", now=clock.monotonic),
+                open_pins=lambda: pin_factory("real", now=clock.monotonic, wait=wait),
+                open_sim_pins=lambda: pin_factory("sim", now=clock.monotonic, wait=wait),
                 open_tree=lambda: SysfsTree(wait=wait),
                 open_serial=lambda port, baud: SerialPort(port, baud, wait=wait),
                 world=World(clock.monotonic) if world is None else world,

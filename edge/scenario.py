@@ -6,9 +6,10 @@ import math
 from random import Random
 from typing import Any
 
-from drivers import Driver, SimBus, World
+from drivers import Driver, SimBus, SimLine, World
 from drivers.series import replay
 from drivers.signals import Signal, constant, diurnal, drift, noise, quantised, ramp, total, walk
+from edge.buses import address_of
 from edge.config.report import Report
 from edge.config.scenario import PlannedFault, Scenario, Shape, read_scenario
 from edge.devices import Handle, Wiring
@@ -44,8 +45,12 @@ class Stage:
         for fault in scenario.faults:
             self._plan(fault)
         for name, rates in scenario.weather.items():
-            bus, address = self._place(self._wiring.handles[name])
-            bus.faults.weather(address, rates)
+            handle = self._wiring.handles[name]
+            if issubclass(handle.kind, Driver):
+                bus, address = self._place(handle)
+                bus.faults.weather(address, rates)  # type: ignore[arg-type]
+            else:
+                self._line(handle).faults.weather(rates)  # type: ignore[arg-type]
         world.refresh()
 
     def _change(self, name: str, signal: Signal) -> Any:
@@ -55,20 +60,27 @@ class Stage:
         handle = self._wiring.handles[fault.device]
         after = self._world.began + fault.at - self._world.now()
         options: Any = {"seconds": fault.for_, "after": after, "by": fault.by}
-        if handle.settings.pin is not None:
-            self._wiring.pin_faults.plan(fault.kind, handle.settings.pin, **options)  # type: ignore[arg-type]
+        if handle.settings.numbers:
+            for role, pin in handle.settings.numbers.items():
+                if fault.role in (None, role):
+                    self._wiring.pin_faults.plan(fault.kind, pin, **options)  # type: ignore[arg-type]
+        elif not issubclass(handle.kind, Driver):
+            self._line(handle).faults.plan(fault.kind, **options)  # type: ignore[arg-type]
         else:
             bus, address = self._place(handle)
             bus.faults.plan(fault.kind, address, **options)  # type: ignore[arg-type]
+
+    def _line(self, handle: Handle) -> SimLine[Any]:
+        line = self._wiring.line(handle)
+        assert isinstance(line, SimLine)
+        return line
 
     def _place(self, handle: Handle) -> tuple[SimBus, int]:
         assert issubclass(handle.kind, Driver)
         assert handle.settings.bus is not None
         bus = self._wiring.bus(handle.settings.bus, "sim")
-        address = handle.settings.address if handle.settings.address is not None else handle.kind.address
         assert isinstance(bus, SimBus)
-        assert address is not None
-        return bus, address
+        return bus, address_of(handle.settings)
 
     def _signal(self, shown: Shape) -> Signal:
         if isinstance(shown.value, bool):

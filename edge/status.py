@@ -41,6 +41,7 @@ def parts_of(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
     """Every part: name, kind, state, since, last_error. `began`: wall time of the start. Any thread."""
     yield from _link_parts(runtime, began)
     yield from _orphans(runtime, began)
+    yield from _bus_parts(runtime)
     yield from _device_parts(runtime)
     yield from runtime.apphost.standing()
     yield from _task_parts(runtime)
@@ -82,6 +83,14 @@ def _orphans(runtime: Gateway, began: float) -> Iterator[dict[str, Any]]:
                 f" `formerly: {name}` at another upstream hands them over"
             )
             yield _part(f"up-{name}", "upstream", "gone", began, error)
+
+
+def _bus_parts(runtime: Gateway) -> Iterator[dict[str, Any]]:
+    """Those that do not work; what hangs on the others speaks for them."""
+    wall, now = runtime.clock.wall(), runtime.clock.monotonic()
+    for trunk in runtime.instruments.wiring.buses.opened():
+        if trunk.trouble is not None:
+            yield _part(trunk.name, "bus", "failed", wall - (now - trunk.since), trunk.trouble)
 
 
 def _device_parts(runtime: Gateway) -> Iterator[dict[str, Any]]:

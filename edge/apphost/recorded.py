@@ -53,4 +53,5 @@ def _event(data: dict[str, Any], clock: Clock) -> Event:
         quality=clock.quality(),
         topic=data.get("topic"),
         hops=data.get("hops", 0),
+        doubt=data.get("doubt", ""),
     )

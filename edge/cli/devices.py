@@ -20,7 +20,10 @@ def devices(words: list[str]) -> int:
     options = (
         Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
         .with_config()
-        .with_json("a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values}")
+        .with_json(
+            "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time,"
+            " values, doubt}"
+        )
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -172,13 +175,15 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "bus": settings.bus,
                 "address": settings.address if settings.address is not None else getattr(kind, "address", None),
                 "pin": settings.pin,
+                "pins": settings.pins,
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.channels_of(settings.options)),
+                "channels": dict(kind.channels_of(settings.traits)),
                 "output": issubclass(kind, Output) and kind.acts(settings.options),
                 "state": "not running",
                 "time": None,
                 "values": {},
+                "doubt": None,
             }
         )
     return listed

@@ -1,4 +1,4 @@
-"""`edge record`: what the buses and pins of the configured devices say, into a file that tests play back."""
+"""`edge record`: what the wires of the configured devices say, into a file that tests play back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def record(words: list[str]) -> int:
     """Exit 3 when nothing at all was recorded."""
     arguments = Arguments(
         "record",
-        "Sample the configured devices as the runtime would, without tasks, and write every bus transaction and pin"
-        " edge into FILE.",
+        "Sample the configured devices as the runtime would, without tasks, and write every exchange on a wire and"
+        " every pin edge into FILE.",
         examples=("record --minutes 10 workshop.rec", "record --minutes 0.5 -c edge.yaml bug.rec --json"),
     )
     arguments.add_argument("file", metavar="FILE", help="a new file; `edge: {recording: FILE}` plays it back")

@@ -107,6 +107,8 @@ def verbs(runtime: Runtime) -> Verbs:
         "sync": desk.sync,
         "journal_stats": desk.journal_stats,
         "outputs_safe": desk.outputs_safe,
+        "scan": desk.scan,
+        "recover": desk.recover,
         **{f"apps_{verb}": getattr(runtime.apphost.desk, verb) for verb in AppDesk.VERBS},
     }
 

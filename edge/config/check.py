@@ -28,7 +28,9 @@ from edge.config.rules import (
     check_limits,
     check_links,
     check_memory,
+    check_multiplexers,
     check_on_the_fly,
+    check_plausible,
     check_programs,
     check_provisions,
     check_simulation,
@@ -129,6 +131,8 @@ def _examine(file: Path, environ: Mapping[str, str], cron: CheckCron, simulated:
 
 _RULES = (
     check_devices,
+    check_multiplexers,
+    check_plausible,
     check_broker_devices,
     check_simulation,
     check_on_the_fly,

@@ -103,18 +103,42 @@ class Mqtt(Broker):
     )
 
 
+Distance = Annotated[float, Field(gt=0)]
+
+
+def _distances(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{shortened(value)} is no distance; write a number, or {{channel: number}}")
+    if value <= 0:
+        raise ValueError(f"{value:g} would doubt every change; leave jump out where nothing is known")
+    return {"*": value}
+
+
+Jump = Annotated[
+    dict[str, Distance], BeforeValidator(_distances, json_schema_input_type=Distance | dict[str, Distance])
+]
+"""Channel -> distance; `*` stands for all that it measures."""
+
+
 class DeviceSettings(BaseModel):
-    """One entry of `devices:`. Further keys are the driver's own options (`edge devices` lists them)."""
+    """One entry of `devices:`. Further keys are the driver's own options (`edge devices kinds KIND` lists them)."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 
     driver: str = Field(description="kind of part: `tmp102`, `bme280`, `contact`, `relay` ...")
     bus: str | None = Field(
-        default=None, pattern=r"^(i2c-[0-9]{1,3}|spi-0)$", description="bus of a chip: `i2c-1`, `spi-0`"
+        default=None,
+        pattern=r"^(i2c-[0-9]{1,3}|spi-0|[a-z][a-z0-9_-]*/[0-7])$",
+        description="bus of a chip: `i2c-1`, `spi-0`, or `mux/3`, channel 3 of the multiplexer called mux",
     )
     address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
     select: int = Field(default=0, description="chip select of a chip on SPI: 0 is GPIO8, 1 is GPIO7")
-    pin: int | None = Field(default=None, description="BCM number of a part on a header pin, 0 to 27")
+    pin: int | None = Field(default=None, description="BCM number of a part on one header pin, 0 to 27")
+    pins: dict[str, int] | None = Field(
+        default=None, description="BCM numbers of a part on several header pins, by their roles: `{a: 17, b: 27}`"
+    )
     port: str | None = Field(
         default=None,
         pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:/+-]*$",
@@ -133,6 +157,15 @@ class DeviceSettings(BaseModel):
     debounce: Duration = Field(
         default=0.05, description="how long a pin must keep a level for it to count; 0s: every edge counts"
     )
+    jump: Jump = Field(
+        default={},
+        description="how far a reading may be from the last good one, a number or `{channel: number}`; what is further"
+        " off is read again, and doubted",
+    )
+    believe: Duration = Field(default=60.0, description="how long what jumped must hold to be believed")
+    frozen: LongerThanZero | None = Field(
+        default=None, description="readings whose every bit stays the same for this long are doubted; default: never"
+    )
     backend: Backend | None = Field(
         default=None, description="`real`, `sim` or `replay` for this device; default: `edge.backend`"
     )
@@ -146,10 +179,26 @@ class DeviceSettings(BaseModel):
         return dict(self.model_extra or {})
 
     @property
-    def where(self) -> str | int | None:
-        """The place that the driver's constructor takes: an address, a pin, a part's name, a port, a topic or a chip
+    def behind(self) -> str | None:
+        """The multiplexer behind one of whose channels it is; None: it is on a bus itself, or on none."""
+        multiplexer, channel, _ = (self.bus or "").partition("/")
+        return multiplexer if channel else None
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What its channels depend on: the options, and the pins where it has several."""
+        return self.options if self.pins is None else {**self.options, "pins": self.pins}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The header pins it is on: role -> BCM number, the role of the only one being `pin`."""
+        return {**({} if self.pin is None else {"pin": self.pin}), **(self.pins or {})}
+
+    @property
+    def where(self) -> str | int | dict[str, int] | None:
+        """The place that the driver's constructor takes: an address, a pin or several, a name, a port, a topic or a chip
         select."""
-        for place in (self.address, self.pin, self.id, self.port, self.topic):
+        for place in (self.address, self.pin, self.pins, self.id, self.port, self.topic):
             if place is not None:
                 return place
         return self.select if self.bus is not None and self.bus.startswith("spi") else None

@@ -19,9 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from drivers.faults import Kind
 from drivers.pin_faults import PinKind
 from drivers.series import Series, read_series
+from drivers.weather import BusKind, LineKind
 from edge.config.base import FilePath, Section
 from edge.config.report import Report, Steps, did_you_mean, listed
 from edge.config.source import read_mapping
@@ -107,12 +107,13 @@ Moment = Annotated[float, BeforeValidator(parse_duration)]
 
 
 class PlannedFault(Section):
-    """One fault: see `drivers.faults` and, for a pin, `drivers.pin_faults`."""
+    """One fault: see `drivers.faults`, `drivers.line_faults` and, for a pin, `drivers.pin_faults`."""
 
     at: Duration
     for_: Duration = Field(default=1.0, alias="for")
     device: str
-    kind: Literal[Kind, PinKind]
+    kind: Literal[BusKind, LineKind, PinKind]
+    role: str | None = Field(default=None, description="which pin of a part on several; default: each of them")
     by: float | None = None
 
 
@@ -123,7 +124,7 @@ class Scenario(Section):
     signals: dict[str, Shown] = Field(default={})
     at: dict[Moment, dict[str, Shown]] = Field(default={})
     faults: list[PlannedFault] = Field(default=[])
-    weather: dict[str, dict[Kind, Annotated[float, Field(gt=0)]]] = Field(default={})
+    weather: dict[str, dict[Literal[BusKind, LineKind], Annotated[float, Field(gt=0)]]] = Field(default={})
 
     @property
     def replays(self) -> Iterator[tuple[Steps, Replay]]:

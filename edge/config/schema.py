@@ -358,7 +358,10 @@ def _choices(way: Steps) -> tuple[Any, ...]:
 
 def _wrong_text(way: Steps, value: Any, say: Say) -> None:
     if way[-1] == "bus":
-        say(f"{shortened(value)} is not a bus", "write i2c-1 for /dev/i2c-1, spi-0 for /dev/spidev0.*")
+        say(
+            f"{shortened(value)} is not a bus",
+            "write i2c-1 for /dev/i2c-1, spi-0 for /dev/spidev0.*, mux/3 for channel 3 of the multiplexer mux",
+        )
     elif way[-1] == "port":
         say(f"{shortened(value)} cannot be a serial port", "`ls /dev/serial/by-id /dev/tty*` shows what there is")
     elif way[-1] == "id" and way[0] == "devices":

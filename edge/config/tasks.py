@@ -22,7 +22,7 @@ MOST_IN_SANDBOX = 128_000_000
 
 CHECKED: Mapping[str, tuple[str, ...] | None] = {
     "result": None,
-    "event": ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id"),
+    "event": ("id", "source", "kind", "values", "time", "topic", "hops", "correlation_id", "doubt"),
     "usage": ("steps", "calls", "publishes", "publish_bytes", "notes", "note_bytes", "output", "tools", "cold_ms"),
 }
 """What the expression of a `check:` may name, with the fields of each where they are known."""
@@ -53,6 +53,10 @@ class When(Section):
     )
     each: bool = Field(
         default=False, description="fire on every event that meets the condition, not once when it becomes true"
+    )
+    doubtful: bool = Field(
+        default=False,
+        description="readings that are doubted (`jump`, `frozen`) count too; default: they change nothing",
     )
     every: LongerThanZero | None = Field(default=None, description="schedule: at this interval")
     cron: str | None = Field(default=None, description="schedule: minute hour day month weekday")

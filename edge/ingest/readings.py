@@ -4,6 +4,7 @@ Invariants
 - Samples are due at begin + k * every: a slow sensor shifts nothing, a late sampler skips what it missed.
 - Nothing a driver raises ends the sampler, and a bad sensor never takes time from the others but its own attempts.
 - A value outside its channel's range, NaN and infinity never become an event.
+- A value that is not expected of the place is read twice, and marked where it stays (`edge.ingest.plausible`).
 
 A failed sample, and what is done about it:
     the error says retry    again after 0.1, 0.2 and 0.4 s, in later steps; `degraded`, after that `failed`
@@ -24,6 +25,7 @@ from drivers.errors import DriverError, OutOfRange
 from edge.clock import Clock
 from edge.ids import Minter
 from edge.ingest.health import DeviceState, Health
+from edge.ingest.plausible import Doubt, Expected, Judge, Unconfirmed
 from edge.model import Event, EventKind, Happened, Incoming
 from edge.telemetry import Telemetry
 
@@ -33,8 +35,9 @@ RETRIES: Final = 3
 FIRST_RETRY: Final = 0.1
 LONGEST_PAUSE: Final = 60.0
 
-OnReading = Callable[[str, Reading], object]
-"""Takes a device's name and what it said, in the thread that asked it: live state is published from here."""
+OnReading = Callable[[str, Reading, str], object]
+"""Takes a device's name, what it said and what is doubtful about that ("", "jump", "frozen"), in the thread that asked
+it: live state is published from here."""
 
 
 class Sensor(Protocol):
@@ -52,11 +55,12 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """What is sampled, how often (seconds), and what each channel can be at all."""
+    """What is sampled, how often (seconds), what each channel can be at all, and what it is expected to be."""
 
     sensor: Sensor
     every: float
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    expected: Expected | None = None
 
 
 class Sampler:
@@ -104,17 +108,19 @@ class Sampler:
                 plan.started = True
             reading = sensor.sample()
             _refuse_implausible(reading, plan.device.ranges)
+            doubt = None if plan.judge is None else plan.judge.judge(reading.values, self._clock.monotonic())
         except Exception as error:  # noqa: BLE001 - told by Health; a driver's bug must not silence its neighbours
             plan.failed(error, self._clock.monotonic())
             return
-        plan.succeeded(self._clock.monotonic())
-        self._offer(Happened(self._event(sensor.name, reading)))
+        plan.succeeded(self._clock.monotonic(), doubt)
+        mark = "" if doubt is None else doubt.kind
+        self._offer(Happened(self._event(sensor.name, reading, mark)))
         try:
-            self._on_reading(sensor.name, reading)
+            self._on_reading(sensor.name, reading, mark)
         except Exception:
             log.exception("the state of %s could not be shown", sensor.name)
 
-    def _event(self, name: str, reading: Reading) -> Event:
+    def _event(self, name: str, reading: Reading, doubt: str) -> Event:
         return Event(
             id=self._minter.mint(),
             source=name,
@@ -123,29 +129,39 @@ class Sampler:
             time=self._clock.wall(),
             monotonic=self._clock.monotonic(),
             quality=self._clock.quality(),
+            doubt=doubt,
         )
 
 
 class _Plan:
     """When one device is asked next."""
 
-    __slots__ = ("_begin", "_failures", "_rounds", "device", "health", "next", "started")
+    __slots__ = ("_begin", "_failures", "_rounds", "device", "health", "judge", "next", "started")
 
     def __init__(self, device: Sampling, health: Health, begin: float) -> None:
         self.device = device
         self.health = health
+        self.judge = Judge(device.expected) if device.expected else None
         self.started = False
         self.next = begin
         self._begin = begin
         self._failures = 0  # in a row
         self._rounds = 0  # starts anew in a row
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, now: float, doubt: Doubt | None) -> None:
         self._failures = self._rounds = 0
-        self.health.good()
+        if doubt is None:
+            self.health.good()
+        else:
+            self.health.bad(doubt, "degraded")
         self.next = self._regular(now)
 
     def failed(self, error: Exception, now: float) -> None:
+        if isinstance(error, Unconfirmed):
+            # a part that was away and answers again is asked for its second reading now, not in a minute
+            self._failures = self._failures if self._failures <= RETRIES else 0
+        elif self.judge is not None:
+            self.judge.failed()
         self._failures += 1
         kind, retry = (error.kind, error.retry) if isinstance(error, DriverError) else ("bug", False)
         if self._failures <= RETRIES and (retry or kind == OutOfRange.kind):

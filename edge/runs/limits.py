@@ -31,8 +31,12 @@ class Usage(NamedTuple):
 
     def data(self) -> dict[str, Any]:
         """As it stands in an outcome: `calls` always, the rest where it is not zero."""
-        spent = {name: value for name, value in self._asdict().items() if value and name != "tools"}
-        return {"calls": self.calls, **spent, **({"tools": dict(self.tools)} if self.tools else {})}
+        # once a run, on the way of every message: one pass, and no dictionaries but the one that is wanted
+        told: dict[str, Any] = {"calls": self.calls}
+        for name, value in zip(self._fields, self, strict=True):
+            if value:
+                told[name] = value if name != "tools" else dict(self.tools)
+        return told
 
 
 NOTHING = Usage()

@@ -274,6 +274,7 @@ class Promise:
             payload=None if payload is None else base64.b64decode(payload),
             correlation_id=body.get("correlation_id", ""),
             hops=data.get("hops", 0),
+            doubt=data.get("doubt", ""),
         )
         return cls(stored.record.id, body["task"], stored.record.klass, event, orjson.dumps(data))
 

@@ -136,10 +136,10 @@ class Harness:
         return self.runtime.instruments.wiring.pin_faults
 
     def bus(self, name: str) -> SimBus:
-        """A simulated bus: `faults`, `fail`, `detach`, `attach`, `stuck`, `log`. Raises LookupError for one without
-        a device."""
+        """A simulated bus, `i2c-1`, or wire behind a multiplexer, `mux/3`: `faults`, `fail`, `detach`, `attach`,
+        `stuck`, `log`. Raises LookupError for one without a device."""
         named = {settings.bus for settings in self.config.devices.values() if settings.bus}
-        buses = sorted(bus for bus in named if bus.startswith("i2c"))
+        buses = sorted(bus for bus in named if not bus.startswith("spi-"))
         if name not in buses:
             raise LookupError(f"no device is on a bus {name!r}; there are {', '.join(buses) or 'none'}")
         bus = self.runtime.instruments.wiring.bus(name, "sim")
@@ -147,8 +147,8 @@ class Harness:
         return bus
 
     def line(self, device: str) -> SimLine[Any]:
-        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `fail`, `unplug`, `plug`,
-        `log`, and `part` with its faults. Raises LookupError for any other device."""
+        """The simulated wire of a device that has one of its own (1-Wire, IIO, serial, SPI): `faults`, `fail`,
+        `unplug`, `plug`, `log`, and `part` with its faults. Raises LookupError for any other device."""
         handle = find_device(self.runtime.instruments.handles, device)
         if not issubclass(handle.entry.sim, SimEnd):
             raise LookupError(f"{device} ({handle.settings.driver}) has no line of its own: see `bus` and `pins`")
@@ -234,12 +234,11 @@ class Harness:
     def _footprint(self) -> tuple[object, ...]:
         """Grows or changes with everything that happens."""
         brokers = (self.broker, *self.upstreams.values())
-        stats = self.runtime.journal.stats()
         return (
             len(self.runtime.inbox),
             self.nodes.said,
             self.runtime.journal.durable,
-            stats["bytes_written"],
+            self.files.written,
             *(len(broker.messages) for broker in brokers),
             *(tuple(broker.connected) for broker in brokers),
         )
@@ -249,9 +248,9 @@ class Harness:
             self.upstreams.setdefault(name, FakeUpstream(self.clock))
         self.world.forget()  # what the last boot planned
         self.world.known = {
-            f"{name}.{channel}"
+            f"{name}.{signal}"
             for name, settings in self.config.devices.items()
-            for channel in find(settings.driver).driver.channels_of(settings.options)
+            for signal in find(settings.driver).signals(settings.traits)
         }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]
@@ -292,6 +291,9 @@ class Harness:
         return None if self._recording is None else str(self._folder / self._recording)
 
     def _outside(self) -> Outside:
+        def wait(seconds: float) -> None:
+            self.world.elapse(seconds, self.clock.advance)
+
         return Outside(
             clock=self.clock,
             random=self._random,
@@ -299,11 +301,11 @@ class Harness:
             wires=Wires(
                 open_bus=_refuse_real,
                 open_pins=lambda: _refuse_real("pins"),
-                open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic),
+                open_sim_pins=lambda: pin_factory("sim", now=self.clock.monotonic, wait=wait),
                 open_tree=lambda: _refuse_real("sysfs"),
                 open_serial=lambda port, baud: _refuse_real(port),
                 world=self.world,
-                wait=lambda seconds: self.world.elapse(seconds, self.clock.advance),
+                wait=wait,
                 seed=self._seed,
             ),
             open_link=self._open_link,

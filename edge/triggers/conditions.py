@@ -3,8 +3,8 @@
 A condition takes the event and whether it held before, and says
     True      it holds
     False     it does not: re-arm
-    None      the event says nothing about it (a pin's first reading is no edge, a message of a plug's switch no power):
-              change nothing
+    None      the event says nothing about it (a pin's first reading is no edge; an edge names only the channels to
+              which something happened): change nothing
     a label   it cannot be judged (`missing_field`, `not_a_number`): change nothing, count the label
 The hot path of the runtime: one call, one look-up and one or two comparisons an event.
 """
@@ -33,7 +33,7 @@ class _Missing:
 
 
 _MISSING = _Missing(MISSING_FIELD)
-_UNTOLD = _Missing(None)  # a device that tells its channels in several messages: this one is about others
+_UNTOLD = _Missing(None)  # that a device has the channel was checked with the configuration: this event is of others
 
 
 def compile_condition(when: When) -> Condition:

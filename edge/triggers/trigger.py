@@ -58,7 +58,8 @@ class Starter:
 class SourceTrigger:
     """A source with or without a condition.
 
-    `pulse`: each event that holds is news by itself (pin edges, a source without condition). `wait` is called when
+    `pulse`: each event that holds is news by itself (pin edges, a source without condition). `doubtful`: it is shown
+    readings that may be lies, too. `wait` is called when
     a `for` begins; `ripe` takes a start whose `for` had been over before an event said so.
     """
 
@@ -73,6 +74,7 @@ class SourceTrigger:
         "_starter",
         "_wait",
         "deadline",
+        "doubtful",
         "order",
         "queued",
     )
@@ -85,6 +87,7 @@ class SourceTrigger:
         *,
         pulse: bool,
         each: bool = False,
+        doubtful: bool = False,
         for_: float | None = None,
         wait: Callable[[SourceTrigger], None],
         ripe: Callable[[float, int, Start | str], None],
@@ -96,6 +99,7 @@ class SourceTrigger:
         self._condition = condition
         self._pulse = pulse
         self._each = each
+        self.doubtful = doubtful
         self._for = for_
         self._wait = wait
         self._ripe = ripe

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from edge.clock import Clock
 from edge.config.tasks import TaskSettings
@@ -17,6 +18,7 @@ from edge.triggers.conditions import compile_condition
 from edge.triggers.timers import Timers
 from edge.triggers.trigger import SCHEDULE, ScheduleTrigger, SourceTrigger, Starter
 
+DOUBTFUL: Final = "doubtful"
 _NOTHING: tuple[Sequence[Start], None] = ((), None)
 
 
@@ -40,12 +42,16 @@ class Triggers:
     def match(self, event: Event) -> tuple[Sequence[Start], str | None]:
         """The starts for this event, in the order of the configuration.
 
-        Also the reason (`cooldown`, `missing_field`, `not_a_number`) where a trigger held without starting or could
-        not judge. A trigger with `for` starts later, from `due`.
+        Also the reason (`cooldown`, `missing_field`, `not_a_number`, `doubtful`) where a trigger held without starting
+        or could not judge. A trigger with `for` starts later, from `due`.
         """
         triggers = self._by_source.get(event.source)
         if triggers is None:
             return _NOTHING
+        if event.doubt:
+            triggers = [trigger for trigger in triggers if trigger.doubtful]
+            if not triggers:
+                return (), DOUBTFUL
         starts: list[Start] | None = None
         reason: str | None = None
         for trigger in triggers:
@@ -107,6 +113,7 @@ class Triggers:
             compile_condition(when),
             pulse=not levels,
             each=when.each,
+            doubtful=when.doubtful,
             for_=when.for_,
             wait=self._timers.watch,
             ripe=self._keep,

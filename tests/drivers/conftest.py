@@ -17,6 +17,9 @@ class Now:
     def __call__(self) -> float:
         return self.seconds
 
+    def wait(self, seconds: float) -> None:
+        self.seconds += seconds
+
 
 @pytest.fixture
 def now() -> Now:
@@ -35,6 +38,6 @@ def bus() -> SimBus:
 
 @pytest.fixture
 def pins(now: Now) -> Iterator[SimulatedPins]:
-    header = pin_factory("sim", now=now)
+    header = pin_factory("sim", now=now, wait=now.wait)
     yield header
     header.close()

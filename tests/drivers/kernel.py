@@ -66,9 +66,12 @@ class Kernel:
         self.selected = address
 
     def _smbus(self, argument: Any) -> None:
-        data, command = argument.data.contents, bytes([argument.command])
+        data, command = argument.data.contents if argument.data else None, bytes([argument.command])
         reading, size = argument.read_write == READ, argument.size
-        if size == 1 and reading:
+        if size == 0:
+            if not self.sim.probe(self.selected, reading=False):
+                raise Nack("nobody")
+        elif size == 1 and reading:
             data.byte = self.sim.transfer(self.selected, b"", 1)[0]
         elif size == 1:
             self.sim.transfer(self.selected, command)

@@ -12,8 +12,9 @@ class LgpioError(Exception):
 
 
 class Lgpio(types.ModuleType):
-    """`chips` is number -> label; `busy` are lines of another process; `levels` is what the lines show; `spi` is what
-    answers at a bus and chip select, with nothing where the transfer fails."""
+    """`chips` is number -> label; `busy` are lines of another process; `alerts` are the flags of watched ones; `levels`
+    is what the lines show; `spi` is what answers at a bus and chip select, with nothing where the transfer fails;
+    `pulses` is the frequency and duty cycle of lines that pulse. A line belongs to the handle that claimed it first."""
 
     SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 0, 32, 64
     RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
@@ -27,7 +28,11 @@ class Lgpio(types.ModuleType):
         self.levels: dict[int, int] = {}
         self.modes: dict[int, int] = {}
         self.callbacks: dict[int, Callable[..., None]] = {}
+        self.alerts: dict[int, int] = {}
         self.opened: list[int] = []
+        self.handles: dict[int, int] = {}
+        self.claims: dict[int, int] = {}
+        self.pulses: dict[int, tuple[float, float]] = {}
         self.spi: dict[tuple[int, int], Callable[[bytes], bytes]] = {}
         self.spi_settings: dict[tuple[int, int], tuple[int, int]] = {}
 
@@ -37,22 +42,31 @@ class Lgpio(types.ModuleType):
         (Path(folder) / ".lgd-nfy0").touch()
         os.chdir(folder)
 
-    def edge(self, line: int, level: int) -> None:
-        """The notify thread's call; an exception here would end that thread."""
+    def edge(self, line: int, level: int, at: float = 0.0) -> None:
+        """The notify thread's call, with the kernel's stamp in nanoseconds; an exception here would end that thread."""
         self.levels[line] = level
-        self.callbacks[line](0, line, level, 123_456_789)
+        self.callbacks[line](0, line, level, round(at * 1e9))
 
     def gpiochip_open(self, number: int) -> int:
         if number in self.refused or number not in self.chips:
             raise LgpioError("can not open gpiochip")
         self.opened.append(number)
-        return number
+        handle = len(self.opened)
+        self.handles[handle] = number
+        return handle
 
     def gpiochip_close(self, handle: int) -> int:
+        del self.handles[handle]
+        self.claims = {line: owner for line, owner in self.claims.items() if owner != handle}
         return 0
 
     def gpio_get_chip_info(self, handle: int) -> list[Any]:
-        return [0, 54, f"gpiochip{handle}", self.chips[handle]]
+        number = self.handles[handle]
+        return [0, 54, f"gpiochip{number}", self.chips[number]]
+
+    def claim(self, handle: int, line: int) -> None:
+        if line in self.busy or self.claims.setdefault(line, handle) != handle:
+            raise LgpioError("GPIO busy")
 
     def spi_open(self, port: int, device: int, baud: int, flags: int = 0) -> tuple[int, int]:
         if (port, device) not in self.spi:
@@ -69,21 +83,32 @@ class Lgpio(types.ModuleType):
         return (len(answer) or -1), bytearray(answer)
 
     def gpio_claim_input(self, handle: int, line: int, flags: int = 0) -> int:
-        if line in self.busy:
-            raise LgpioError("GPIO busy")
+        self.claim(handle, line)
         self.modes[line] = flags
         self.levels.setdefault(line, 1 if flags == self.SET_PULL_UP else 0)
         return 0
 
     def gpio_claim_output(self, handle: int, line: int, level: int = 0, flags: int = 0) -> int:
-        if line in self.busy:
-            raise LgpioError("GPIO busy")
+        self.claim(handle, line)
         self.modes[line] = 2
         self.levels[line] = level
         return 0
 
     def gpio_free(self, handle: int, line: int) -> int:
         self.levels.pop(line, None)
+        self.claims.pop(line, None)
+        return 0
+
+    def tx_pwm(self, handle: int, line: int, frequency: float, duty: float) -> int:
+        if self.claims.get(line) != handle or self.modes[line] != 2:
+            raise LgpioError("GPIO not set as an output")
+        if frequency == 0:
+            if self.pulses.pop(line, None) is None:
+                raise LgpioError("bad PWM micros")
+        elif not 0.1 <= frequency <= 10_000 or not 0 <= duty <= 100:
+            raise LgpioError("bad PWM frequency or duty cycle")
+        else:
+            self.pulses[line] = frequency, duty
         return 0
 
     def gpio_get_mode(self, handle: int, line: int) -> int:
@@ -101,6 +126,7 @@ class Lgpio(types.ModuleType):
         return 0
 
     def gpio_claim_alert(self, handle: int, line: int, edges: int, flags: int = 0) -> int:
+        self.alerts[line] = flags
         return 0
 
     def callback(self, handle: int, line: int, edges: int, call: Callable[..., None]) -> Any:

@@ -16,5 +16,5 @@ def lined(
     assert issubclass(entry.sim, SimEnd)
     line = entry.sim(world, "it").line(wait=wait)
     device = entry.build(line, None, **options)
-    line.part.fit(device)
+    line.fit(device)
     return world, line, device

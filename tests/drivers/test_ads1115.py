@@ -19,8 +19,8 @@ class Says(SimADS1115):
         super().__init__(World(), "it")
         self.counts = counts
 
-    def _convert(self) -> None:
-        self.words[0] = self.counts
+    def converted(self) -> None:
+        self.held[0] = self.counts
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_chip_that_does_not_keep_what_is_written_is_another_one(world: World, 
     class Lookalike(SimADS1115):
         def write(self, data: bytes) -> None:
             super().write(data)
-            self.words[2] = 0x8000
+            self.held[2] = 0x8000
 
     bus.attach(0x48, Lookalike(world, "it"))
 

@@ -10,6 +10,7 @@ import pytest
 from smbus2.smbus2 import I2C_RDWR, I2C_SLAVE, I2C_SMBUS
 
 from drivers import (
+    AdapterGone,
     ArbitrationLost,
     BusError,
     BusFault,
@@ -19,7 +20,7 @@ from drivers import (
     World,
 )
 from drivers.bme280 import BME280, SimBME280
-from drivers.bus import SMBusBus
+from drivers.bus import ATTEMPTS, SMBusBus
 from drivers.tmp102 import TMP102, SimTMP102
 from tests.drivers.kernel import PLAIN, STUB, Kernel
 
@@ -103,7 +104,7 @@ def test_each_errno_is_one_error_with_bus_address_and_remedy(
     kernel: Kernel, number: int, expected: type[BusError], text: str
 ) -> None:
     bus = kernel.open()
-    kernel.errors.append(number)
+    kernel.errors.extend([number] * (ATTEMPTS if number == errno.EAGAIN else 1))
 
     with pytest.raises(expected) as raised:
         bus.transfer(0x48, b"\x00", 2)
@@ -210,3 +211,60 @@ def test_waiting_is_what_the_caller_says_it_is(kernel: Kernel) -> None:
     SMBusBus(str(kernel.node), wait=waits.append).wait(0.035)
 
     assert waits == [0.035]
+
+
+def test_a_lost_arbitration_is_repeated_at_once_and_not_for_ever(kernel: Kernel) -> None:
+    bus = kernel.open()
+    kernel.errors.extend([errno.EAGAIN] * (ATTEMPTS - 1))
+    assert bus.transfer(0x48, b"\x01", 2) == b"\x60\xa0"
+    assert kernel.calls == [I2C_RDWR] * ATTEMPTS
+
+    kernel.errors.extend([errno.EAGAIN] * ATTEMPTS)
+    with pytest.raises(ArbitrationLost):
+        bus.transfer(0x48, b"\x01", 2)
+    assert not kernel.errors
+
+
+@pytest.mark.parametrize("number", [errno.EREMOTEIO, errno.ETIMEDOUT, errno.EIO])
+def test_nothing_else_is_repeated_below_the_driver(kernel: Kernel, number: int) -> None:
+    bus = kernel.open()
+    kernel.errors.append(number)
+    with pytest.raises(BusError):
+        bus.transfer(0x48, b"\x01", 2)
+    assert kernel.calls == [I2C_RDWR]
+
+
+@pytest.mark.parametrize("number", [errno.ENODEV, errno.EIO, errno.ETIMEDOUT, errno.ESHUTDOWN])
+def test_an_adapter_that_was_pulled_is_told_and_opened_anew_when_it_is_back(kernel: Kernel, number: int) -> None:
+    bus = kernel.open()
+    old = kernel.node.open("rb")
+    kernel.node.unlink()
+    kernel.errors.append(number)
+    for _ in range(2):
+        with pytest.raises(AdapterGone, match="i2c-7: the adapter is gone: plug it in again"):
+            bus.transfer(0x48, b"\x01", 2)
+    kernel.node.touch()
+
+    assert bus.transfer(0x48, b"\x01", 2) == b"\x60\xa0"
+    assert not AdapterGone.retry
+    old.close()
+
+
+def test_an_adapter_that_was_swapped_between_two_transfers_costs_one_error(kernel: Kernel) -> None:
+    bus = kernel.open()
+    old = kernel.node.open("rb")
+    kernel.node.unlink()
+    kernel.node.touch()
+    kernel.errors.append(errno.ENODEV)
+    with pytest.raises(AdapterGone):
+        bus.transfer(0x48, b"\x01", 2)
+    assert bus.transfer(0x48, b"\x01", 2) == b"\x60\xa0"
+    old.close()
+
+
+def test_a_closed_bus_stays_closed(kernel: Kernel) -> None:
+    bus = kernel.open()
+    bus.close()
+    bus.close()
+    with pytest.raises(BusUnavailable, match="closed"):
+        bus.transfer(0x48, b"\x01", 2)

@@ -1,10 +1,12 @@
 """PCF8574 and PCA9685: outputs on a bus, what `set` takes, safe states, and what is seen when they are lost."""
 
+import math
 from typing import Any
 
 import pytest
 
 from drivers import BadData, Nack, NotStarted, OutOfRange, SimBus, World
+from drivers.mcp23017 import MCP23017, SimMCP23017
 from drivers.pca9685 import PCA9685, SimPCA9685, duty
 from drivers.pcf8574 import PCF8574, SimPCF8574
 
@@ -168,3 +170,69 @@ def test_the_duty_of_two_words(on: int, off: int, percent: float) -> None:
 def test_all_call_is_no_address(bus: SimBus) -> None:
     with pytest.raises(OutOfRange, match="cannot be at 0x70"):
         PCA9685(bus, 0x70)
+
+
+# driver, its simulated chip, address, options, what switches the heater on, the signal that shows it
+HEATERS: list[Any] = [
+    (PCF8574, SimPCF8574, 0x20, {"safe": 0x00}, "p4=on", "it.p4", 1),
+    (MCP23017, SimMCP23017, 0x21, {"outputs": "b4"}, "b4=on", "it.b4", 1),
+    (PCA9685, SimPCA9685, 0x40, {}, "duty_4=100", "it.duty_4", 100),
+]
+
+
+@pytest.mark.parametrize(("driver", "sim", "address", "options", "on", "signal", "full"), HEATERS)
+def test_a_heater_on_an_output_warms_the_room_from_the_moment_it_is_set_to_the_moment_it_is_lost(  # type: ignore[no-untyped-def]
+    driver, sim, address, options, on, signal, full, world: World, bus: SimBus, now
+) -> None:
+    bus.attach(address, sim(world, "it"))
+    heater = driver(bus, address, **options)
+    heater.start()
+    world["room.temperature"] = world.response(signal, gain=10 / full, seconds=100)
+    now.seconds = 1000
+    heater.set(on)
+    now.seconds = 1100
+    heater.make_safe()
+    warm = 10 * (1 - math.exp(-1))
+    assert world["room.temperature"] == pytest.approx(warm)
+    now.seconds = 1200
+    assert world["room.temperature"] == pytest.approx(warm * math.exp(-1))
+
+
+@pytest.mark.parametrize("supply", ["dropped on the bus", "dropped on the chip"])
+@pytest.mark.parametrize(("driver", "sim", "address", "options", "on", "signal", "full"), HEATERS[1:])
+def test_an_output_that_lost_its_supply_is_seen_to_rest(  # type: ignore[no-untyped-def]
+    driver, sim, address, options, on, signal, full, world: World, bus: SimBus, supply: str
+) -> None:
+    chip = sim(world, "it")
+    bus.attach(address, chip)
+    heater = driver(bus, address, **options)
+    heater.start()
+    heater.set(on)
+    assert world[signal] == full
+    if supply == "dropped on the bus":
+        bus.restart(address)
+    else:
+        chip.power_up()
+
+    assert world[signal] == 0
+
+
+def test_a_pcf8574_that_lost_its_supply_lets_go_of_what_it_pulled(world: World, bus: SimBus) -> None:
+    bus.attach(0x20, SimPCF8574(world, "it"))
+    with PCF8574(bus) as expander:
+        expander.set("p4=off")
+        bus.restart(0x20)
+        assert world["it.p4"] is True
+        assert bus.transfer(0x20, b"", 1) == b"\xff"
+
+
+def test_a_pin_that_becomes_an_input_shows_its_pull_and_then_the_world(world: World, bus: SimBus) -> None:
+    bus.attach(0x20, SimMCP23017(world, "it"))
+    device = MCP23017(bus, 0x20, outputs="b4")
+    device.start()
+    device.set("on")
+    bus.transfer(0x20, b"\x0d\x10")  # GPPUB
+    bus.transfer(0x20, b"\x01\xff")  # IODIRB
+    assert world["it.b4"] is True, "the pull-up"
+    world["it.b4"] = False
+    assert bus.transfer(0x20, b"\x13", 1)[0] & 0x10 == 0

@@ -15,6 +15,7 @@ from drivers.faults import LASTS, TIMEOUT, Faults, FaultyBus, Kind
 from drivers.recording import Recorder
 from drivers.sim import SimChip
 from drivers.tmp102 import TMP102, SimTMP102
+from drivers.weather import LineKind
 
 
 class Checked(Driver):
@@ -178,7 +179,7 @@ def test_any_bus_can_be_given_faults(bus: SimBus, now) -> None:  # type: ignore[
 
 @pytest.mark.parametrize(
     ("kind", "address", "text"),
-    [("nak", 0x48, "no fault 'nak'; there are nack"), ("unplug", None, "unplug happens to one chip")],
+    [("nak", 0x48, "no fault 'nak' here; there are nack"), ("unplug", None, "unplug happens to one chip")],
 )
 def test_what_cannot_go_wrong_is_refused(bus: SimBus, kind: Kind, address: int | None, text: str) -> None:
     with pytest.raises(ValueError, match=text):
@@ -212,7 +213,7 @@ def test_weather_has_the_rates_and_lengths_it_was_asked_for_and_its_seed_repeats
     assert sum(lengths) / len(lengths) == pytest.approx(LASTS["unplug"], rel=0.15)
     assert faults == storm(1)
     assert faults != storm(2)
-    assert set(LASTS) == set(get_args(Kind))
+    assert set(LASTS) == {*get_args(Kind), *get_args(LineKind)}
 
 
 def test_two_threads_on_one_bus_each_reach_the_chip_they_meant_ten_thousand_times(now) -> None:  # type: ignore[no-untyped-def]

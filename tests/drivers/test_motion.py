@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers import BadData, SimBus, World
+from drivers import BadData, OutOfRange, SimBus, World
 from drivers.adxl345 import ADXL345, SimADXL345
 from drivers.mpu6050 import MPU6050, SimMPU6050
 
@@ -12,7 +12,7 @@ from drivers.mpu6050 import MPU6050, SimMPU6050
     [
         ((0.0, 0.0, 1.0), "000000000001"),
         ((-1.0, 0.5, 15.0), "00ff8000000f"),
-        ((-16.0, 2.0, -0.00390625), "00f00002ffff"),
+        ((-15.99609375, 2.0, -0.00390625), "01f00002ffff"),
     ],
 )
 def test_counts_of_an_adxl345(axes: tuple[float, ...], counts: str, world: World, bus: SimBus) -> None:
@@ -33,7 +33,7 @@ def test_a_count_is_the_same_in_every_span(span: int, world: World, bus: SimBus)
 
     with ADXL345(bus, span=span) as sensor:  # type: ignore[arg-type]
         assert sensor.read().values["acceleration_x"] == -1.25
-        assert sensor.limits()["acceleration_x"] == (-span, span)
+        assert sensor.limits()["acceleration_x"] == pytest.approx((-span, span), abs=1 / 256)
 
 
 def test_zeros_of_a_sleeping_chip_are_no_free_fall(world: World, bus: SimBus) -> None:
@@ -84,3 +84,25 @@ def test_all_seven_come_in_one_burst(world: World, bus: SimBus) -> None:
     sensor.read()
 
     assert [(t.write.hex(), len(t.answer)) for t in bus.log] == [("3b", 14), ("6b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "options", "advice"),
+    [
+        ("acceleration_x", 2.5, {"span": 2}, "more than 2 g at 0x[56][38]: choose a wider span"),
+        ("acceleration_y", -2.5, {"span": 2}, "more than 2 g at 0x[56][38]: choose a wider span"),
+        ("acceleration_z", 17.0, {"span": 16}, "more than 16 g at"),
+        ("rotation_z", -251.0, {"turn": 250}, "more than 250 deg/s at 0x68: choose a wider turn"),
+    ],
+)
+def test_the_end_of_the_scale_is_no_reading(
+    signal: str, value: float, options: dict[str, int], advice: str, world: World, bus: SimBus
+) -> None:
+    """A shock of 5 g reads as 2 g there: whoever waits for 3 g would wait in vain."""
+    world[f"it.{signal}"] = value
+    for driver, sim in ((ADXL345, SimADXL345), (MPU6050, SimMPU6050)):
+        if "turn" in options and driver is ADXL345:
+            continue
+        bus.attach(driver.address, sim(world, "it"))  # type: ignore[arg-type]
+        with driver(bus, **options) as sensor, pytest.raises(OutOfRange, match=advice):  # type: ignore[abstract]
+            sensor.read()

@@ -4,8 +4,12 @@ import pytest
 
 from drivers import World
 from drivers.contact import Contact, SimContact
-from drivers.gpio import Debounce, SimulatedPins
+from drivers.decoders import Debounce
+from drivers.gpio import SimulatedPins
 from drivers.pin_faults import PinFaults
+from drivers.relay import Relay, SimRelay
+from drivers.servo import Servo, SimServo
+from tests.drivers.conftest import Now
 
 Edges = list[tuple[float, bool]]
 
@@ -22,7 +26,7 @@ def edges(world: World, pins: SimulatedPins, faults: PinFaults) -> Edges:
     door.start()
     SimContact(world, "door").wire(faults.between(pins), door)
     seen: Edges = []
-    door.watch(lambda reading, at: seen.append((at, bool(reading.values["open"]))))
+    door.watch(lambda role, level, at: seen.append((at, level)))
     return seen
 
 
@@ -99,7 +103,7 @@ def test_the_same_seed_gives_the_same_edges(world: World, pins: SimulatedPins, n
         part.start()
         SimContact(world, f"d{pin}").wire(faults.between(pins), part)
         edges: Edges = []
-        part.watch(lambda reading, at, edges=edges: edges.append((at, bool(reading.values["open"]))))  # type: ignore[misc]
+        part.watch(lambda role, level, at, edges=edges: edges.append((at, level)))  # type: ignore[misc]
         faults.plan("floating", pin, seconds=10)
         pass_until(world, now, 20)
         seen.append(edges)
@@ -111,3 +115,36 @@ def test_the_same_seed_gives_the_same_edges(world: World, pins: SimulatedPins, n
 def test_an_unknown_fault_is_refused(faults: PinFaults) -> None:
     with pytest.raises(ValueError, match="no fault 'bonce' of a pin; there are bounce, glitch, stuck, floating"):
         faults.plan("bonce", 17)  # type: ignore[arg-type]
+
+
+def test_a_welded_relay_stays_on_and_the_world_sees_it_let_go_at_last(
+    world: World, pins: SimulatedPins, faults: PinFaults, now: Now
+) -> None:
+    heater = Relay(pins, 27)
+    heater.start()
+    SimRelay(world, "heater").wire(faults.between(pins), heater)
+    world["room.temperature"] = world.response("heater.on", gain=10, seconds=1)
+    heater.on()
+    faults.plan("stuck", 27, seconds=60)
+    now.seconds = 5
+    heater.off()
+    assert heater.read().values["on"] is False, "the pin is what it was told to be"
+    assert world["heater.on"] is True
+    pass_until(world, now, 59)
+    assert world["room.temperature"] == pytest.approx(10)
+    pass_until(world, now, 70)
+    assert world["heater.on"] is False
+    assert world["room.temperature"] < 0.001
+
+
+def test_a_servo_whose_wire_is_off_does_not_move(
+    world: World, pins: SimulatedPins, faults: PinFaults, now: Now
+) -> None:
+    with Servo(pins, 12) as servo:
+        SimServo(world, "flap").wire(faults.between(pins), servo)
+        faults.plan("stuck", 12, seconds=60)
+        servo.set(90)
+        now.seconds = 30
+        assert world["flap.angle"] == 0
+        pass_until(world, now, 70)
+        assert world["flap.angle"] == 90

@@ -145,7 +145,7 @@ def test_what_is_no_recording_is_said_to_be_none(tmp_path: Path, content: bytes)
 def test_a_recording_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.rec"
     path.write_bytes(gzip.compress(b'{"edge_recording":9}\n'))
-    with pytest.raises(BadRecording, match="version 9; this program reads version 1"):
+    with pytest.raises(BadRecording, match="version 9; this program reads version 2"):
         read_recording(path)
 
 
@@ -156,7 +156,7 @@ def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: Simu
         door = Contact(recorder.pins(pins), 17)
         door.start()
         SimContact(world, "door").wire(pins, door)
-        door.watch(lambda reading, at: None)
+        door.watch(lambda role, level, at: None)
         door.read()
         for at in (10, 20, 30):
             now.seconds = at
@@ -169,7 +169,7 @@ def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: Simu
     contact.start()
     seen: list[tuple[float, bool]] = []
     read_recording(path).play(17, elsewhere, header)
-    contact.watch(lambda reading, at: seen.append((at, bool(reading.values["open"]))))
+    contact.watch(lambda role, level, at: seen.append((at, level)))
     assert contact.read().values == {"open": False}
     while elsewhere.deadline is not None:
         now.seconds = elsewhere.deadline
@@ -177,3 +177,15 @@ def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: Simu
     header.close()
 
     assert seen == [(10, True), (20, False), (30, True)]
+
+
+def test_a_recording_of_version_1_is_still_read(recorded: Path) -> None:
+    """It had no lines, and is otherwise the same."""
+    text = gzip.decompress(recorded.read_bytes())
+    assert text.startswith(b'{"edge_recording":2}\n')
+    old = recorded.parent / "old.rec"
+    old.write_bytes(gzip.compress(text.replace(b":2}", b":1}", 1)))
+
+    assert [x for x in replayed(read_recording(old)) if isinstance(x, float)] == [
+        x for x in replayed(read_recording(recorded)) if isinstance(x, float)
+    ]

@@ -236,3 +236,40 @@ def test_a_failed_new_start_does_not_go_on_as_if_it_measured(chip: SimSCD4X, bus
 
     with pytest.raises(NotStarted, match="the SCD4x at 0x62 is not started"):
         sensor.read()
+
+
+def test_a_single_shot_is_taken_when_it_is_asked_for(chip: SimSCD4X, world: World) -> None:
+    """The commands are those of adafruit-circuitpython-scd4x 1.4.13."""
+    waits: list[float] = []
+    bus = SimBus({0x62: chip}, wait=waits.append)
+    sensor = started(bus, single_shot=True, altitude=250)
+    assert not chip.measuring
+    for co2 in (450.0, 1999.0):
+        world["it.co2"] = co2
+        waits.clear()
+        bus.log.clear()
+        assert sensor.read().values["co2"] == co2
+        assert sum(waits) == pytest.approx(5.0, abs=0.15)
+        assert [t.write.hex() for t in bus.log if t.write] == ["242700fad8", "219d", "e4b8", "ec05"]
+
+
+def test_a_single_shot_after_a_power_loss_has_its_settings(chip: SimSCD4X, bus: SimBus) -> None:
+    sensor = started(bus, single_shot=True, pressure=950)
+    chip.power_up()
+    bus.wait(1.0)
+
+    assert sensor.read().values["co2"] == 600.0
+    assert chip.settings[0xE000] == 950
+
+
+@pytest.mark.parametrize(("variant", "fits"), [(0x0000, False), (0x1000, True), (0x2000, False), (0x5000, True)])
+def test_only_two_variants_have_single_shots(variant: int, fits: bool, world: World, bus: SimBus) -> None:
+    chip = SimSCD4X(world, "it")
+    chip.variant = variant
+    bus.attach(0x62, chip)
+    if fits:
+        assert started(bus, single_shot=True).read()
+    else:
+        with pytest.raises(WrongChip, match="no single_shot: only SCD41 and SCD43 have it"):
+            started(bus, single_shot=True)
+        assert started(bus).read(), "all of them measure by themselves"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 HARDWARE = Path(__file__).parents[2] / "hardware.md"
 EXPANDERS = """
 edge: {id: pi, backend: sim}
@@ -20,8 +22,8 @@ def running(edge_factory, folder: Path, text: str):
     return edge_factory(config)
 
 
-def test_the_example_of_hardware_md_runs(edge_factory, tmp_path):
-    [example] = re.findall(r"```yaml\n(.*?)```", HARDWARE.read_text(), re.DOTALL)
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", HARDWARE.read_text(), re.DOTALL))
+def test_the_examples_of_hardware_md_run(edge_factory, tmp_path, example):
     edge = running(edge_factory, tmp_path, "edge: {id: pi, backend: sim}\n" + example)
 
     edge.advance("70s")

@@ -121,3 +121,45 @@ def test_only_a_device_with_a_line_of_its_own_has_one(tmp_path: Path, edge_facto
         edge.line("room")
     with pytest.raises(LookupError, match="did you mean 'room'"):
         edge.line("rom")
+
+
+def test_a_scenario_spoils_lines_at_its_times_and_at_random(
+    tmp_path: Path, edge_factory: Callable[..., Harness]
+) -> None:
+    (tmp_path / "edge.yaml").write_text(CONFIG.replace("backend: sim", "backend: sim, scenario: storm.yaml"))
+    (tmp_path / "look.py").write_text(TASK)
+    (tmp_path / "storm.yaml").write_text(
+        "seed: 3\nfaults:\n  - {at: 1m, for: 1m, device: tank, kind: unplug}\n"
+        "  - {at: 1m, for: 1m, device: air, kind: spike, by: 60}\nweather:\n  soil: {silence: 30}\n"
+    )
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.advance("50s")
+    assert edge.runtime.instruments.values("air")["co2"] == 620.0
+    edge.advance("30s")
+    assert states(edge)["tank"] == "failed"
+    assert edge.runtime.instruments.values("air")["co2"] == 680.0
+    edge.advance("1h")
+    assert states(edge)["tank"] == "ok"
+    assert 10 < len(edge.line("soil").faults.history) < 60
+
+
+def test_a_doubted_reading_starts_no_task_until_it_has_held_and_is_shown_at_once(
+    tmp_path: Path, edge_factory: Callable[..., Harness]
+) -> None:
+    (tmp_path / "edge.yaml").write_text(
+        CONFIG.replace("abc: false,", "abc: false, jump: {co2: 300}, believe: 1m,")
+        + "upstream: {kind: mqtt, broker: mqtt://cloud.example}\n"
+    )
+    (tmp_path / "look.py").write_text(TASK)
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.advance("35s")
+    edge.world["air.co2"] = 1800.0
+    edge.advance("10s")
+    [air] = [one for one in edge.runtime.desk.devices() if one["name"] == "air"]
+    assert (air["values"]["co2"], air["doubt"], air["state"]) == (1800.0, "jump", "degraded")
+    assert edge.runtime.instruments.values("air")["co2"] == 620.0
+    assert edge.outcomes == []
+    assert edge.runtime.tally.data()["suppressed"] == {"doubtful": 1}
+    edge.advance("70s")
+    assert [outcome.result["co2"] for outcome in edge.outcomes] == [1800.0]
+    assert states(edge)["air"] == "ok"

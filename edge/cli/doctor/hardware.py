@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import drivers
+from drivers.adapters import SLOWEST_STRETCH, Adapter, adapter
 from edge.cli.doctor.findings import Finding, Level, Machine
 from edge.config.models import Config
 
+_USUAL_CLOCK = 100_000  # Hz, where the device tree does not say
 _UNDERVOLTAGE = "use the official power supply and a short cable: undervoltage corrupts SD cards"
 
 
@@ -22,6 +25,7 @@ def examine_hardware(machine: Machine, config: Config | None) -> Iterator[Findin
     else:
         if buses or config is None:
             yield from _i2c(machine, buses)
+            yield from _clocks(machine, config)
         if pins or config is None:
             yield from _gpio(machine, needed=pins)
     yield from _power(machine)
@@ -32,9 +36,10 @@ def _needed(config: Config | None) -> tuple[list[str], bool]:
     if config is None:
         return [], False
     real = [one for one in config.devices.values() if (one.backend or config.edge.backend) == "real"]
-    buses = {one.bus for one in real if one.bus is not None}
+    # what is behind a multiplexer is on the bus of the multiplexer
+    buses = {one.bus for one in real if one.bus is not None and one.behind is None}
     spi = {bus for bus in buses if bus.startswith("spi-")}  # opened through the header's library
-    return sorted(buses - spi), bool(spi) or any(one.pin is not None for one in real)
+    return sorted(buses - spi), bool(spi) or any(one.numbers for one in real)
 
 
 def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:
@@ -53,6 +58,35 @@ def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:
             )
     if not buses and not there:
         yield Finding("warn", "i2c", "no I2C bus", "sudo raspi-config nonint do_i2c 0, then reboot, if sensors need it")
+
+
+def _clocks(machine: Machine, config: Config | None) -> Iterator[Finding]:
+    """The clock of each real bus that is used, and who on it cannot keep up with that on this board."""
+    holding: dict[str, list[str]] = {}
+    for name, one in ({} if config is None else config.devices).items():
+        bus = one.bus if one.behind is None or config is None else config.devices[one.behind].bus
+        if config is None or bus is None or not bus.startswith("i2c-"):
+            continue
+        if (one.backend or config.edge.backend) == "real":
+            driver = drivers.find(one.driver).driver
+            slow = issubclass(driver, drivers.Driver) and driver.stretches
+            holding.setdefault(bus, []).extend([f"{name} ({one.driver})"] if slow else [])
+    for bus, names in sorted(holding.items()):
+        yield from _clock(adapter(bus, machine.root), names)
+
+
+def _clock(bus: Adapter, holding: list[str]) -> Iterator[Finding]:
+    clock = bus.clock or _USUAL_CLOCK
+    if holding and not bus.stretches and clock > SLOWEST_STRETCH:
+        yield Finding(
+            "warn",
+            "i2c",
+            f"{bus.name} runs at {clock / 1000:g} kHz, and {', '.join(holding)} holds the clock longer than the"
+            " controller of a Raspberry Pi 1 to 4 or Zero waits: readings may be wrong",
+            "dtparam=i2c_arm_baudrate=10000 in /boot/firmware/config.txt, then reboot",
+        )
+    elif bus.clock is not None:
+        yield Finding("ok", "i2c", f"{bus.name} runs at {clock / 1000:g} kHz")
 
 
 def _gpio(machine: Machine, *, needed: bool) -> Iterator[Finding]:

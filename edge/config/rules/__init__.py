@@ -7,7 +7,9 @@ from edge.config.rules.journal import check_journal
 from edge.config.rules.limits import check_limits
 from edge.config.rules.links import check_links
 from edge.config.rules.memory import check_memory
+from edge.config.rules.multiplexers import check_multiplexers
 from edge.config.rules.on_the_fly import check_on_the_fly
+from edge.config.rules.plausible import check_plausible
 from edge.config.rules.programs import check_programs
 from edge.config.rules.provisions import check_provisions
 from edge.config.rules.simulation import check_simulation
@@ -26,7 +28,9 @@ __all__ = [
     "check_limits",
     "check_links",
     "check_memory",
+    "check_multiplexers",
     "check_on_the_fly",
+    "check_plausible",
     "check_programs",
     "check_provisions",
     "check_simulation",

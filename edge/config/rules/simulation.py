@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from drivers.faults import Kind
+import drivers
+from drivers.line_faults import KINDS
 from drivers.pin_faults import PinKind
+from drivers.weather import BusKind
 from edge.config.report import Report, Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey
 from edge.config.scenario import Scenario, read_scenario
+
+_WIRES: Mapping[str, Sequence[str]] = {"i2c": get_args(BusKind), "pin": get_args(PinKind), **KINDS}
+"""What can go wrong where."""
+
+_RAINY: Mapping[str, Sequence[str]] = {wire: kinds for wire, kinds in _WIRES.items() if wire != "pin"}
+"""What can go wrong at random: faults of pins are planned, each with its length."""
 
 
 def check_simulation(survey: Survey) -> None:
@@ -46,9 +55,9 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
     if survey.drivers.keys() != survey.device_names:
         return  # a device is wrong already: its signals are not known
     signals = sorted(
-        f"{name}.{channel}"
-        for name, driver in survey.drivers.items()
-        for channel in {**driver.channels, **driver.channels_of(survey.config.devices[name].options)}
+        f"{name}.{signal}"
+        for name, device in survey.config.devices.items()
+        for signal in drivers.find(device.driver).signals()
     )
     for name, steps in scenario.names.items():
         if name not in signals:
@@ -56,21 +65,27 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, f"no device has the signal {name!r}", hint)
     for number, fault in enumerate(scenario.faults):
         _check_fault(("faults", number, "device"), fault.device, fault.kind, survey, report)
+        device = survey.config.devices.get(fault.device)
+        if device is not None and fault.role is not None and fault.role not in device.numbers:
+            hint = did_you_mean(fault.role, device.numbers, f"its pins: {listed(device.numbers)}")
+            report.at(("faults", number, "role"), f"{fault.device} has no pin {fault.role!r}", hint)
     for name, rates in scenario.weather.items():
         for kind in rates:
             if report.spoiled(("weather", name)):
                 break
-            _check_fault(("weather", name), name, kind, survey, report)
+            _check_fault(("weather", name), name, kind, survey, report, _RAINY)
 
 
-def _check_fault(steps: Steps, name: str, kind: str, survey: Survey, report: Report) -> None:
+def _check_fault(
+    steps: Steps, name: str, kind: str, survey: Survey, report: Report, wires: Mapping[str, Sequence[str]] = _WIRES
+) -> None:
     device = survey.config.devices.get(name)
     if device is None:
         report.at(steps, f"no device called {name!r}", did_you_mean(name, survey.device_names))
         return
     driver = survey.drivers[name]
-    kinds = get_args(PinKind if driver.wire == "pin" else Kind)
+    kinds = wires.get(driver.wire, ())
     if kind not in kinds:
-        report.at(steps, f"{kind} cannot happen to {name}", f"what can: {listed(kinds)}")
+        report.at(steps, f"{kind} cannot happen to {name}", f"what can: {listed(kinds) or 'nothing'}")
     if (device.backend or survey.config.edge.backend) != "sim" and not survey.simulated:
         report.at(steps, f"{name} is not simulated: nothing can be made to go wrong there", "backend: sim")

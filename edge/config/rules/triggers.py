@@ -11,7 +11,9 @@ from edge.config.rules.survey import Survey
 from edge.config.tasks import When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
+_TWO_VALUES = ("bool", "event")
 _SCHEDULES = ("every", "cron")
+_SWITCHES = ("each", "doubtful")
 Mistake = tuple[str, str, str]
 """Key (empty: the `when` as a whole), message, hint."""
 
@@ -36,7 +38,7 @@ def _given(when: When) -> list[str]:
     return [
         info.alias or key
         for key, info in When.model_fields.items()
-        if key in when.model_fields_set and getattr(when, key) is not None and (key != "each" or when.each)
+        if key in when.model_fields_set and getattr(when, key) is not (False if key in _SWITCHES else None)
     ]
 
 
@@ -72,7 +74,7 @@ def _starts(given: list[str], conditions: list[str], schedules: list[str]) -> It
             hint = "write two tasks with the same run:"
             yield schedules[0], f"a source and a schedule ({listed(schedules)}) in one when", hint
     elif schedules:
-        loose = [key for key in (*conditions, "clear", "for", "each", "channel", "field") if key in given]
+        loose = [key for key in (*conditions, "clear", "for", *_SWITCHES, "channel", "field") if key in given]
         if loose:
             yield loose[0], f"{listed(loose)} without a source: a schedule carries no values", "add source, or delete"
         if len(schedules) > 1:
@@ -106,6 +108,8 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
             report.at((*steps, "channel"), f"{source} is an MQTT source; its messages have fields, not channels", hint)
         if when.edge is not None:
             report.at((*steps, "edge"), f"{source} is an MQTT source; edges belong to pins", "use equals: true")
+        if when.doubtful:
+            report.at((*steps, "doubtful"), f"{source} is an MQTT source; only readings are doubted", "delete doubtful")
     elif source not in survey.device_names and not report.lost(("devices",)):
         if report.lost(("mqtt",)) or report.lost(("mqtt", "subscribe")):
             return  # it may well stand in what could not be read
@@ -117,7 +121,7 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
     settings = survey.config.devices[source]
-    kind, channels = settings.driver, driver.channels_of(settings.options)
+    kind, channels = settings.driver, driver.channels_of(settings.traits)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",
@@ -133,8 +137,14 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
         return
     if when.edge is not None and not issubclass(driver, Push):
         report.at((*steps, "edge"), f"{source} ({kind}) is sampled; it has no edges", "use above, below or equals")
+    unit = channels.get(when.channel or next(iter(channels)))
+    if when.edge is not None and issubclass(driver, Push) and unit not in _TWO_VALUES:
+        report.at((*steps, "edge"), f"{when.channel} of {source} is a number; it has no edges", "use above or below")
+    if unit == "event" and not condition:
+        message = f"{when.channel} of {source} becomes true when it happens, and false again at the next press"
+        report.at((*steps, "channel"), message, "add edge: rising")
     if isinstance(when.equals, str):
-        values = "true or false" if channels.get(when.channel or next(iter(channels))) == "bool" else "numbers"
+        values = "true or false" if unit in _TWO_VALUES else "numbers"
         message = f"{source} gives {values}, never {kind_of(when.equals)}"
         report.at((*steps, "equals"), message, "write the value without quotes")
 

@@ -24,6 +24,7 @@ class Event(NamedTuple):
     payload: bytes | None = None
     correlation_id: str = ''
     hops: int = 0
+    doubt: str = ''
 F = TypeVar('F', bound=Callable[..., Any])
 class Actuator(Protocol):
 

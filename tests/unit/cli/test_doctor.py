@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from drivers.tmp102 import TMP102
 from edge.cli.doctor.brokers import MOSQUITTO, examine_brokers
 from edge.cli.doctor.findings import Finding, Machine
 from edge.cli.doctor.greeting import greet
@@ -77,6 +78,36 @@ def test_a_bus_without_permission_names_the_group(tmp_path: Path, monkeypatch: p
 
 def test_a_bus_that_may_be_used_is_fine_and_pins_nobody_uses_are_not_mentioned(tmp_path: Path) -> None:
     assert levels(examine_hardware(machine(tmp_path, {"dev/i2c-1": ""}), SENSOR)) == [("ok", "i2c")]
+
+
+@pytest.mark.parametrize(
+    ("controller", "hertz", "stretches", "expected"),
+    [
+        ("bcm2835 (i2c@7e804000)", 100_000, True, ("warn", "i2c-1 runs at 100 kHz, and room (tmp102) holds the clock")),
+        ("bcm2835 (i2c@7e804000)", 400_000, True, ("warn", "i2c-1 runs at 400 kHz, and room (tmp102)")),
+        ("bcm2835 (i2c@7e804000)", 10_000, True, ("ok", "i2c-1 runs at 10 kHz")),
+        ("bcm2835 (i2c@7e804000)", 100_000, False, ("ok", "i2c-1 runs at 100 kHz")),
+        ("Synopsys DesignWare I2C adapter", 100_000, True, ("ok", "i2c-1 runs at 100 kHz")),
+    ],
+)
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_chip_that_holds_the_clock_wants_a_slow_one_where_the_controller_cannot_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controller: str, hertz: int, stretches: bool,
+    expected: tuple[str, str], behind: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(TMP102, "stretches", stretches)
+    one = machine(tmp_path, {"dev/i2c-1": "", "sys/bus/i2c/devices/i2c-1/name": f"{controller}\n"})
+    node = tmp_path / "sys/bus/i2c/devices/i2c-1/of_node"
+    node.mkdir()
+    (node / "clock-frequency").write_bytes(hertz.to_bytes(4, "big"))
+    mux = {"driver": "tca9548a", "bus": "i2c-1"}
+    sensor = {"driver": "tmp102", "bus": "mux/0" if behind else "i2c-1"}
+
+    finding = list(examine_hardware(one, config(devices={"mux": mux, "room": sensor})))[-1]
+
+    assert finding.level == expected[0]
+    assert finding.message.startswith(expected[1])
+    assert ("i2c_arm_baudrate=10000" in finding.remedy) == (expected[0] == "warn")
 
 
 def test_simulated_devices_need_nothing(tmp_path: Path) -> None:

@@ -118,6 +118,18 @@ def test_a_channel_is_one_of_several(bench: Bench) -> None:
     assert b.see({"temperature": 5, "humidity": 31}) == []
 
 
+@pytest.mark.parametrize("condition", [{"above": 30}, {"below": 0}, {"equals": 5}, {"edge": "rising"}, {}])
+def test_an_edge_of_other_channels_says_nothing_and_changes_nothing(bench: Bench, condition: dict[str, Any]) -> None:
+    b = bench(t=when(channel="temperature", **condition))
+    assert b.see({"humidity": 31}) == []
+    assert b.reason is None
+
+
+def test_a_condition_holds_on_while_other_channels_are_told(bench: Bench) -> None:
+    b = bench(t=when(channel="pressed", equals=True))
+    assert [b.see(values) for values in ({"pressed": True}, {"long": True}, {"pressed": True})] == [["t"], [], []]
+
+
 def test_a_named_field_must_be_there_even_without_a_condition(bench: Bench) -> None:
     b = bench(t=when(field="rms"))
     assert b.see({"rms": None}) == ["t"]
@@ -142,3 +154,32 @@ def test_the_state_of_a_pin_at_start_is_no_edge_but_arms_conditions(bench: Bench
 def test_starts_come_in_the_order_of_the_configuration(bench: Bench) -> None:
     b = bench(z=when(above=1), a=when(above=0), m=when())
     assert b.see(5) == ["z", "a", "m"]
+
+
+# -- readings that are doubted ----------------------------------------------------------------------------------------
+
+
+def doubted(bench: Any, value: float) -> list[str]:
+    starts, bench.reason = bench.triggers.match(bench.event(value)._replace(doubt="jump"))
+    return [start.task for start in starts]
+
+
+def test_a_doubted_reading_starts_nothing_and_says_so(bench: Bench) -> None:
+    b = bench(t=when(above=30), every=when())
+    assert doubted(b, 99) == []
+    assert b.reason == "doubtful"
+    assert b.see(31) == ["t", "every"], "it had not become true before"
+
+
+def test_a_doubted_reading_ends_nothing_that_holds(bench: Bench) -> None:
+    b = bench(t=when(above=30, **{"for": "10s"}))
+    b.see(31)
+    b.clock.advance(5)
+    assert doubted(b, 0) == []
+    assert [start.event.values["value"] for start in b.wait(6)] == [31]
+
+
+def test_a_trigger_that_asks_for_them_gets_doubted_readings_too(bench: Bench) -> None:
+    b = bench(careful=when(above=30), quick=when(above=30, doubtful=True))
+    assert doubted(b, 99) == ["quick"]
+    assert b.see(99) == ["careful"]

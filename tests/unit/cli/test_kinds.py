@@ -1,0 +1,62 @@
+"""`edge devices kinds`: whoever writes a configuration sees what there is and what it can be told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import drivers
+from edge.cli import main
+from tests.unit.cli.conftest import Edge
+
+
+def test_every_driver_is_listed_once_with_its_part(edge: Edge) -> None:
+    rows = edge("devices", "kinds").out.splitlines()[1:]
+
+    assert [row.split()[0] for row in rows] == drivers.kinds()
+    assert any("Bosch BME280" in row and "temperature, humidity, pressure" in row for row in rows)
+
+
+def test_one_driver_tells_its_channels_its_options_and_an_example(edge: Edge) -> None:
+    page = edge("devices", "kinds", "ads1115").out
+
+    assert "a0_a1    V     -6.1 .. 6.1  0.000188" in page
+    assert "rate    128          one of 8, 16, 32, 64, 128, 250, 475, 860" in page
+    assert "NAME: {driver: ads1115, bus: i2c-1}" in page
+
+
+def test_a_program_gets_the_same_as_data(edge: Edge) -> None:
+    [relay] = json.loads(edge("devices", "kinds", "relay", "--json").out)
+
+    assert relay["output"] is True
+    assert relay["options"]["safe"] == {
+        "takes": "one of 'on', 'off' or true or false", "required": False, "default": "off"
+    }  # fmt: skip
+    assert len(json.loads(edge("devices", "kinds", "--json").out)) == len(drivers.kinds())
+
+
+def test_a_misspelt_kind_is_told_its_neighbour(edge: Edge) -> None:
+    said = edge("devices", "kinds", "bme208")
+
+    assert said.code == 1
+    assert "did you mean 'bme280'" in said.err
+
+
+@pytest.mark.parametrize("kind", drivers.kinds())
+def test_the_example_of_every_driver_is_a_configuration(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["devices", "kinds", kind, "--json"])
+    [told] = json.loads(capsys.readouterr().out)
+    missing = ", ".join(f"{name}: ..." for name, option in told["options"].items() if option["required"])
+    assert missing in told["example"]
+    if missing:
+        pytest.skip(f"{kind} cannot be without {missing}, which nobody can guess")
+
+    file = tmp_path / "edge.yaml"
+    file.write_text(
+        f"edge: {{id: bench, backend: sim}}\njournal: {{path: ./journal}}\ndevices: {{it: {told['example']}}}\n"
+    )
+    assert main(["check", "-c", str(file)]) == 0, capsys.readouterr()
