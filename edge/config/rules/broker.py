@@ -10,6 +10,8 @@ from edge.config.report import Report, Steps
 from edge.config.rules.survey import Survey
 from edge.config.topics import topic_problem
 
+_FOR_WHAT_IS_ASKED = ("jump", "believe", "frozen")
+
 
 def check_broker_devices(survey: Survey) -> None:
     """After `check_devices`, which finds the drivers and turns their durations into seconds."""
@@ -25,6 +27,10 @@ def check_broker_devices(survey: Survey) -> None:
         if backend == "replay":
             message = f"{name} hangs on the broker, of which nothing is recorded"
             report.at(steps, message, "give it `backend: sim`")
+        for key in _FOR_WHAT_IS_ASKED:
+            if key in settings.model_fields_set:
+                message = f"{name} speaks when it likes: what jumps or rests cannot be asked again"
+                report.at((*steps, key), message, f"delete {key}; `stale` is how long it may be silent")
         if settings.topic is None or report.spoiled(steps):
             continue
         for claim in _claims(name, driver, settings, survey):

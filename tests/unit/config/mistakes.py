@@ -357,6 +357,8 @@ ON_THE_BROKER = [
             f"{HEAD}{BROKER}devices: {{plug: {{driver: tasmota, topic: plug1}}}}\ntasks:\n  job:\n"
             "    run: ./tasks/app.py:run\n    when: {source: plug, channel: power, above: 5} # <-\n",
             "tasks.job.when.channel", "no channel 'power'", "its channels: on"),
+    Mistake("jump of what cannot be asked", hung("driver: tasmota, topic: plug1, channels: power, jump: {power: 5}"),
+            "devices.part.jump", "speaks when it likes", "delete jump"),
     Mistake("plug played back", PLAYED, "devices.part", "nothing is recorded", "backend: sim"),
 ]  # fmt: skip
 

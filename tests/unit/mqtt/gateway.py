@@ -11,6 +11,7 @@ from typing import Any
 from edge.config.models import Mqtt
 from edge.errors import PayloadError
 from edge.ids import Minter
+from edge.ingest.mail import Box
 from edge.ingest.mqtt import Arrival, Command, Door, MqttSource
 from edge.links.link import Will
 from edge.model import Event
@@ -33,6 +34,7 @@ class Gateway:
         commands: Collection[str] = (),
         command: Command | None = None,
         door: Door | None = None,
+        devices: Mapping[str, tuple[Box, ...]] | None = None,
         **settings: Any,
     ) -> None:
         self.settings = Mqtt.model_validate({"broker": "mqtt://here", "subscribe": PLANT, **settings})
@@ -57,6 +59,7 @@ class Gateway:
             raw=raw,
             commands=commands,
             command=command,
+            devices=devices or {},
             door=door,
         )
 
