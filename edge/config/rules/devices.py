@@ -243,6 +243,9 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         hint = "devices scan` shows who answers where" if key else f"devices kinds {settings.driver}` tells its options"
         report.at((*steps, key) if key else steps, str(error), f"`edge {hint}")
+    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+        message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
+        report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
 
 
 def _check_sharing(survey: Survey) -> None:
