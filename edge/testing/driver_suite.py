@@ -57,7 +57,8 @@ def problems(kind: str, *, where: Mapping[str, Any] = _NOWHERE, **options: Any) 
     ]
     if hidden:
         return hidden
-    if not where and not options and (found := list(_caught("the contract", lambda: broken(entry)))):
+    bare = not where and not options and not any(option.required for option in options_of(entry.driver).values())
+    if bare and (found := list(_caught("the contract", lambda: broken(entry)))):
         return found
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "edge.yaml")
@@ -95,10 +96,12 @@ def _lives(entry: Entry, config: Config, file: Path) -> Iterator[str]:
             yield f"in a gateway it is {state} after {2 * every + 10:g} s: {error}"
             return
         if issubclass(driver, Push) or (issubclass(driver, Output) and settings.every is None):
-            return
+            return  # not asked at intervals: nobody would notice
         told = edge.runtime.instruments.values(_NAME)
         if set(told) != set(driver.channels_of(settings.options)):
             yield f"in a gateway it tells {sorted(told)}, channels says {sorted(driver.channels_of(settings.options))}"
+        if driver.wire == "pin":
+            return  # a pin without anything on it has a level too
         pull, put_back = _plug(edge, entry)
         pull()
         if (state := state_after(2 * every + 20)) != "failed":
@@ -114,8 +117,7 @@ def _plug(edge: Harness, entry: Entry) -> tuple[Callable[[], object], Callable[[
         line = edge.line(_NAME)
         return line.unplug, line.plug
     settings = edge.config.devices[_NAME]
-    if settings.bus is None:
-        return lambda: None, lambda: None
+    assert settings.bus is not None
     bus, device = edge.bus(settings.bus), entry.driver
     address = settings.address if settings.address is not None else getattr(device, "address", None)
     assert address is not None
