@@ -196,8 +196,7 @@ class DeviceSettings(BaseModel):
 
     @property
     def where(self) -> str | int | dict[str, int] | None:
-        """The place that the driver's constructor takes: an address, a pin or several, a name, a port, a topic or a chip
-        select."""
+        """The place that the driver takes: an address, a pin or several, a name, a port, a topic or a chip select."""
         for place in (self.address, self.pin, self.pins, self.id, self.port, self.topic):
             if place is not None:
                 return place

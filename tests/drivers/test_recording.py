@@ -132,7 +132,8 @@ def test_a_file_that_is_full_ends_well(world: World, tmp_path: Path, now) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"edge: {}", b"\x1f\x8b\x08", gzip.compress(b'{"edge_recording":1}\n{"bus":"i2c-1"}\n')]
+    "content",
+    [b"", b"edge: {}", b"\x1f\x8b\x08", gzip.compress(mtime=0, data=b'{"edge_recording":1}\n{"bus":"i2c-1"}\n')],
 )
 def test_what_is_no_recording_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.rec"

@@ -54,7 +54,7 @@ def _place(driver: type[Device]) -> _Place:
 
 def example_of(kind: str, driver: type[Device]) -> str:
     """A device of this kind as a configuration may have it: what must be given, no more."""
-    needs = [example.partition(" is ")[0] for example in _PLACES[driver.wire].needs.values()]
+    needs = [example.partition(" is ")[0].partition(", as ")[0] for example in _place(driver).needs.values()]
     if driver.wire == "i2c" and getattr(driver, "address", None) is None:
         needs.append("address: 0x20")
     needs += [f"{option.name}: ..." for option in drivers.options_of(driver).values() if option.required]
@@ -241,8 +241,13 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         driver(None, settings.where, **given)
     except (DriverError, ValueError, TypeError) as error:
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
-        hint = "devices scan` shows who answers where" if key else f"devices kinds {settings.driver}` tells its options"
-        report.at((*steps, key) if key else steps, str(error), f"`edge {hint}")
+        names = listed(list(drivers.options_of(driver)))
+        hint = "`edge devices scan` shows who answers where"
+        if not key:
+            hint = (
+                f"the options of {settings.driver}: {names or 'none'}; `edge devices kinds {settings.driver}` explains"
+            )
+        report.at((*steps, key) if key else steps, str(error), hint)
     except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
         message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
         report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")

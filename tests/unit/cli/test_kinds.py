@@ -56,7 +56,8 @@ def test_the_example_of_every_driver_is_a_configuration(
         pytest.skip(f"{kind} cannot be without {missing}, which nobody can guess")
 
     file = tmp_path / "edge.yaml"
+    broker = "mqtt: {broker: mqtt://localhost}\n" if told["wire"] == "mqtt" else ""
     file.write_text(
-        f"edge: {{id: bench, backend: sim}}\njournal: {{path: ./journal}}\ndevices: {{it: {told['example']}}}\n"
+        f"{broker}edge: {{id: bench, backend: sim}}\njournal: {{path: ./journal}}\ndevices: {{it: {told['example']}}}\n"
     )
     assert main(["check", "-c", str(file)]) == 0, capsys.readouterr()
