@@ -22,8 +22,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from drivers import Driver, DriverError, Entry, Output, Push, SimEnd, find, options_of
-from drivers.suite import broken
+from drivers import Driver, DriverError, Entry, Output, PartOnPins, PinDevice, Push, SimEnd, find, options_of
+from drivers.suite import PINS, broken
 from edge.config import load
 from edge.config.models import Config, DeviceSettings
 from edge.config.units import show_duration
@@ -35,6 +35,7 @@ PLACES: Final[Mapping[str, Mapping[str, Any]]] = {
     "pin": {"pin": 17},
     "serial": {"port": "/dev/ttyUSB0"},
     "spi": {"bus": "spi-0"},
+    "mqtt": {"topic": "part"},
 }
 """Where a part is plugged in if nobody says so."""
 
@@ -75,10 +76,13 @@ def problems(kind: str, *, where: Mapping[str, Any] = _NOWHERE, **options: Any) 
 
 def _written(entry: Entry, where: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     place = dict(where) or dict(PLACES.get(entry.driver.wire, {}))
+    if not where and issubclass(entry.driver, PartOnPins) and not issubclass(entry.driver, PinDevice):
+        place = {"pins": dict(zip((*entry.driver.roles, *entry.driver.optional_roles), PINS, strict=False))}
     if issubclass(entry.driver, Driver) and entry.driver.address is None and "address" not in place:
         place["address"] = (entry.driver.addresses or (0x08,))[0]
     device = json.dumps({"driver": entry.kind, **place, **options})
-    return f"edge: {{id: suite, backend: sim}}\ndevices:\n  {_NAME}: {device}\njournal: {{path: ./journal}}\n"
+    broker = "mqtt: {broker: mqtt://localhost}\n" if entry.driver.wire == "mqtt" else ""
+    return f"edge: {{id: suite, backend: sim}}\n{broker}devices:\n  {_NAME}: {device}\njournal: {{path: ./journal}}\n"
 
 
 def _lives(entry: Entry, config: Config, file: Path) -> Iterator[str]:
@@ -98,10 +102,10 @@ def _lives(entry: Entry, config: Config, file: Path) -> Iterator[str]:
         if issubclass(driver, Push) or (issubclass(driver, Output) and settings.every is None):
             return  # not asked at intervals: nobody would notice
         told = edge.runtime.instruments.values(_NAME)
-        if set(told) != set(driver.channels_of(settings.options)):
-            yield f"in a gateway it tells {sorted(told)}, channels says {sorted(driver.channels_of(settings.options))}"
-        if driver.wire == "pin":
-            return  # a pin without anything on it has a level too
+        if set(told) != set(driver.channels_of(settings.traits)):
+            yield f"in a gateway it tells {sorted(told)}, channels says {sorted(driver.channels_of(settings.traits))}"
+        if driver.wire in ("pin", "mqtt"):
+            return  # a pin without anything on it has a level too; a device on a broker says itself that it goes
         pull, put_back = _plug(edge, entry)
         pull()
         if (state := state_after(2 * every + 20)) != "failed":

@@ -4,11 +4,12 @@ import pytest
 
 from drivers import kinds
 from edge.testing import driver_suite
+from tests.drivers.test_every_driver import NEEDED
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_each_driver_of_the_package_passes(kind: str) -> None:
-    assert driver_suite.problems(kind) == []
+    assert driver_suite.problems(kind, **NEEDED.get(kind, {})) == []
 
 
 def test_where_it_is_and_its_options_are_written_as_in_the_configuration() -> None:
