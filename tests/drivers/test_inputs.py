@@ -273,6 +273,16 @@ def test_a_lost_step_is_counted_and_the_next_detents_are_right() -> None:
     assert turns.position == 2
 
 
+def test_half_a_detent_counts_where_the_other_half_was_lost() -> None:
+    turns = Turns(closed=True)
+    turns.begin({"a": False, "b": False}, 0)
+    turns.edge("a", True, 1)
+    turns.look({"a": False, "b": True}, 2)
+    turns.edge("b", False, 3)
+
+    assert (turns.missed, turns.position) == (1, 1)
+
+
 def test_a_look_that_finds_both_contacts_changed_moves_nothing() -> None:
     turns = Turns(closed=True, per_detent=1)
     turns.begin({"a": False, "b": False}, 0)

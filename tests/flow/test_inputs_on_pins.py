@@ -249,3 +249,4 @@ def test_a_scenario_turns_the_knob_and_breaks_one_of_its_contacts(
     edge.advance("10s")
 
     assert ran(edge, "turned") == ["turned"], "a knob with one contact goes nowhere"
+    assert [fault.pin for fault in edge.pin_faults.history] == [19]
