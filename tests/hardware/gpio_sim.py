@@ -1,0 +1,49 @@
+"""A GPIO chip of the kernel's module gpio-sim: what is outside the pin is a file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hardware.interfaces import absent
+
+CONFIGFS = Path("/sys/kernel/config/gpio-sim")
+
+
+@dataclass(frozen=True)
+class GpioSim:
+    """One chip with one bank of lines; `chip` is its number in /dev."""
+
+    folder: Path
+    lines: Path
+    chip: int
+
+    @classmethod
+    def make(cls, *, label: str, lines: int) -> GpioSim:
+        if not CONFIGFS.is_dir():
+            absent("no gpio-sim", "sudo modprobe gpio-sim (kernel option GPIO_SIM), or scripts/kernel-tests")
+        if not os.access(CONFIGFS, os.W_OK):
+            absent(f"no permission for {CONFIGFS}", "run the tests as root")
+        folder = CONFIGFS / f"edge-{os.getpid()}"
+        bank = folder / "bank0"
+        bank.mkdir(parents=True)
+        (bank / "num_lines").write_text(str(lines))
+        (bank / "label").write_text(label)
+        (folder / "live").write_text("1")
+        device = (folder / "dev_name").read_text().strip()
+        chip = (bank / "chip_name").read_text().strip()
+        return cls(folder, Path("/sys/devices/platform") / device / chip, int(chip.removeprefix("gpiochip")))
+
+    def drive(self, line: int, level: bool) -> None:
+        """Put a level on an input from outside; a change is an edge."""
+        (self.lines / f"sim_gpio{line}" / "pull").write_text("pull-up" if level else "pull-down")
+
+    def level(self, line: int) -> bool:
+        """What the line shows, whoever drives it."""
+        return (self.lines / f"sim_gpio{line}" / "value").read_text().strip() == "1"
+
+    def remove(self) -> None:
+        (self.folder / "live").write_text("0")
+        (self.folder / "bank0").rmdir()
+        self.folder.rmdir()
