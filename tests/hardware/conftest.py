@@ -1,4 +1,4 @@
-"""Buses and pins of the kernel, and chips behind them. Nothing here touches an adapter or a gpiochip with wires on it."""
+"""Buses and pins of the kernel, and chips behind them. No adapter and no gpiochip with wires on it is touched here."""
 
 from __future__ import annotations
 
@@ -43,16 +43,20 @@ def user() -> Adapter:
 
 
 @pytest.fixture
-def sim(user: Adapter) -> Iterator[SimBus]:
-    """Chips attached here answer on the adapter `user`."""
-    chips = SimBus(name="behind the kernel", now=time.monotonic)
-    answering = UserBus(chips)
-    yield chips
-    answering.close()
+def answering(user: Adapter) -> Iterator[UserBus]:
+    bus = UserBus(SimBus(name="behind the kernel", now=time.monotonic))
+    yield bus
+    bus.close()
 
 
 @pytest.fixture
-def plain_bus(user: Adapter, sim: SimBus) -> Iterator[SMBusBus]:
+def sim(answering: UserBus) -> SimBus:
+    """Chips attached here answer on the adapter `user`."""
+    return answering.sim
+
+
+@pytest.fixture
+def plain_bus(user: Adapter, answering: UserBus) -> Iterator[SMBusBus]:
     bus = SMBusBus(user.name, wait=time.sleep)
     yield bus
     bus.close()

@@ -15,6 +15,7 @@ CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 class GpioSim:
     """One chip with one bank of lines; `chip` is its number in /dev."""
 
+    label: str
     folder: Path
     lines: Path
     chip: int
@@ -25,7 +26,7 @@ class GpioSim:
             absent("no gpio-sim", "sudo modprobe gpio-sim (kernel option GPIO_SIM), or scripts/kernel-tests")
         if not os.access(CONFIGFS, os.W_OK):
             absent(f"no permission for {CONFIGFS}", "run the tests as root")
-        folder = CONFIGFS / f"edge-{os.getpid()}"
+        folder = CONFIGFS / f"{label}-{os.getpid()}"
         bank = folder / "bank0"
         bank.mkdir(parents=True)
         (bank / "num_lines").write_text(str(lines))
@@ -33,7 +34,7 @@ class GpioSim:
         (folder / "live").write_text("1")
         device = (folder / "dev_name").read_text().strip()
         chip = (bank / "chip_name").read_text().strip()
-        return cls(folder, Path("/sys/devices/platform") / device / chip, int(chip.removeprefix("gpiochip")))
+        return cls(label, folder, Path("/sys/devices/platform") / device / chip, int(chip.removeprefix("gpiochip")))
 
     def drive(self, line: int, level: bool) -> None:
         """Put a level on an input from outside; a change is an edge."""

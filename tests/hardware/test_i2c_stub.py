@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers import BusFault, BusUnavailable, Nack, SimBus, SimChip, World, WrongChip, find
+from drivers import BusUnavailable, Nack, SimBus, SimChip, World, WrongChip, find
 from drivers.bus import SMBusBus
 from drivers.tmp102 import TMP102, SimTMP102
 from tests.hardware.interfaces import Adapter
@@ -72,12 +72,6 @@ def test_bytes_words_and_blocks_come_back_in_the_order_of_the_wire(stub_bus: SMB
     assert [stub_bus.transfer(0x4A, b"", 1) for _ in range(3)] == [b"\x01", b"\x02", b"\x03"]
 
 
-def test_a_block_that_the_adapter_cuts_short_is_an_error_and_no_answer(stub_bus: SMBusBus) -> None:
-    """The stub's registers end at 0xFF: it answers two bytes of four."""
-    with pytest.raises(BusFault, match="0x4a: the adapter gave 2 of 4 bytes"):
-        stub_bus.transfer(0x4A, b"\xfe", 4)
-
-
 @pytest.mark.parametrize(("write", "read"), [(b"\x01\x02", 3), (b"", 2), (b"\x01", 33), (bytes(34), 0)])
 def test_what_smbus_cannot_say_is_named(stub_bus: SMBusBus, write: bytes, read: int) -> None:
     with pytest.raises(BusUnavailable, match="no plain I2C"):
@@ -90,14 +84,18 @@ def test_an_address_that_nobody_has_is_a_nack(stub_bus: SMBusBus) -> None:
             stub_bus.transfer(0x2F, write, read)
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_a_closed_bus_gives_its_file_back(stub: Adapter) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     bus = SMBusBus(stub.number, wait=lambda seconds: None)
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert open_files() == before + 1
     bus.close()
     bus.close()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     with pytest.raises(BusUnavailable, match="is closed"):
         bus.transfer(0x48, b"\x00", 1)
 

@@ -1,4 +1,4 @@
-"""Switch the loopback interface on, as root: a kernel that has just booted has it switched off, and ip may be missing."""
+"""Switch the loopback interface on, as root: a kernel that has just booted has it off, and `ip` may be missing."""
 
 import fcntl
 import socket
