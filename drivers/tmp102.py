@@ -49,7 +49,8 @@ class TMP102(Driver):
 
 
 class SimTMP102(WordChip):
-    """Four registers; a conversion happens at the moment it is read. Resolution and alert bits are the chip's own."""
+    """Four registers; a conversion happens at the moment it is read. Resolution and alert bits are the chip's own, and
+    in extended mode, which Linux uses, a 13th bit moves the others down."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
     words: ClassVar[Mapping[int, int]] = {0: 0, 1: CONTINUOUS, 2: 0x4B00, 3: 0x5000}
@@ -58,7 +59,9 @@ class SimTMP102(WordChip):
 
     def load(self, register: int) -> int:
         if register == 0:
-            return counts(self.signal("temperature"), 0.0625, -2048, 2047) << 4
+            extended = self.held[1] >> 4 & 1
+            most = 4096 if extended else 2048
+            return counts(self.signal("temperature"), 0.0625, -most, most - 1) << (4 - extended) | extended
         return super().load(register)
 
 

@@ -66,7 +66,7 @@ def test_what_the_kernel_passes_on_as_a_temperature_is_told_from_a_measurement(
     with pytest.raises(BadData, match="value after power-on"):
         sensor.read()
     tank.unpowered, tank.noisy = False, True
-    with pytest.raises(BadData, match="wrong checksum"):
+    with pytest.raises(Nack, match="only with wrong checksums"):
         sensor.read()
     tank.noisy = False
     assert sensor.read().values == {"temperature": 21.0}

@@ -209,19 +209,6 @@ def test_a_line_that_another_process_holds_is_named_and_free_when_it_ends(
         pass
 
 
-def test_a_chip_that_disappears_under_its_pins_is_an_error_and_no_crash(
-    gpio_sim: GpioSim, open_header: Callable[..., HeaderPins]
-) -> None:
-    chip = GpioSim.make(label="pulled", lines=54)
-    pins = open_header("pulled")
-    fan = Relay(pins, 27)
-    fan.start()
-    chip.remove()
-
-    with pytest.raises(PinUnavailable, match="GPIO27 cannot be used"):
-        fan.set(True)
-
-
 def test_two_processes_of_ours_do_not_share_a_line(pins: HeaderPins, gpio_sim: GpioSim) -> None:
     with Relay(pins, 27):
         other = subprocess.run(
