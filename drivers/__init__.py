@@ -21,12 +21,28 @@ Only what is asked for is imported. A built-in kind cannot be taken over by a pl
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-from drivers.base import Bus, Device, Driver, Emit, Output, PinDevice, Pins, Push, Reading, Seconds, Spi, Value
+from drivers.base import (
+    Bus,
+    Decoder,
+    Device,
+    Driver,
+    Emit,
+    Output,
+    PartOnPins,
+    PinDevice,
+    Pins,
+    Push,
+    Reading,
+    Seconds,
+    Spi,
+    Value,
+)
 from drivers.errors import (
     ArbitrationLost,
     BadData,
@@ -66,6 +82,7 @@ __all__ = [
     "BusUnavailable",
     "CatalogueError",
     "ChipError",
+    "Decoder",
     "Device",
     "Driver",
     "DriverClash",
@@ -78,6 +95,7 @@ __all__ = [
     "Option",
     "OutOfRange",
     "Output",
+    "PartOnPins",
     "PinDevice",
     "PinError",
     "PinInUse",
@@ -108,13 +126,16 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "base", "bus", "crc", "errors", "faults", "gpio", "line", "options", "pin_faults", "recording", "registers",
-        "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
+        "base", "bus", "crc", "decoders", "errors", "faults", "gpio", "inputs", "line", "options", "pin_faults",
+        "recording", "registers", "series", "signals", "silicon", "sim", "spi", "suite", "sysfs", "uart", "values",
     }
 )  # fmt: skip
 
 Wire = Bus | Pins | Tree | Line | Spi
 """What a driver is built on."""
+
+Where = int | str | Mapping[str, int] | None
+"""Where on it: an address, a pin, the pins by their roles, the name or port of a part."""
 
 Simulated = type[SimChip] | type[SimPart] | type[SimEnd]
 """What stands for the part: on a bus, at a pin, at the end of a line of its own."""
@@ -129,8 +150,8 @@ class Entry:
     sim: Simulated
     origin: str
 
-    def build(self, wire: Wire, where: int | str | None = None, /, **options: Any) -> Device:
-        """The device at an address of a bus or the id of a part (None: its default), or at a pin of the header.
+    def build(self, wire: Wire, where: Where = None, /, **options: Any) -> Device:
+        """The device at an address of a bus or the id of a part (None: its default), or at pins of the header.
 
         Touches nothing yet.
 

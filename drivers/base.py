@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NewType, Protocol, Self
 
-from drivers.errors import OutOfRange, WrongChip
+from drivers.errors import BadPin, OutOfRange, WrongChip
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
@@ -36,8 +36,9 @@ class Reading:
     values: Mapping[str, float | bool]
 
 
-Emit = Callable[[Reading, float], None]
-"""Takes a reading and the time of its edge (monotonic seconds); must not block and must not raise."""
+Emit = Callable[[str, bool, float], None]
+"""Takes the role of a pin, its level (True = high) and the time of its edge (monotonic seconds); must not block and
+must not raise."""
 
 
 class Bus(Protocol):
@@ -59,7 +60,10 @@ class InputPin(Protocol):
     def level(self) -> bool: ...
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
-        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin."""
+        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin.
+
+        `at` is the time of the edge, monotonic seconds.
+        """
 
     def close(self) -> None: ...
 
@@ -92,6 +96,9 @@ class Spi(Protocol):
 class Pins(Protocol):
     """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that edges are stamped with. The header, not the driver, has a clock."""
+
     def input(self, number: int, *, pull: Pull) -> InputPin: ...
 
     def output(self, number: int, *, level: bool) -> OutputPin:
@@ -113,9 +120,11 @@ class Device(ABC):
                 not a reading. A channel computed from others (power) has none
     resolution  channel -> step of the part at its default options, same unit
     every       default sampling period
+    own_wire    its calls take long: it has a lock and a thread of its own, not those of the wire it shares
     """
 
     wire: ClassVar[WireKind]
+    own_wire: ClassVar[bool] = False
     channels: ClassVar[Mapping[str, str]]
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
@@ -123,7 +132,10 @@ class Device(ABC):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        """The channels that a device with these options reads; all of them where the options make no sense."""
+        """The channels that a device with these options reads; all of them where the options make no sense.
+
+        A part on several pins finds them, role -> number, under `pins`.
+        """
         return cls.channels
 
     @abstractmethod
@@ -213,22 +225,89 @@ class Driver(Device):
         return
 
 
-class PinDevice(Device):
-    """Base of a part on one header pin: `Part(pins, number, **options)`."""
+class PartOnPins(Device):
+    """Base of a part on header pins: `Part(pins, {"a": 17, "b": 27}, **options)`.
+
+    roles           what its pins are for, in the words of configuration
+    optional_roles  further ones that may stay unconnected
+    numbers         role -> BCM number of those that are connected
+    """
 
     wire = "pin"
+    roles: ClassVar[tuple[str, ...]]
+    optional_roles: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pins: Pins, numbers: Mapping[str, int]) -> None:
+        roles = (*self.roles, *self.optional_roles)
+        wrong = [role for role in numbers if role not in roles] + [role for role in self.roles if role not in numbers]
+        if wrong:
+            optional = "".join(f", and {role} if it is connected" for role in self.optional_roles)
+            raise BadPin(f"{type(self).__name__} has the pins {', '.join(self.roles)}{optional}; check {wrong[0]!r}")
+        if len(set(numbers.values())) < len(numbers):
+            given = ", ".join(f"{role} GPIO{number}" for role, number in numbers.items())
+            raise BadPin(f"{type(self).__name__} needs a pin of its own for each role, not {given}")
+        self.pins = pins
+        self.numbers: Mapping[str, int] = {role: numbers[role] for role in roles if role in numbers}
+
+
+class PinDevice(PartOnPins):
+    """Base of a part on one header pin, whose role needs no name: `Part(pins, number, **options)`."""
+
+    roles = ("pin",)
 
     def __init__(self, pins: Pins, pin: int) -> None:
-        self.pins = pins
+        super().__init__(pins, {"pin": pin})
         self.pin = pin
 
 
+class Decoder(Protocol):
+    """What the edges of one part mean. Pure: what it gives depends on the edges and their times alone.
+
+    When and how often `due` is called changes nothing, as long as the edges up to that moment were handed in before.
+    Not thread-safe: one owner. Times are monotonic seconds; levels are electrical.
+    """
+
+    @property
+    def missed(self) -> int:
+        """How many edges must have been there and did not come."""
+
+    def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
+        """What the part shows with these levels (role -> level): state, not a change. Once.
+
+        Left out is what has no value while nothing happens.
+        """
+
+    def edge(self, role: str, level: bool, at: float) -> None:
+        """The pin of this role became `level`; a time before that of its last edge counts as that edge's."""
+
+    def look(self, levels: Mapping[str, bool], at: float) -> None:
+        """The pins show these levels after a burst of edges: make good what was lost of it."""
+
+    def due(self, now: float) -> tuple[Reading, float] | None:
+        """The oldest change that is certain by `now` and was not given yet, and its time; call until None.
+
+        Its reading names only the channels to which something happened.
+        """
+
+    @property
+    def deadline(self) -> float | None:
+        """When `due` has something to give if no edge comes; None for never."""
+
+
 class Push(ABC):
-    """Trait of a device that reports every raw edge by itself; the caller settles them (`drivers.gpio.Debounce`)."""
+    """Trait of a device that reports every raw edge by itself; its decoder says what they mean."""
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:
-        """Call `emit(reading, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+        """Call `emit(role, level, at)` at every edge, in the library's thread, until `close()`. After `start()`."""
+
+    @abstractmethod
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of every pin it watches, now. After `start()`."""
+
+    @abstractmethod
+    def decoder(self, settle: float) -> Decoder:
+        """A new decoder of its edges; a level that can chatter counts when it has held for `settle` seconds."""
 
 
 def on_or_off(value: Value, part: str) -> bool:

@@ -4,8 +4,10 @@ Invariants
 - The pin factory is chosen here, explicitly: gpiozero's global `Device.pin_factory` is neither read nor set, and
   there is no fallback from one backend to another. Two runtimes in one process have nothing in common.
 - A callback never raises into the library (one exception ends lgpio's only notify thread, and with it every pin) and
-  does one thing: hand on the level with the time that the injected `now` gives.
-- No debouncing by the library (it loses edges, and its mock ignores the setting): `Debounce` below settles levels
+  does one thing: hand on the level with the time of the edge.
+- That time is the kernel's own stamp, which lgpio hands on (CLOCK_MONOTONIC since Linux 5.7). Where it cannot be one
+  of the clock behind the injected `now` - an older kernel stamps with wall time - it is `now`.
+- No debouncing by the library (it loses edges, and its mock ignores the setting): `drivers.decoders` settles levels
   from their times, the same on a Pi and in simulation.
 """
 
@@ -18,7 +20,6 @@ import threading
 from atexit import register as at_exit
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -31,6 +32,9 @@ HEADER = range(28)
 
 LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 """Labels of the GPIO chip behind the header: Pi 5, Pi 4, earlier ones."""
+
+LATEST = 10.0
+"""Seconds that an edge may be older than its delivery: a busy machine is late, another clock is years off."""
 
 _DEV = Path("/dev")
 _log = logging.getLogger(__name__)
@@ -48,7 +52,7 @@ def pin_factory(
     """Open the header.
 
     backend  "real": lgpio, on a Raspberry Pi; "sim": a private gpiozero mock
-    now      gives the time of an edge, monotonic seconds; called in the library's thread
+    now      monotonic seconds; on a board those of CLOCK_MONOTONIC, with which the kernel stamps edges. Any thread
     chip     gpiochip number or label, where the header is not found by itself
     Raises `PinUnavailable` with the remedy.
     """
@@ -75,9 +79,7 @@ class HeaderPins:
         pull_up = {"up": True, "down": False, "none": None}[pull]
         options = {"pull_up": pull_up, "active_state": True if pull_up is None else None}
         with self._lock:
-            pin = _Input(self, number, self._device(self._zero.DigitalInputDevice, number, options))
-            # gpiozero calls a pulled-up input active when it is low
-            pin.active_level = not pull_up
+            pin = _Input(self, number, self._device(self._zero.InputDevice, number, options))
             self._open[number] = pin
         return pin
 
@@ -111,6 +113,10 @@ class HeaderPins:
                 raise BusUnavailable(f"{node} cannot be used: {error}") from error
         return HeaderSpi(f"spi-{port}.{select}", interface, wait=wait)
 
+    def now(self) -> float:
+        """Monotonic seconds, by the clock of the edges."""
+        return self._now()
+
     def close(self) -> None:
         for pin in tuple(self._open.values()):
             pin.close()
@@ -120,10 +126,15 @@ class HeaderPins:
         """An output was opened at or set to `level`; the simulation keeps a history of it."""
         return
 
-    def deliver(self, emit: Callable[[bool, float], None], level: bool) -> None:
+    def moment(self, stamp: float) -> float:
+        """The time of an edge that the library stamped so (seconds) and delivers now."""
+        now = self._now()
+        return stamp if now - LATEST <= stamp <= now else now
+
+    def deliver(self, emit: Callable[[bool, float], None], level: bool, stamp: float) -> None:
         """Hand one edge on. What goes wrong is logged and counted: raising would stop every pin."""
         try:
-            emit(level, self._now())
+            emit(level, self.moment(stamp))
         except Exception:  # noqa: BLE001 - the library's thread must survive anything
             self.lost += 1
             _log.exception("an edge was lost: its receiver raised")
@@ -177,11 +188,27 @@ class _Pin:
 
 
 class _Input(_Pin):
-    active_level = True
+    """Edges come from the pin itself: one layer below gpiozero's events, which have no times."""
+
+    _emit: Callable[[bool, float], None] | None = None
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
-        self._device.when_activated = lambda: self._pins.deliver(emit, self.active_level)
-        self._device.when_deactivated = lambda: self._pins.deliver(emit, not self.active_level)
+        self._emit = emit
+        with self._pins.translating(self.number):
+            self._device.pin.edges = "both"
+            # the library keeps a weak reference only: this pin lives as long as it is open
+            self._device.pin.when_changed = self._changed
+
+    def close(self) -> None:
+        if self._emit is not None and not self._device.closed:
+            self._device.pin.when_changed = None
+        self._emit = None
+        super().close()
+
+    def _changed(self, stamp: float, level: int) -> None:
+        emit = self._emit
+        if emit is not None:
+            self._pins.deliver(emit, bool(level), stamp)
 
 
 class _Output(_Pin):
@@ -221,6 +248,10 @@ class SimulatedPins(HeaderPins):
             pin.drive_high()
         else:
             pin.drive_low()
+
+    def moment(self, stamp: float) -> float:
+        """Simulated edges happen now: the mock's stamps are of another clock."""
+        return self._now()
 
     def level(self, number: int) -> bool:
         """The level on the pin now, whoever makes it."""
@@ -306,57 +337,3 @@ def _find_chip(lgpio: Any, wanted: int | str | None) -> int:
         )
     seen = ", ".join(f"{label} (gpiochip{n})" for label, n in found.items()) or "no gpiochip at all"
     raise PinUnavailable(f"no GPIO chip labelled {wanted or ' or '.join(LABELS)} here; found {seen}")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A level that counted; `at` is when it began to hold."""
-
-    level: bool
-    at: float
-
-
-class Debounce:
-    """Settle a chattering contact: a level counts when it has held for `settle` seconds.
-
-    Pure: edges come in with their times, `due(now)` says what has settled since, `deadline` says when to ask next.
-    The changes do not depend on when or how often `due` is called, as long as the edges up to `now` were handed in
-    before. Not thread-safe: one owner.
-    """
-
-    def __init__(self, settle: float, level: bool | None = None) -> None:
-        """`level` is what counts at the start; None lets the first settled level be a change."""
-        self.settle = settle
-        self.level = level
-        self._pending: Change | None = None
-        self._settled: deque[Change] = deque()
-
-    def edge(self, level: bool, at: float) -> None:
-        """The raw level became `level` at the time `at`; a time before the last edge's counts as that edge's."""
-        if self._pending is not None:
-            at = max(at, self._pending.at)
-            if level == self._pending.level:
-                return  # an edge in between was missed; the level itself did not change
-            self._promote(at)
-        self._pending = Change(level, at)
-
-    def due(self, now: float) -> Change | None:
-        """The oldest change that has settled by `now` and was not given yet; call until None."""
-        self._promote(now)
-        return self._settled.popleft() if self._settled else None
-
-    @property
-    def deadline(self) -> float | None:
-        """When `due` has something to give if no edge comes; None while everything is settled."""
-        if self._settled:
-            return self._settled[0].at + self.settle
-        if self._pending is None or self._pending.level == self.level:
-            return None
-        return self._pending.at + self.settle
-
-    def _promote(self, now: float) -> None:
-        change = self._pending
-        # the same sum as `deadline`: now - at >= settle could differ by a rounding and never come true at the deadline
-        if change is not None and change.level != self.level and now >= change.at + self.settle:
-            self.level = change.level
-            self._settled.append(change)

@@ -76,12 +76,12 @@ class Recorder:
     def transaction(self, fields: Mapping[str, Any]) -> None:
         """One transfer that ended."""
         self.transactions += 1
-        self._add({"t": self._time(), **fields})
+        self._add({"t": self._time(self._now()), **fields})
 
-    def edge(self, pin: int, level: bool) -> None:
-        """An input has this level now."""
+    def edge(self, pin: int, level: bool, at: float) -> None:
+        """An input has this level since `at`."""
         self.edges += 1
-        self._add({"t": self._time(), "pin": pin, "level": level})
+        self._add({"t": self._time(at), "pin": pin, "level": level})
 
     def close(self) -> None:
         """Write what is left; idempotent. The sink stays open: it belongs to the caller."""
@@ -92,8 +92,8 @@ class Recorder:
                 self.size += len(data)
                 self._write(data)
 
-    def _time(self) -> float:
-        return round(self._now() - self.began, 6)
+    def _time(self, at: float) -> float:
+        return round(max(at - self.began, 0.0), 6)
 
     def _add(self, line: Mapping[str, Any]) -> None:
         with self._lock:
@@ -138,8 +138,11 @@ class _RecordedPins:
         self._recorder = recorder
         self._pins = pins
 
+    def now(self) -> float:
+        return self._pins.now()
+
     def input(self, number: int, *, pull: Pull) -> InputPin:
-        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull))
+        return _RecordedInput(self._recorder, number, self._pins.input(number, pull=pull), self._pins.now)
 
     def output(self, number: int, *, level: bool) -> OutputPin:
         return self._pins.output(number, level=level)
@@ -154,22 +157,23 @@ class _RecordedPins:
 class _RecordedInput:
     """Records its first level, every edge, and a level that differs without an edge: the kernel loses some."""
 
-    def __init__(self, recorder: Recorder, number: int, pin: InputPin) -> None:
+    def __init__(self, recorder: Recorder, number: int, pin: InputPin, now: Callable[[], float]) -> None:
         self._recorder = recorder
         self._number = number
         self._pin = pin
+        self._now = now
         self._last: bool | None = None
         self.level()
 
     def level(self) -> bool:
         level = self._pin.level()
         if level != self._last:
-            self._note(level)
+            self._note(level, self._now())
         return level
 
     def watch(self, emit: Callable[[bool, float], None]) -> None:
         def seen(level: bool, at: float) -> None:
-            self._note(level)
+            self._note(level, at)
             emit(level, at)
 
         self._pin.watch(seen)
@@ -177,9 +181,9 @@ class _RecordedInput:
     def close(self) -> None:
         self._pin.close()
 
-    def _note(self, level: bool) -> None:
+    def _note(self, level: bool, at: float) -> None:
         self._last = level
-        self._recorder.edge(self._number, level)
+        self._recorder.edge(self._number, level, at)
 
 
 class Recording:

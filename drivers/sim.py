@@ -236,7 +236,7 @@ class SimPins(Protocol):
 
 
 class SimPart(ABC):
-    """What is soldered to a pin: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
+    """What is soldered to pins: `SimX(world, name)`, then `wire(pins, device)` once the device exists."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -244,7 +244,7 @@ class SimPart(ABC):
 
     @abstractmethod
     def wire(self, pins: SimPins, device: Any) -> None:
-        """Connect the part to the pin of `device`, an instance of its driver; before or after `start()`, once."""
+        """Connect the part to the pins of `device`, an instance of its driver; before or after `start()`, once."""
 
 
 @dataclass(frozen=True, slots=True)

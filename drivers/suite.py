@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from drivers import Entry
-from drivers.base import Device, Driver, Output, Push, Reading
-from drivers.errors import BusError, DriverError, Nack, OutOfRange, PinInUse
+from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Push
+from drivers.errors import BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.line import SimEnd
 from drivers.options import options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 
-PIN = 17
+PINS = (17, 27, 22, 23, 24, 25)
 
 
 def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
@@ -31,8 +31,8 @@ def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str
         return declared
     if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
         return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
-    if entry.driver.wire == "pin" and issubclass(entry.sim, SimPart):
-        return list(_on_a_pin(entry, entry.sim, dict(options or {})))
+    if issubclass(entry.driver, PartOnPins) and issubclass(entry.sim, SimPart):
+        return list(_on_pins(entry, entry.driver, entry.sim, dict(options or {})))
     if entry.driver.wire not in ("i2c", "pin") and issubclass(entry.sim, SimEnd):
         return list(_on_a_line(entry, entry.sim, dict(options or {})))
     wanted = {"i2c": "SimChip", "pin": "SimPart"}.get(entry.driver.wire, "SimEnd")
@@ -128,38 +128,56 @@ def _round_trips(
         world[f"it.{channel}"] = low + (high - low) / 2
 
 
-def _on_a_pin(entry: Entry, sim: type[SimPart], options: dict[str, Any]) -> Iterator[str]:
+def _on_pins(entry: Entry, driver: type[PartOnPins], sim: type[SimPart], options: dict[str, Any]) -> Iterator[str]:
     world = World()
     pins = pin_factory("sim", now=lambda: 1.5)
-    device = entry.build(pins, PIN, **options)
+    place: Any = PINS[0]
+    if not issubclass(driver, PinDevice):
+        place = dict(zip((*driver.roles, *driver.optional_roles), PINS, strict=False))
+        yield from _raises(BadPin, "a role without a pin", lambda: entry.build(pins, {}, **options))
+    device = entry.build(pins, place, **options)
+    assert isinstance(device, PartOnPins)
     device.start()
     sim(world, "it").wire(pins, device)
-    yield from _two_readings(device, options)
-    yield from _raises(PinInUse, "a second device on the pin", entry.build(pins, PIN, **options).start)
+    yield from _two_readings(device, {**options, "pins": device.numbers})
+    yield from _raises(PinInUse, "a second device on the pin", entry.build(pins, place, **options).start)
     if isinstance(device, Push):
-        yield from _pushes(device, pins)
+        yield from _pushes(device, device.numbers, pins, set(driver.channels_of({**options, "pins": device.numbers})))
     if isinstance(device, Output):
-        yield from _acts(device, pins)
+        yield from _acts(device, device.numbers, pins)
     device.close()
     device.close()
-    entry.build(pins, PIN, **options).start()
+    entry.build(pins, place, **options).start()
     pins.close()
 
 
-def _pushes(device: Push, pins: SimulatedPins) -> Iterator[str]:
-    seen: list[tuple[Reading, float]] = []
-    device.watch(lambda reading, at: seen.append((reading, at)))
-    for _ in range(2):
-        pins.drive(PIN, not pins.level(PIN))
-    if len(seen) != 2 or any(at != 1.5 for _, at in seen):
-        yield f"two edges gave {len(seen)} readings; each edge must be one reading with the edge's time"
+def _pushes(device: Push, numbers: Mapping[str, int], pins: SimulatedPins, channels: set[str]) -> Iterator[str]:
+    """Every pin goes there and back: two edges each, whose meaning is no channel that was not declared."""
+    seen: list[tuple[str, bool, float]] = []
+    decoder = device.decoder(0.0)
+    state = decoder.begin(device.levels(), 1.5)
+    if not set(state.values) <= channels:
+        yield f"the decoder begins with {sorted(state.values)}, channels says {sorted(channels)}"
+    device.watch(lambda role, level, at: seen.append((role, level, at)))
+    for role, number in numbers.items():
+        seen.clear()
+        levels = [not pins.level(number), pins.level(number)]
+        for level in levels:
+            pins.drive(number, level)
+        if seen != [(role, level, 1.5) for level in levels]:
+            yield f"two edges of {role} gave {seen}; each must come with its role, its level and its time"
+        for edge in seen:
+            decoder.edge(*edge)
+    while (change := decoder.due(1e6)) is not None:
+        if not set(change[0].values) <= channels or not change[0].values:
+            yield f"the decoder told of {sorted(change[0].values)}, channels says {sorted(channels)}"
 
 
-def _acts(device: Output, pins: SimulatedPins) -> Iterator[str]:
-    rest = pins.level(PIN)
+def _acts(device: Output, numbers: Mapping[str, int], pins: SimulatedPins) -> Iterator[str]:
+    rest = {number: pins.level(number) for number in numbers.values()}
     yield from _refuses_nonsense(device)
     device.make_safe()
-    if pins.level(PIN) != rest:
+    if {number: pins.level(number) for number in rest} != rest:
         yield "start() must open the output in its safe state"
 
 

@@ -103,6 +103,7 @@ class SysfsDevice(Device):
     """
 
     wire = "sysfs"
+    own_wire = True  # the kernel answers each part in its own time
     tree_name: ClassVar[str]
     folder: ClassVar[str]
     prefix: ClassVar[tuple[str, ...]] = ("",)

@@ -83,6 +83,7 @@ class Desk:
             "bus": settings.bus,
             "address": settings.address if settings.address is not None else getattr(handle.kind, "address", None),
             "pin": settings.pin,
+            "pins": settings.pins,
             "place": handle.place,
             "backend": handle.backend,
             "channels": dict(handle.channels),

@@ -21,7 +21,7 @@ from drivers import (
     Driver,
     Line,
     Output,
-    PinDevice,
+    PartOnPins,
     Pins,
     Push,
     Reading,
@@ -91,10 +91,9 @@ class Handle:
 
     @property
     def wire(self) -> str:
-        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, `w1 28-00000a1b2c3d`. Devices with the same wire
-        share a thread."""
-        if issubclass(self.kind, SysfsDevice):
-            # the kernel answers each part in its own time: one must not wait for another
+        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, its place where it has a wire of its own. Devices
+        with the same wire share a thread."""
+        if self.kind.own_wire:
             return self.place
         return self.settings.bus or self.settings.port or "pins"
 
@@ -113,7 +112,7 @@ class Handle:
 
     @property
     def channels(self) -> Mapping[str, str]:
-        return self.kind.channels_of(self.settings.options)
+        return self.kind.channels_of(self.settings.traits)
 
     def start(self) -> None:
         """Open the wire and prove the device is there; may be repeated after a failure. Raises DriverError."""
@@ -147,9 +146,17 @@ class Handle:
     def watch(self, emit: drivers.Emit) -> None:
         """Have every raw edge reported, in the library's thread."""
         with self.lock:
-            device = self._started()
-            assert isinstance(device, Push)
-            device.watch(emit)
+            self._started_push().watch(emit)
+
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of the pins it watches, now."""
+        with self.lock:
+            return self._started_push().levels()
+
+    def decoder(self, settle: float) -> drivers.Decoder:
+        """What is to make sense of its edges from now on."""
+        with self.lock:
+            return self._started_push().decoder(settle)
 
     def close(self) -> None:
         """Leave the device at rest, outputs in their safe state; idempotent."""
@@ -159,6 +166,11 @@ class Handle:
                 # a recording need not end where this does
                 with suppress(OffScript) if self.backend == "replay" else nullcontext():
                     device.close()
+
+    def _started_push(self) -> Push:
+        device = self._started()
+        assert isinstance(device, Push)
+        return device
 
     def _started_output(self) -> Output:
         if not self.output:
@@ -206,11 +218,10 @@ class Wiring:
             if isinstance(bus, SimBus):
                 self._solder(bus, handle, chip)
             return chip
-        if issubclass(handle.kind, PinDevice):
-            assert handle.settings.pin is not None
+        if issubclass(handle.kind, PartOnPins):
             pins, recorder = self.pins(handle.backend), self._wires.recorder
             pins = pins if recorder is None else recorder.pins(pins)
-            return handle.entry.build(pins, handle.settings.pin, **options)
+            return handle.entry.build(pins, handle.settings.where, **options)
         line = self.line(handle)
         device = handle.entry.build(line, handle.settings.where, **options)
         if isinstance(line, SimLine):
@@ -256,12 +267,13 @@ class Wiring:
         bus.attach(device.address, chip(self._wires.world, handle.name))
 
     def connect(self, handle: Handle, device: Device) -> None:
-        """Solder the simulated part, or what was recorded, to its pin; chips came to their bus with the driver."""
-        if handle.backend == "real" or not isinstance(device, PinDevice):
+        """Solder the simulated part, or what was recorded, to its pins; chips came to their bus with the driver."""
+        if handle.backend == "real" or not isinstance(device, PartOnPins):
             return
         pins: Any = self.pins("sim")
         if handle.backend == "replay":
-            self.recording().play(device.pin, self._wires.world, pins)
+            for pin in device.numbers.values():
+                self.recording().play(pin, self._wires.world, pins)
             return
         part = handle.entry.sim
         assert issubclass(part, SimPart)
@@ -329,13 +341,14 @@ class Wiring:
 
 
 def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
-    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `spi-0.1`, `/dev/ttyUSB0`, `w1 28-0000`."""
+    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `GPIO17+27`, `spi-0.1`, `/dev/ttyUSB0`,
+    `w1 28-0000`."""
     if issubclass(kind, SysfsDevice):
         return " ".join(filter(None, (kind.tree_name, settings.id)))
     if issubclass(kind, SpiDevice):
         return f"{settings.bus}.{settings.select}"
-    if settings.pin is not None:
-        return f"GPIO{settings.pin}"
+    if settings.numbers:
+        return f"GPIO{'+'.join(map(str, settings.numbers.values()))}"
     address = settings.address if settings.address is not None else getattr(kind, "address", None)
     return settings.port or f"{settings.bus} {address:#04x}"
 

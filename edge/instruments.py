@@ -107,7 +107,8 @@ class Instruments:
         return watch
 
     def _on_reading(self, device: str, reading: Reading) -> None:
-        self.last[device] = Last(self._clock.wall(), dict(reading.values))
+        # an edge names only the channels to which something happened; the others are as they were
+        self.last[device] = Last(self._clock.wall(), {**self.values(device), **reading.values})
         self._show(device, reading.values)
 
     def values(self, device: str) -> Mapping[str, float | bool]:

@@ -55,8 +55,10 @@ class Stage:
         handle = self._wiring.handles[fault.device]
         after = self._world.began + fault.at - self._world.now()
         options: Any = {"seconds": fault.for_, "after": after, "by": fault.by}
-        if handle.settings.pin is not None:
-            self._wiring.pin_faults.plan(fault.kind, handle.settings.pin, **options)  # type: ignore[arg-type]
+        if handle.settings.numbers:
+            for role, pin in handle.settings.numbers.items():
+                if fault.role in (None, role):
+                    self._wiring.pin_faults.plan(fault.kind, pin, **options)  # type: ignore[arg-type]
         else:
             bus, address = self._place(handle)
             bus.faults.plan(fault.kind, address, **options)  # type: ignore[arg-type]

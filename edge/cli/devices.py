@@ -20,7 +20,9 @@ def devices(words: list[str]) -> int:
     options = (
         Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
         .with_config()
-        .with_json("a list of {name, driver, bus, address, pin, place, backend, channels, output, state, time, values}")
+        .with_json(
+            "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time, values}"
+        )
         .parse_args(words)
     )
     gateway = Gateway(options.config)
@@ -169,9 +171,10 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "bus": settings.bus,
                 "address": settings.address if settings.address is not None else getattr(kind, "address", None),
                 "pin": settings.pin,
+                "pins": settings.pins,
                 "place": place_of(settings, kind),
                 "backend": settings.backend or gateway.config.edge.backend,
-                "channels": dict(kind.channels_of(settings.options)),
+                "channels": dict(kind.channels_of(settings.traits)),
                 "output": issubclass(kind, Output),
                 "state": "not running",
                 "time": None,

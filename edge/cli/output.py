@@ -82,9 +82,9 @@ def plain(value: object) -> str:
 
 
 def quantity(value: object, unit: str) -> str:
-    """`21.5 degC`; a bool has no unit to show."""
+    """`21.5 degC`; true and false have no unit to show."""
     text = plain(value)
-    return text if unit in ("bool", "") or value is None else f"{text} {unit}"
+    return text if unit in ("bool", "event", "") or value is None else f"{text} {unit}"
 
 
 def count(number: int, thing: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from drivers import find
 from edge.cli.output import plain
 from edge.cli.rights import goal, may
-from edge.config.models import Config, DeviceSettings, DurabilityByClass, JournalSection
+from edge.config.models import Config, DurabilityByClass, JournalSection
 from edge.config.tasks import TaskSettings, When
 from edge.config.units import show_duration, show_size
+from edge.devices import place_of
 from edge.journal import key_id
 
 _DURABILITY = {
@@ -55,14 +57,6 @@ def _test(condition: When) -> tuple[str, str]:
     return "", ""
 
 
-def place(device: DeviceSettings) -> str:
-    """`i2c-1 0x48`, `GPIO17`."""
-    if device.pin is not None:
-        return f"GPIO{device.pin}"
-    address = f" {device.address:#04x}" if device.address is not None else ""
-    return f"{device.bus}{address}"
-
-
 def summary(config: Config) -> list[tuple[str, str]]:
     """What the configuration makes of this gateway, as label and sentence: the banner of `run`, the page of `check`."""
     journal = config.journal
@@ -76,7 +70,9 @@ def summary(config: Config) -> list[tuple[str, str]]:
     if config.mqtt is not None:
         topics = ", ".join(f"{name} ({source.topic})" for name, source in config.mqtt.subscribe.items())
         lines.append(("broker", f"{config.mqtt.broker}: {topics or 'no sources'}"))
-    devices = ", ".join(f"{name} ({one.driver}, {place(one)})" for name, one in config.devices.items())
+    devices = ", ".join(
+        f"{name} ({one.driver}, {place_of(one, find(one.driver).driver)})" for name, one in config.devices.items()
+    )
     lines.append(("devices", devices or "none"))
     for name, settings in config.tasks.items():
         lines.append(("task", f"{name} runs {when(settings)}"))

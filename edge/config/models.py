@@ -114,7 +114,10 @@ class DeviceSettings(BaseModel):
     )
     address: int | None = Field(default=None, description="I2C address, 0x08 to 0x77; default: the driver's")
     select: int = Field(default=0, description="chip select of a chip on SPI: 0 is GPIO8, 1 is GPIO7")
-    pin: int | None = Field(default=None, description="BCM number of a part on a header pin, 0 to 27")
+    pin: int | None = Field(default=None, description="BCM number of a part on one header pin, 0 to 27")
+    pins: dict[str, int] | None = Field(
+        default=None, description="BCM numbers of a part on several header pins, by their roles: `{a: 17, b: 27}`"
+    )
     port: str | None = Field(
         default=None,
         pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:/+-]*$",
@@ -143,9 +146,20 @@ class DeviceSettings(BaseModel):
         return dict(self.model_extra or {})
 
     @property
-    def where(self) -> str | int | None:
-        """The place that the driver's constructor takes: an address, a pin, a part's name, a port or a chip select."""
-        for place in (self.address, self.pin, self.id, self.port):
+    def traits(self) -> dict[str, Any]:
+        """What its channels depend on: the options, and the pins where it has several."""
+        return self.options if self.pins is None else {**self.options, "pins": self.pins}
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The header pins it is on: role -> BCM number, the role of the only one being `pin`."""
+        return {**({} if self.pin is None else {"pin": self.pin}), **(self.pins or {})}
+
+    @property
+    def where(self) -> str | int | dict[str, int] | None:
+        """The place that the driver's constructor takes: an address, a pin or several, a part's name, a port or a chip
+        select."""
+        for place in (self.address, self.pin, self.pins, self.id, self.port):
             if place is not None:
                 return place
         return self.select if self.bus is not None and self.bus.startswith("spi") else None

@@ -113,6 +113,7 @@ class PlannedFault(Section):
     for_: Duration = Field(default=1.0, alias="for")
     device: str
     kind: Literal[Kind, PinKind]
+    role: str | None = Field(default=None, description="which pin of a part on several; default: each of them")
     by: float | None = None
 
 

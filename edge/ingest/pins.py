@@ -1,11 +1,12 @@
-"""Pins become events: raw edges in from the library's thread, settled changes out.
+"""Pins become events: raw edges in from the library's thread, what a part's decoder makes of them out.
 
 Invariants
 - The library's thread does one thing, `edge`: it appends and wakes. It never waits and never raises.
 - An event's time is the time of the edge, not of the moment when it had settled.
-- What a pin shows at start is state, not an edge: an event of kind READING. It arms conditions (`equals: true,
-  for: 30s` on a door that stands open at boot fires), `edge:` does not take it. Every later change is of kind EDGE.
-- The level is looked up once after each burst of edges, because the kernel loses edges of a flooded line.
+- What a part shows at start is state, not an edge: an event of kind READING. It arms conditions (`equals: true,
+  for: 30s` on a door that stands open at boot fires), `edge:` does not take it. Every later change is of kind EDGE and
+  names only the channels to which something happened.
+- The levels are looked up once after each burst of edges, because the kernel loses edges of a flooded line.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from drivers.base import Emit, Reading
-from drivers.gpio import Debounce
+from drivers.base import Decoder, Emit, Reading
 from edge.clock import Clock
 from edge.ids import Minter
 from edge.ingest.health import DeviceState, Health
@@ -29,27 +29,30 @@ from edge.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 QUEUE: Final = 10_000
-"""Raw edges that may wait; the oldest goes, counted, and the look-up after the burst puts the level right."""
+"""Raw edges that may wait; the oldest goes, counted, and the look-up after the burst puts the levels right."""
 
 LOOK_UP: Final = 0.05
 RESTART: Final = 30.0
 
 
 class PushSensor(Protocol):
-    """A device that reports by itself through one channel that is true or false. All calls raise DriverError."""
+    """A device that reports its edges by itself. All calls raise DriverError."""
 
     @property
     def name(self) -> str: ...
 
-    @property
-    def channels(self) -> Mapping[str, str]: ...
-
     def start(self) -> None: ...
-
-    def sample(self) -> Reading: ...
 
     def watch(self, emit: Emit) -> None:
         """Have `emit` called at every edge, in the library's thread."""
+        ...
+
+    def levels(self) -> Mapping[str, bool]:
+        """Role -> level of its pins, now."""
+        ...
+
+    def decoder(self, settle: float) -> Decoder:
+        """A new decoder of its edges."""
         ...
 
 
@@ -84,68 +87,67 @@ class PinWatch:
         self._wake = wake
         self._on_reading = on_reading
         self._lost = telemetry.counter("edge_pin_edges_dropped_total")
-        self._edges: deque[tuple[_Pin, Reading, float]] = deque(maxlen=QUEUE)
-        self._pins = [_Pin(device, Health(device.sensor.name, clock=clock, telemetry=telemetry)) for device in devices]
+        self._edges: deque[tuple[_Part, str, bool, float]] = deque(maxlen=QUEUE)
+        self._parts = [
+            _Part(device, Health(device.sensor.name, clock=clock, telemetry=telemetry)) for device in devices
+        ]
 
     @property
     def states(self) -> dict[str, DeviceState]:
         """Device -> how it is doing."""
-        return {pin.name: pin.health.state for pin in self._pins}
+        return {part.name: part.health.state for part in self._parts}
 
     def start(self) -> None:
-        """Open and watch every pin and tell its state. A pin that fails is tried again in later steps."""
-        for pin in self._pins:
-            self._begin(pin)
+        """Open and watch every part and tell its state. One that fails is tried again in later steps."""
+        for part in self._parts:
+            self._begin(part)
 
     def step(self) -> float | None:
         """Settle what has come in and offer the changes; returns when to come again (monotonic), None for a wake."""
         now = self._clock.monotonic()
         while self._edges:
-            pin, reading, at = self._edges.popleft()
-            pin.take(bool(reading.values[pin.channel]), at)
-        changes: list[tuple[float, _Pin, bool]] = []
-        for pin in self._pins:
-            if pin.restart is not None and pin.restart <= now:
-                self._begin(pin)
-            if pin.look_up is not None and pin.look_up <= now:
-                pin.compare(now)
-            while pin.settling is not None and (change := pin.settling.due(now)) is not None:
-                changes.append((change.at, pin, change.level))
-        for at, pin, level in sorted(changes, key=lambda change: change[0]):
-            self._tell(pin, EventKind.EDGE, level, at)
-        return min((time for pin in self._pins for time in pin.deadlines()), default=None)
+            part, role, level, at = self._edges.popleft()
+            part.take(role, level, at)
+        changes: list[tuple[float, _Part, Reading]] = []
+        for part in self._parts:
+            if part.restart is not None and part.restart <= now:
+                self._begin(part)
+            if part.look_up is not None and part.look_up <= now:
+                part.look(now)
+            changes += [(at, part, reading) for reading, at in part.due(now)]
+        for at, part, reading in sorted(changes, key=lambda change: change[0]):
+            self._tell(part, EventKind.EDGE, reading, at)
+        return min((time for part in self._parts for time in part.deadlines()), default=None)
 
-    def edge(self, pin: _Pin, reading: Reading, at: float) -> None:
+    def edge(self, part: _Part, role: str, level: bool, at: float) -> None:
         """One raw edge. Never blocks, never raises."""
         if len(self._edges) == QUEUE:
             self._lost.add()
-        self._edges.append((pin, reading, at))
+        self._edges.append((part, role, level, at))
         self._wake()
 
-    def _begin(self, pin: _Pin) -> None:
-        sensor = pin.device.sensor
+    def _begin(self, part: _Part) -> None:
+        sensor = part.device.sensor
         try:
             sensor.start()
-            if not pin.watched:
-                sensor.watch(partial(self.edge, pin))
-                pin.watched = True
+            if not part.watched:
+                sensor.watch(partial(self.edge, part))
+                part.watched = True
             # after `watch`, so that no edge is missed: one in between at worst repeats this level
             begin = self._clock.monotonic()
-            level = bool(sensor.sample().values[pin.channel])
-        except Exception as error:  # noqa: BLE001 - told by Health; the other pins must be watched all the same
-            pin.health.bad(error, "failed")
-            pin.restart = self._clock.monotonic() + RESTART
+            reading = part.begin(sensor.levels(), begin)
+        except Exception as error:  # noqa: BLE001 - told by Health; the other parts must be watched all the same
+            part.health.bad(error, "failed")
+            part.restart = self._clock.monotonic() + RESTART
             return
-        pin.restart = None
-        pin.health.good()
-        pin.begin(level, begin)
-        self._tell(pin, EventKind.READING, level, begin)
+        part.restart = None
+        part.health.good()
+        self._tell(part, EventKind.READING, reading, begin)
 
-    def _tell(self, pin: _Pin, kind: EventKind, level: bool, at: float) -> None:
-        reading = Reading({pin.channel: level})
+    def _tell(self, part: _Part, kind: EventKind, reading: Reading, at: float) -> None:
         event = Event(
             id=self._minter.mint(),
-            source=pin.name,
+            source=part.name,
             kind=kind,
             values=reading.values,
             time=self._clock.wall() - (self._clock.monotonic() - at),
@@ -154,56 +156,65 @@ class PinWatch:
         )
         self._offer(Happened(event))
         try:
-            self._on_reading(pin.name, reading)
+            self._on_reading(part.name, reading)
         except Exception:
-            log.exception("the state of %s could not be shown", pin.name)
+            log.exception("the state of %s could not be shown", part.name)
 
 
-class _Pin:
-    """One watched pin: its raw level, what has settled of it, and when to look again."""
+class _Part:
+    """One watched part: what its edges mean, and when to look at its pins again."""
 
-    __slots__ = ("_begin", "_raw", "channel", "device", "health", "look_up", "name", "restart", "settling", "watched")
+    __slots__ = ("_begin", "_missed", "decoder", "device", "health", "look_up", "name", "restart", "watched")
 
     def __init__(self, device: Watching, health: Health) -> None:
         self.device = device
         self.health = health
         self.name = device.sensor.name
-        channels = list(device.sensor.channels)
-        if len(channels) != 1:
-            raise ValueError(f"{self.name} has the channels {', '.join(channels)}: a pin that reports edges has one")
-        self.channel = channels[0]
-        self.settling: Debounce | None = None
+        self.decoder: Decoder | None = None
         self.look_up: float | None = None
         self.restart: float | None = None
         self.watched = False
         self._begin = 0.0
-        self._raw = False
+        self._missed = 0
 
-    def begin(self, level: bool, at: float) -> None:
-        self._begin = at
-        self._raw = level
-        self.settling = Debounce(self.device.debounce, level)
+    def begin(self, levels: Mapping[str, bool], at: float) -> Reading:
+        decoder = self.device.sensor.decoder(self.device.debounce)
+        reading = decoder.begin(levels, at)
+        self.decoder, self._begin, self._missed = decoder, at, decoder.missed
+        return reading
 
-    def take(self, level: bool, at: float) -> None:
-        if self.settling is None or at < self._begin:
+    def take(self, role: str, level: bool, at: float) -> None:
+        if self.decoder is None or at < self._begin:
             return  # older than the state that was told
-        self._raw = level
-        self.settling.edge(level, at)
+        self.decoder.edge(role, level, at)
         self.look_up = at + max(self.device.debounce, LOOK_UP)
 
-    def compare(self, now: float) -> None:
-        """Look whether the pin is where its last edge said."""
+    def look(self, now: float) -> None:
+        """Look whether the pins are where their last edges said."""
         self.look_up = None
+        assert self.decoder is not None
         try:
-            level = bool(self.device.sensor.sample().values[self.channel])
+            levels = self.device.sensor.levels()
         except Exception as error:  # noqa: BLE001 - told by Health
             self.health.bad(error, "degraded")
             return
         self.health.good()
-        if level != self._raw:
+        missed = self.decoder.missed
+        self.decoder.look(levels, now)
+        if self.decoder.missed != missed:
+            self.look_up = now + max(self.device.debounce, LOOK_UP)
+
+    def due(self, now: float) -> list[tuple[Reading, float]]:
+        if self.decoder is None:
+            return []
+        told = []
+        while (change := self.decoder.due(now)) is not None:
+            told.append(change)
+        while self._missed < self.decoder.missed:
+            self._missed += 1
             self.health.count("missed_edge")
-            self.take(level, now)
+        return told
 
     def deadlines(self) -> list[float]:
-        settle = self.settling.deadline if self.settling is not None else None
-        return [time for time in (settle, self.look_up, self.restart) if time is not None]
+        decoder = self.decoder.deadline if self.decoder is not None else None
+        return [time for time in (decoder, self.look_up, self.restart) if time is not None]

@@ -245,7 +245,7 @@ class Harness:
         self.world.known = {
             f"{name}.{channel}"
             for name, settings in self.config.devices.items()
-            for channel in find(settings.driver).driver.channels_of(settings.options)
+            for channel in find(settings.driver).driver.channels_of(settings.traits)
         }
         runtime = build(self.config, self._outside())
         runtime.let_run = lambda answered, timeout: self._pass(timeout, answered.is_set)  # type: ignore[method-assign]

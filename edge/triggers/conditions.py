@@ -3,7 +3,8 @@
 A condition takes the event and whether it held before, and says
     True      it holds
     False     it does not: re-arm
-    None      the event says nothing about it (a pin's first reading is no edge): change nothing
+    None      the event says nothing about it (a pin's first reading is no edge; an edge names only the channels to
+              which something happened): change nothing
     a label   it cannot be judged (`missing_field`, `not_a_number`): change nothing, count the label
 The hot path of the runtime: one call, one look-up and one or two comparisons an event.
 """
@@ -25,10 +26,15 @@ NOT_A_NUMBER: Final = "not_a_number"
 
 
 class _Missing:
-    """What reading a value gives where there is none; JSON's null is a value."""
+    """What reading a value gives where there is none, and what is said then; JSON's null is a value."""
+
+    def __init__(self, verdict: str | None) -> None:
+        self.verdict = verdict
 
 
-_MISSING = _Missing()
+_MISSING = _Missing(MISSING_FIELD)
+_SILENT = _Missing(None)
+"""That a device has the channel was checked with the configuration: this event is of its other channels."""
 
 
 def compile_condition(when: When) -> Condition:
@@ -83,8 +89,8 @@ def _equals(read: Read, wanted: Scalar) -> Condition:
         value = read(event.values)
         if value == wanted:
             return True
-        if value is _MISSING:
-            return MISSING_FIELD
+        if isinstance(value, _Missing):
+            return value.verdict
         return False if value == value else NOT_A_NUMBER
 
     return judge
@@ -102,7 +108,8 @@ def _edge(read: Read, levels: tuple[bool, ...]) -> Condition:
 
 def _present(read: Read) -> Condition:
     def judge(event: Event, held: bool) -> Verdict:
-        return MISSING_FIELD if read(event.values) is _MISSING else True
+        value = read(event.values)
+        return value.verdict if isinstance(value, _Missing) else True
 
     return judge
 
@@ -111,13 +118,13 @@ def _always(event: Event, held: bool) -> Verdict:
     return True
 
 
-def _unjudged(value: object) -> str:
-    return MISSING_FIELD if value is _MISSING else NOT_A_NUMBER
+def _unjudged(value: object) -> str | None:
+    return value.verdict if isinstance(value, _Missing) else NOT_A_NUMBER
 
 
 def _reader(channel: str | None, field: str | None) -> Read:
     if channel is not None:
-        return lambda values: values.get(channel, _MISSING)
+        return lambda values: values.get(channel, _SILENT)
     if field is None:
         return _only
     path = field.split(".")

@@ -12,8 +12,8 @@ class LgpioError(Exception):
 
 
 class Lgpio(types.ModuleType):
-    """`chips` is number -> label; `busy` are lines of another process; `levels` is what the lines show; `spi` is what
-    answers at a bus and chip select, with nothing where the transfer fails."""
+    """`chips` is number -> label; `busy` are lines of another process; `alerts` are the flags of watched ones; `levels`
+    is what the lines show; `spi` is what answers at a bus and chip select, with nothing where the transfer fails."""
 
     SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 0, 32, 64
     RISING_EDGE, FALLING_EDGE, BOTH_EDGES = 1, 2, 3
@@ -27,6 +27,7 @@ class Lgpio(types.ModuleType):
         self.levels: dict[int, int] = {}
         self.modes: dict[int, int] = {}
         self.callbacks: dict[int, Callable[..., None]] = {}
+        self.alerts: dict[int, int] = {}
         self.opened: list[int] = []
         self.spi: dict[tuple[int, int], Callable[[bytes], bytes]] = {}
         self.spi_settings: dict[tuple[int, int], tuple[int, int]] = {}
@@ -37,10 +38,10 @@ class Lgpio(types.ModuleType):
         (Path(folder) / ".lgd-nfy0").touch()
         os.chdir(folder)
 
-    def edge(self, line: int, level: int) -> None:
-        """The notify thread's call; an exception here would end that thread."""
+    def edge(self, line: int, level: int, at: float = 0.0) -> None:
+        """The notify thread's call, with the kernel's stamp in nanoseconds; an exception here would end that thread."""
         self.levels[line] = level
-        self.callbacks[line](0, line, level, 123_456_789)
+        self.callbacks[line](0, line, level, round(at * 1e9))
 
     def gpiochip_open(self, number: int) -> int:
         if number in self.refused or number not in self.chips:
@@ -101,6 +102,7 @@ class Lgpio(types.ModuleType):
         return 0
 
     def gpio_claim_alert(self, handle: int, line: int, edges: int, flags: int = 0) -> int:
+        self.alerts[line] = flags
         return 0
 
     def callback(self, handle: int, line: int, edges: int, call: Callable[..., None]) -> Any:

@@ -5,17 +5,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from drivers import Driver, Entry, Reading, SimBus, World, find, kinds, options_of
+from drivers import Driver, Entry, Reading, Seconds, SimBus, World, find, kinds, options_of
 from drivers.errors import BadData, DriverError, WrongChip
 from drivers.silicon import RegisterChip
 from drivers.suite import problems
+from edge.config.units import parse_duration
 from tests.drivers.kernel import Kernel
 
 HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
@@ -38,13 +39,16 @@ def test_it_has_a_row_and_an_example_in_hardware_md(kind: str) -> None:
 
 def test_the_examples_in_hardware_md_are_what_the_drivers_accept() -> None:
     [example] = re.findall(r"```yaml\n(.*?)```", HARDWARE, re.DOTALL)
-    common = {"driver", "bus", "address", "select", "pin", "port", "id", "every", "debounce"}
+    common = {"driver", "bus", "address", "select", "pin", "pins", "port", "id", "every", "debounce"}
     for name, device in YAML(typ="safe").load(example)["devices"].items():
         driver = find(device["driver"]).driver
         accepted = options_of(driver)
         for option in set(device) - common:
-            assert accepted[option].problem(device[option]) is None, f"{name}.{option}"
-        assert ("pin" in device) == (driver.wire == "pin")
+            value = device[option]
+            if Seconds in (accepted[option].type, *get_args(accepted[option].type)):
+                value = parse_duration(value)
+            assert accepted[option].problem(value) is None, f"{name}.{option}"
+        assert ("pin" in device or "pins" in device) == (driver.wire == "pin")
         if issubclass(driver, Driver):
             assert device["address"] in driver.addresses
 

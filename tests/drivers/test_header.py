@@ -4,17 +4,22 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from drivers import BusFault, BusUnavailable, PinInUse, PinUnavailable, Reading, World
+from drivers import BusFault, BusUnavailable, Device, PartOnPins, PinInUse, PinUnavailable, Push, Seconds, World
+from drivers.button import Button
 from drivers.contact import Contact
+from drivers.counter import Counter
+from drivers.decoders import Debounce
 from drivers.gpio import HeaderPins, pin_factory
 from drivers.max31855 import MAX31855, SimMAX31855
 from drivers.mcp3008 import MCP3008, SimMCP3008
+from drivers.pir import PIR
 from drivers.relay import Relay
+from drivers.rotary import Rotary
 from drivers.spi import HeaderSpi
 from tests.drivers.lgpio_double import Lgpio
 
@@ -55,18 +60,21 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lgpio]:
         sys.modules.pop(name, None)
 
 
+NOW = 5000.0
+
+
 def open_header(board: Lgpio, chip: int | str | None = None) -> HeaderPins:
     for number in board.chips:
         (Path("dev") / f"gpiochip{number}").touch()
-    return pin_factory("real", now=lambda: 7.0, chip=chip)
+    return pin_factory("real", now=lambda: NOW, chip=chip)
 
 
 def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -> None:
     header = open_header(board)
-    seen: list[tuple[Reading, float]] = []
+    seen: list[tuple[str, bool, float]] = []
     with Contact(header, 17) as door, Relay(header, 27, active_high=False) as fan:
         assert board.modes[17] == board.SET_PULL_UP
-        door.watch(lambda reading, at: seen.append((reading, at)))
+        door.watch(lambda *edge: seen.append(edge))
         board.edge(17, 0)
         board.edge(17, 1)
         assert board.levels[27] == 1
@@ -74,7 +82,97 @@ def test_a_contact_and_a_relay_work_through_gpiozeros_lgpio_pins(board: Lgpio) -
         assert board.levels[27] == 0
     header.close()
 
-    assert seen == [(Reading({"open": False}), 7.0), (Reading({"open": True}), 7.0)]
+    assert seen == [("pin", False, NOW), ("pin", True, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at", "why"),
+    [
+        (NOW - 0.0006, NOW - 0.0006, "lgpio hands edges on half a millisecond late"),
+        (NOW - 9.9, NOW - 9.9, "a machine that had no time for its pins"),
+        (NOW, NOW, "just now"),
+        (1_795_000_000.0, NOW, "a kernel before 5.7 stamps with wall time"),
+        (NOW + 0.5, NOW, "nothing happens in the future"),
+        (12.0, NOW, "a clock that began later"),
+        (0.0, NOW, "no stamp at all"),
+    ],
+)
+def test_an_edge_has_the_time_of_the_kernel_where_that_can_be_one(
+    board: Lgpio, stamp: float, at: float, why: str
+) -> None:
+    header = open_header(board)
+    seen: list[float] = []
+    pin = header.input(17, pull="up")
+    pin.watch(lambda level, at: seen.append(at))
+    board.edge(17, 0, stamp)
+    header.close()
+
+    assert seen == [pytest.approx(at, abs=1e-6)], why
+
+
+def test_a_pin_keeps_its_pull_while_it_is_watched_and_is_silent_after_its_end(board: Lgpio) -> None:
+    header = open_header(board)
+    pin = header.input(17, pull="up")
+    assert 17 not in board.callbacks, "nobody listens yet"
+    pin.watch(lambda level, at: None)
+    assert board.alerts[17] & board.SET_PULL_UP
+    pin.close()
+    pin.close()
+
+    assert 17 not in board.callbacks
+    header.input(17, pull="down")
+    header.close()
+
+
+DEVICES: dict[str, Callable[[HeaderPins], Device]] = {
+    "contact": lambda header: Contact(header, 17),
+    "button": lambda header: Button(header, 17, double=Seconds(0.4), long=Seconds(1.0)),
+    "pir": lambda header: PIR(header, 17),
+    "counter": lambda header: Counter(header, 17, min_width=Seconds(0.001)),
+    "rotary": lambda header: Rotary(header, {"a": 17, "b": 27, "button": 22}),
+}
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_every_input_works_through_gpiozeros_lgpio_pins(board: Lgpio, kind: str) -> None:
+    header = open_header(board)
+    seen: list[tuple[str, bool, float]] = []
+    with DEVICES[kind](header) as device:
+        assert isinstance(device, PartOnPins)
+        before = device.read().values
+        if isinstance(device, Push):
+            device.watch(lambda *edge: seen.append(edge))
+        for number, pin in enumerate(device.numbers.values()):
+            level = board.levels[pin]
+            board.edge(pin, 1 - level, NOW - 1 + number / 10)
+            board.edge(pin, level, NOW - 1 + number / 10 + 0.05)
+        assert set(device.read().values) == set(before)
+        if isinstance(device, Counter):
+            assert device.read().values["count"] == 1
+        else:
+            assert [role for role, _, _ in seen] == [role for role in device.numbers for _ in range(2)]
+            assert [at for _, _, at in seen] == sorted(at for _, _, at in seen)
+    assert board.callbacks == {}
+    header.close()
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+def test_nothing_that_goes_wrong_with_an_edge_reaches_the_librarys_thread(
+    board: Lgpio, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    header = open_header(board)
+    with DEVICES[kind](header) as device:
+        assert isinstance(device, PartOnPins)
+        if isinstance(device, Push):
+            device.watch(lambda role, level, at: 1 / 0)
+        else:
+            monkeypatch.setattr(Debounce, "edge", lambda self, level, at: 1 / 0)
+        for pin in device.numbers.values():
+            board.edge(pin, 0, NOW)
+            board.edge(pin, 1, NOW)
+
+        assert header.lost == 2 * len(device.numbers)
+    header.close()
 
 
 def test_an_output_drives_its_safe_level_from_the_moment_it_is_claimed(board: Lgpio) -> None:
@@ -85,17 +183,6 @@ def test_an_output_drives_its_safe_level_from_the_moment_it_is_claimed(board: Lg
     with Relay(header, 27, active_high=False, safe="off"):
         assert board.levels[27] == 1
         assert 0 not in levels
-    header.close()
-
-
-def test_a_receiver_that_raises_does_not_end_the_librarys_thread(board: Lgpio) -> None:
-    header = open_header(board)
-    door = Contact(header, 17)
-    door.start()
-    door.watch(lambda reading, at: 1 / 0)
-    board.edge(17, 0)
-
-    assert header.lost == 1
     header.close()
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from drivers import World
 from drivers.contact import Contact, SimContact
-from drivers.gpio import Debounce, SimulatedPins
+from drivers.decoders import Debounce
+from drivers.gpio import SimulatedPins
 from drivers.pin_faults import PinFaults
 
 Edges = list[tuple[float, bool]]
@@ -22,7 +23,7 @@ def edges(world: World, pins: SimulatedPins, faults: PinFaults) -> Edges:
     door.start()
     SimContact(world, "door").wire(faults.between(pins), door)
     seen: Edges = []
-    door.watch(lambda reading, at: seen.append((at, bool(reading.values["open"]))))
+    door.watch(lambda role, level, at: seen.append((at, level)))
     return seen
 
 
@@ -99,7 +100,7 @@ def test_the_same_seed_gives_the_same_edges(world: World, pins: SimulatedPins, n
         part.start()
         SimContact(world, f"d{pin}").wire(faults.between(pins), part)
         edges: Edges = []
-        part.watch(lambda reading, at, edges=edges: edges.append((at, bool(reading.values["open"]))))  # type: ignore[misc]
+        part.watch(lambda role, level, at, edges=edges: edges.append((at, level)))  # type: ignore[misc]
         faults.plan("floating", pin, seconds=10)
         pass_until(world, now, 20)
         seen.append(edges)

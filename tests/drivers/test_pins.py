@@ -1,14 +1,16 @@
 """Contact, relay and the simulated header they sit on."""
 
 import logging
+from typing import ClassVar
 
 import gpiozero
 import pytest
 
-from drivers import BadPin, NotStarted, OutOfRange, PinInUse, PinUnavailable, Reading, World, find
+from drivers import BadPin, NotStarted, OutOfRange, PartOnPins, PinInUse, PinUnavailable, Reading, World, find
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.relay import Relay, SimRelay
+from tests.drivers.edges import told
 
 
 @pytest.mark.parametrize(
@@ -29,25 +31,25 @@ def test_without_a_pull_the_level_that_means_open_must_be_named(pins: SimulatedP
         Contact(pins, 17, pull="none")
 
 
-def test_every_edge_is_a_reading_with_the_time_of_the_edge(pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
-    seen: list[tuple[bool, float]] = []
+def test_every_edge_comes_with_its_level_and_its_time(pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
+    seen: list[tuple[str, bool, float]] = []
     door = Contact(pins, 17)
     door.start()
-    door.watch(lambda reading, at: seen.append((bool(reading.values["open"]), at)))
+    door.watch(lambda *edge: seen.append(edge))
     for at, level in [(1.0, False), (1.001, True), (1.002, False), (5.0, True)]:
         now.seconds = at
         pins.drive(17, level)
 
-    assert seen == [(False, 1.0), (True, 1.001), (False, 1.002), (True, 5.0)]
+    assert seen == [("pin", level, at) for level, at in [(False, 1.0), (True, 1.001), (False, 1.002), (True, 5.0)]]
 
 
 def test_a_receiver_that_raises_costs_one_edge_and_never_reaches_the_library(
     pins: SimulatedPins, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seen: list[Reading] = []
+    seen: list[bool] = []
 
-    def receive(reading: Reading, at: float) -> None:
-        seen.append(reading)
+    def receive(role: str, level: bool, at: float) -> None:
+        seen.append(level)
         if len(seen) == 1:
             raise RuntimeError("the receiver is broken")
 
@@ -64,10 +66,10 @@ def test_a_receiver_that_raises_costs_one_edge_and_never_reaches_the_library(
 
 
 def test_after_close_no_edge_arrives_and_the_pin_is_free(pins: SimulatedPins) -> None:
-    seen: list[Reading] = []
+    seen: list[bool] = []
     door = Contact(pins, 17)
     door.start()
-    door.watch(lambda reading, at: seen.append(reading))
+    door.watch(lambda role, level, at: seen.append(level))
     door.close()
     pins.drive(17, False)
 
@@ -157,10 +159,10 @@ def test_two_headers_in_one_process_have_nothing_in_common(now) -> None:  # type
 def test_closing_the_header_closes_its_pins_and_leaves_gpiozeros_default_alone(now) -> None:  # type: ignore[no-untyped-def]
     before = gpiozero.Device.pin_factory
     header = pin_factory("sim", now=now)
-    seen: list[Reading] = []
+    seen: list[bool] = []
     door = Contact(header, 17)
     door.start()
-    door.watch(lambda reading, at: seen.append(reading))
+    door.watch(lambda role, level, at: seen.append(level))
     header.close()
     header.close()
     header.drive(17, False)
@@ -195,11 +197,12 @@ def test_nothing_outside_can_drive_an_output(pins: SimulatedPins) -> None:
 
 @pytest.mark.parametrize("pull", ["up", "down"])
 def test_the_worlds_door_moves_the_pin(world: World, pins: SimulatedPins, now, pull: str) -> None:  # type: ignore[no-untyped-def]
-    seen: list[bool] = []
     door = Contact(pins, 17, pull=pull)  # type: ignore[arg-type]
     door.start()
     SimContact(world, "door").wire(pins, door)
-    door.watch(lambda reading, at: seen.append(bool(reading.values["open"])))
+    decoder = door.decoder(0)
+    decoder.begin(door.levels(), 0)
+    door.watch(decoder.edge)
     assert door.read().values["open"] is False, "a door is closed while the world says nothing"
 
     world["door.open"] = True
@@ -208,7 +211,7 @@ def test_the_worlds_door_moves_the_pin(world: World, pins: SimulatedPins, now, p
     now.seconds = 20
     world.refresh()
 
-    assert seen == [True, False]
+    assert told(decoder, 20) == [({"open": True}, 0), ({"open": False}, 20)]
 
 
 def test_the_world_sees_what_a_relay_drives(world: World, pins: SimulatedPins) -> None:
@@ -217,3 +220,41 @@ def test_the_world_sees_what_a_relay_drives(world: World, pins: SimulatedPins) -
         assert world["fan.on"] is False
         fan.on()
         assert world["fan.on"] is True
+
+
+class Knob(PartOnPins):
+    """A part on two pins, or on three."""
+
+    channels: ClassVar = {"turned": "bool"}
+    roles = ("a", "b")
+    optional_roles = ("button",)
+
+    def start(self) -> None:
+        return
+
+    def read(self) -> Reading:
+        return self.reading(turned=False)
+
+    def close(self) -> None:
+        return
+
+
+def test_a_part_on_several_pins_knows_each_by_its_role(pins: SimulatedPins) -> None:
+    assert Knob(pins, {"b": 27, "a": 17}).numbers == {"a": 17, "b": 27}
+    assert Knob(pins, {"a": 17, "b": 27, "button": 22}).numbers == {"a": 17, "b": 27, "button": 22}
+    assert Contact(pins, 17).numbers == {"pin": 17}, "one pin is the same with a single role"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"a": 17}, "Knob has the pins a, b, and button if it is connected; check 'b'"),
+        ({"a": 17, "b": 27, "c": 22}, "check 'c'"),
+        ({"a": 17, "b": 17}, "a pin of its own for each role, not a GPIO17, b GPIO17"),
+    ],
+)
+def test_a_role_that_is_missing_unknown_or_on_a_taken_pin_is_refused(
+    pins: SimulatedPins, numbers: dict[str, int], message: str
+) -> None:
+    with pytest.raises(BadPin, match=message):
+        Knob(pins, numbers)

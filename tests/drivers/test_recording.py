@@ -156,7 +156,7 @@ def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: Simu
         door = Contact(recorder.pins(pins), 17)
         door.start()
         SimContact(world, "door").wire(pins, door)
-        door.watch(lambda reading, at: None)
+        door.watch(lambda role, level, at: None)
         door.read()
         for at in (10, 20, 30):
             now.seconds = at
@@ -169,7 +169,7 @@ def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: Simu
     contact.start()
     seen: list[tuple[float, bool]] = []
     read_recording(path).play(17, elsewhere, header)
-    contact.watch(lambda reading, at: seen.append((at, bool(reading.values["open"]))))
+    contact.watch(lambda role, level, at: seen.append((at, level)))
     assert contact.read().values == {"open": False}
     while elsewhere.deadline is not None:
         now.seconds = elsewhere.deadline

@@ -34,7 +34,7 @@ def _needed(config: Config | None) -> tuple[list[str], bool]:
     real = [one for one in config.devices.values() if (one.backend or config.edge.backend) == "real"]
     buses = {one.bus for one in real if one.bus is not None}
     spi = {bus for bus in buses if bus.startswith("spi-")}  # opened through the header's library
-    return sorted(buses - spi), bool(spi) or any(one.pin is not None for one in real)
+    return sorted(buses - spi), bool(spi) or any(one.numbers for one in real)
 
 
 def _i2c(machine: Machine, buses: list[str]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import drivers
-from drivers import Device, DriverError, Option, Output, Push, Seconds, UnknownDriver
+from drivers import Device, DriverError, Option, Output, PartOnPins, PinDevice, Push, Seconds, UnknownDriver
 from drivers.base import WireKind
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
@@ -20,6 +20,8 @@ FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
 SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
 """What bus spi-0 occupies, and what its two chip selects do."""
+_NO_DURATION = object()
+"""Fits no option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,14 @@ _PLACES: Mapping[WireKind, _Place] = {
     "serial": _Place("talks over a serial port", {"port": "port: /dev/ttyAMA0"}),
     "sysfs": _Place("is read through the kernel", {}, ("id",)),
 }
-_PLACE_KEYS = ("bus", "address", "select", "pin", "port", "id")
+_PLACE_KEYS = ("bus", "address", "select", "pin", "pins", "port", "id")
+
+
+def _place(driver: type[Device]) -> _Place:
+    if not issubclass(driver, PartOnPins) or issubclass(driver, PinDevice):
+        return _PLACES[driver.wire]
+    example = ", ".join(f"{role}: {number}" for role, number in zip(driver.roles, (17, 27, 22, 23), strict=False))
+    return _Place("sits on several header pins", {"pins": f"pins: {{{example}}}"})
 
 
 def check_devices(survey: Survey) -> None:
@@ -51,6 +60,7 @@ def check_devices(survey: Survey) -> None:
         if driver is not None:
             survey.drivers[name] = driver
             _check_wire(steps, settings, driver, survey.report)
+            _check_roles(steps, settings, driver, survey.report)
             _check_traits(steps, settings, driver, survey.report)
             _check_options(steps, settings, driver, survey)
     _check_sharing(survey)
@@ -84,9 +94,10 @@ def _find(steps: Steps, settings: DeviceSettings, report: Report) -> type[Device
 
 
 def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> None:
-    if settings.pin is not None and not 0 <= settings.pin <= LAST_PIN:
-        hint = "pins are BCM numbers (GPIO17), not positions on the header"
-        report.at((*steps, "pin"), f"there is no pin {settings.pin}; the header has 0 to {LAST_PIN}", hint)
+    for way, pin in _pins(settings):
+        if not 0 <= pin <= LAST_PIN:
+            hint = "pins are BCM numbers (GPIO17), not positions on the header"
+            report.at((*steps, *way), f"there is no pin {pin}; the header has 0 to {LAST_PIN}", hint)
     address = settings.address
     if address is not None and not FIRST_ADDRESS <= address <= LAST_ADDRESS:
         where = f"{address:#04x}" if address >= 0 else str(address)
@@ -97,6 +108,12 @@ def _check_ranges(steps: Steps, settings: DeviceSettings, report: Report) -> Non
         report.at((*steps, "select"), message, "0 is GPIO8 (CE0), 1 is GPIO7 (CE1)")
 
 
+def _pins(settings: DeviceSettings) -> list[tuple[Steps, int]]:
+    """Every header pin, and the way to it."""
+    one: list[tuple[Steps, int]] = [] if settings.pin is None else [(("pin",), settings.pin)]
+    return one + [(("pins", role), pin) for role, pin in (settings.pins or {}).items()]
+
+
 def _address_hint(address: int) -> str:
     if FIRST_ADDRESS <= address // 2 <= LAST_ADDRESS:
         return f"an 8-bit address from a datasheet? then it is {address // 2:#04x}; `i2cdetect -y 1` shows who answers"
@@ -104,18 +121,43 @@ def _address_hint(address: int) -> str:
 
 
 def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
-    kind, place = settings.driver, _PLACES[driver.wire]
+    kind, place = settings.driver, _place(driver)
+    meant = ""
     for key, example in place.needs.items():
-        if getattr(settings, key) is None and not report.lost((*steps, key)):
+        if getattr(settings, key) is not None or report.lost((*steps, key)):
+            continue
+        if (other := {"pin": "pins", "pins": "pin"}.get(key, "")) in settings.model_fields_set:
+            meant = other
+            report.at((*steps, other), f"{kind} {place.told}; it has no {other}", f"write {example}")
+        else:
             report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
     nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
     if nowhere and not report.spoiled(steps):
         report.at(steps, f"{kind} has no usual address, and address is missing", "`i2cdetect -y 1` shows it")
     for key in _PLACE_KEYS:
-        if key in settings.model_fields_set and key not in (*place.needs, *place.takes):
+        if key in settings.model_fields_set and key not in (*place.needs, *place.takes, meant):
             report.at((*steps, key), f"{kind} {place.told}; it has no {key}", f"delete {key}")
     if "bus" in place.needs and settings.bus is not None and not settings.bus.startswith(f"{driver.wire}-"):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
+
+
+def _check_roles(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
+    if settings.pins is None or not issubclass(driver, PartOnPins) or issubclass(driver, PinDevice):
+        return
+    roles = (*driver.roles, *driver.optional_roles)
+    unknown = [role for role in settings.pins if role not in roles]
+    for role in unknown:
+        hint = did_you_mean(role, roles, f"its pins: {listed(roles)}")
+        report.at((*steps, "pins", role), f"{settings.driver} has no pin {shortened(role)}", hint)
+    missing = [r for r in driver.roles if r not in settings.pins and not report.lost((*steps, "pins", r))]
+    if missing and not unknown:
+        message = f"{settings.driver} needs a pin for {listed(missing)}"
+        report.at((*steps, "pins"), message, f"add {missing[0]}: and its BCM number")
+    owners: dict[int, str] = {}
+    for role, pin in settings.pins.items():
+        owner = owners.setdefault(pin, role)
+        if owner != role:
+            report.at((*steps, "pins", role), f"pin {pin} belongs to its {owner} already", "one role a pin")
 
 
 def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -157,8 +199,8 @@ def _seconds(option: Option, value: Any) -> Any:
         try:
             return parse_duration(value)
         except ValueError:
-            # a bare number is no duration; text may still be one of the option's other choices
-            return value if isinstance(value, str) else None
+            # a bare number is no duration; text, or nothing, may still be one of the option's other choices
+            return value if isinstance(value, str) or value is None else _NO_DURATION
     return value
 
 
@@ -188,29 +230,28 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
 
 
 def _check_sharing(survey: Survey) -> None:
-    taken: dict[tuple[Any, ...], str] = {}
+    taken: dict[tuple[Any, ...], Steps] = {}
     for name, settings in survey.config.devices.items():
-        backend = settings.backend or survey.config.edge.backend
-        if settings.pin is not None:
-            _take(taken, (backend, settings.pin), name, "pin", f"pin {settings.pin}", survey.report)
+        backend, steps = settings.backend or survey.config.edge.backend, ("devices", name)
+        for way, pin in _pins(settings):
+            _take(taken, (backend, pin), (*steps, *way), f"pin {pin}", survey.report)
         address = settings.address
         if address is None and name in survey.drivers and survey.drivers[name].wire == "i2c":
             address = getattr(survey.drivers[name], "address", None)
         if settings.bus is not None and address is not None:
             place = f"{address:#04x} on {settings.bus}"
-            _take(taken, (backend, settings.bus, address), name, "address", place, survey.report)
+            _take(taken, (backend, settings.bus, address), (*steps, "address"), place, survey.report)
         if settings.port is not None:
             # the kernel has one port under several names; the last part of a path is what differs least
-            _take(
-                taken, (backend, "port", settings.port.rpartition("/")[2]), name, "port", settings.port, survey.report
-            )
+            port = settings.port.rpartition("/")[2]
+            _take(taken, (backend, "port", port), (*steps, "port"), settings.port, survey.report)
         if settings.bus is not None and settings.bus.startswith("spi-"):
             spot = f"chip select {settings.select} of {settings.bus}"
-            _take(taken, (backend, settings.bus, settings.select), name, "select", spot, survey.report)
+            _take(taken, (backend, settings.bus, settings.select), (*steps, "select"), spot, survey.report)
     _check_spi_pins(taken, survey)
 
 
-def _check_spi_pins(taken: Mapping[tuple[Any, ...], str], survey: Survey) -> None:
+def _check_spi_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> None:
     for name, settings in survey.config.devices.items():
         if (
             settings.bus is None
@@ -221,16 +262,13 @@ def _check_spi_pins(taken: Mapping[tuple[Any, ...], str], survey: Survey) -> Non
         backend = settings.backend or survey.config.edge.backend
         for pin in (*SPI_PINS, SELECT_PINS[settings.select]):
             if (owner := taken.get((backend, pin))) is not None:
-                line = survey.report.line(("devices", owner, "pin"))
-                message = f"{settings.bus} is GPIO{pin} as well, which belongs to {owner} (line {line})"
-                survey.report.at(("devices", name, "bus"), message, f"give {owner} another pin")
+                line = survey.report.line(owner)
+                message = f"{settings.bus} is GPIO{pin} as well, which belongs to {owner[1]} (line {line})"
+                survey.report.at(("devices", name, "bus"), message, f"give {owner[1]} another pin")
 
 
-def _take(
-    taken: dict[tuple[Any, ...], str], wire: tuple[Any, ...], name: str, key: str, place: str, report: Report
-) -> None:
-    owner = taken.setdefault(wire, name)
-    if owner != name:
-        line = report.line(("devices", owner, key))
-        steps: Steps = ("devices", name, key)
-        report.at(steps, f"{place} belongs to {owner} already (line {line})", "one device a pin or address")
+def _take(taken: dict[tuple[Any, ...], Steps], wire: tuple[Any, ...], steps: Steps, place: str, report: Report) -> None:
+    owner = taken.setdefault(wire, steps)
+    if owner[1] != steps[1]:
+        message = f"{place} belongs to {owner[1]} already (line {report.line(owner)})"
+        report.at(steps, message, "one device a pin or address")

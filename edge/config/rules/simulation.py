@@ -52,6 +52,10 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, f"no device has the signal {name!r}", hint)
     for number, fault in enumerate(scenario.faults):
         _check_fault(("faults", number, "device"), fault.device, fault.kind, survey, report)
+        device = survey.config.devices.get(fault.device)
+        if device is not None and fault.role is not None and fault.role not in device.numbers:
+            hint = did_you_mean(fault.role, device.numbers, f"its pins: {listed(device.numbers)}")
+            report.at(("faults", number, "role"), f"{fault.device} has no pin {fault.role!r}", hint)
     for name, rates in scenario.weather.items():
         for kind in rates:
             if report.spoiled(("weather", name)):

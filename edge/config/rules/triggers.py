@@ -11,6 +11,7 @@ from edge.config.rules.survey import Survey
 from edge.config.tasks import When
 
 _CONDITIONS = ("above", "below", "equals", "edge")
+_TWO_VALUES = ("bool", "event")
 _SCHEDULES = ("every", "cron")
 Mistake = tuple[str, str, str]
 """Key (empty: the `when` as a whole), message, hint."""
@@ -117,7 +118,7 @@ def _check_source(steps: Steps, when: When, source: str, survey: Survey) -> None
 def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) -> None:
     report, driver = survey.report, survey.drivers[source]
     settings = survey.config.devices[source]
-    kind, channels = settings.driver, driver.channels_of(settings.options)
+    kind, channels = settings.driver, driver.channels_of(settings.traits)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",
@@ -133,8 +134,14 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
         return
     if when.edge is not None and not issubclass(driver, Push):
         report.at((*steps, "edge"), f"{source} ({kind}) is sampled; it has no edges", "use above, below or equals")
+    unit = channels.get(when.channel or next(iter(channels)))
+    if when.edge is not None and issubclass(driver, Push) and unit not in _TWO_VALUES:
+        report.at((*steps, "edge"), f"{when.channel} of {source} is a number; it has no edges", "use above or below")
+    if unit == "event" and not condition:
+        message = f"{when.channel} of {source} becomes true when it happens, and false again at the next press"
+        report.at((*steps, "channel"), message, "add edge: rising")
     if isinstance(when.equals, str):
-        values = "true or false" if channels.get(when.channel or next(iter(channels))) == "bool" else "numbers"
+        values = "true or false" if unit in _TWO_VALUES else "numbers"
         message = f"{source} gives {values}, never {kind_of(when.equals)}"
         report.at((*steps, "equals"), message, "write the value without quotes")
 

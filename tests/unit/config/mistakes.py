@@ -11,6 +11,10 @@ PARTS = """devices:
   fan: {driver: relay, pin: 27}
 """
 CHOSEN = 'devices:\n  adc: {driver: ads1115, bus: i2c-1, inputs: "a0 a2_a3"}\n'
+BELL = """devices:
+  bell: {driver: button, pin: 5, long: 1s}
+  knob: {driver: rotary, pins: {a: 17, b: 27}}
+"""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,40 @@ DEVICES = [
             "devices.part.remote_set", "cannot be set", "delete"),
     Mistake("pin twice", HEAD + PARTS + "  bell: {driver: relay, pin: 17} # <-\n", "devices.bell.pin",
             "pin 17 belongs to door already (line 5)", "one device a pin"),
+    Mistake("encoder without pins", device("driver: rotary"), "devices.part",
+            "several header pins, and pins is missing", "pins: {a: 17, b: 27}"),
+    Mistake("encoder on one pin", device("driver: rotary, pin: 4"), "devices.part.pin", "several header pins; it has"
+            " no pin", "write pins: {a: 17, b: 27}"),
+    Mistake("contact on pins", device("driver: contact, pins: {a: 4}"), "devices.part.pins", "it has no pins",
+            "write pin: 17"),
+    Mistake("pin and pins", device("driver: rotary, pin: 4, pins: {a: 17, b: 27}"), "devices.part.pin", "has no pin",
+            "delete"),
+    Mistake("pins as a list", device("driver: rotary, pins: [17, 27]"), "devices.part.pins", "a mapping"),
+    Mistake("pins of a chip", device("driver: tmp102, bus: i2c-1, pins: {a: 4}"), "devices.part.pins", "has no pins",
+            "delete"),
+    Mistake("misspelt role", device("driver: rotary, pins: {a: 17, b: 27, buton: 22}"), "devices.part.pins.buton",
+            "rotary has no pin 'buton'", "did you mean 'button'"),
+    Mistake("role without a pin", device("driver: rotary, pins: {a: 17}"), "devices.part.pins", "needs a pin for b",
+            "add b"),
+    Mistake("role's pin out of range", device("driver: rotary, pins: {a: 17, b: 40}"), "devices.part.pins.b",
+            "no pin 40", "BCM"),
+    Mistake("role's pin as text", device("driver: rotary, pins: {a: 17, b: '27'}"), "devices.part.pins.b",
+            "whole number", "without quotes"),
+    Mistake("one pin for two roles", device("driver: rotary, pins: {a: 17, b: 17}"), "devices.part.pins.b",
+            "pin 17 belongs to its a already", "one role a pin"),
+    Mistake("role's pin taken", HEAD + PARTS + "  knob: {driver: rotary, pins: {a: 5, b: 27}} # <-\n",
+            "devices.knob.pins.b", "pin 27 belongs to fan already (line 6)", "one device a pin"),
+    Mistake("pin taken by a role", HEAD + "devices:\n  knob: {driver: rotary, pins: {a: 5, b: 6}}\n"
+            "  bell: {driver: button, pin: 6} # <-\n", "devices.bell.pin", "pin 6 belongs to knob already (line 3)"),
+    Mistake("role on a pin of the SPI bus", HEAD + "devices:\n  knob: {driver: rotary, pins: {a: 9, b: 6}}\n"
+            "  adc: {driver: mcp3008, bus: spi-0} # <-\n", "devices.adc.bus", "GPIO9 as well, which belongs to knob",
+            "another pin"),
+    Mistake("steps of a detent", device("driver: rotary, pins: {a: 17, b: 27}, steps_per_detent: 3"),
+            "devices.part.steps_per_detent", "must be one of 1, 2, 4"),
+    Mistake("no time for a double click", device("driver: button, pin: 4, double: 0s"), "devices.part",
+            "double must be longer than 0s"),
+    Mistake("double click without its unit", device("driver: button, pin: 4, double: 400"), "devices.part.double",
+            "400 is not a duration", "50ms"),
     Mistake("address twice", HEAD + PARTS + "  also: {driver: tmp102, bus: i2c-1, address: 0x48} # <-\n",
             "devices.also.address", "0x48 on i2c-1 belongs to oven"),
     Mistake("SPI chip on an I2C bus", device("driver: mcp3008, bus: i2c-1"), "devices.part.bus", "i2c-1 is none",
@@ -240,6 +278,18 @@ TRIGGERS = [
     Mistake("channel of a message", when("source: shake, channel: rms, above: 3"), "tasks.job.when.channel",
             "fields, not channels", "field: rms"),
     Mistake("edge of a chip", when("source: oven, edge: rising"), "tasks.job.when.edge", "no edges", "above"),
+    Mistake("channel of an option not given",
+            task("when: {source: bell, channel: double, edge: rising} # <-", HEAD + BELL), "tasks.job.when.channel",
+            "bell (button) has no channel 'double'", "pressed, click, long"),
+    Mistake("click without a condition", task("when: {source: bell, channel: click} # <-", HEAD + BELL),
+            "tasks.job.when.channel", "false again at the next press", "add edge: rising"),
+    Mistake("edge of a number", task("when: {source: knob, channel: position, edge: rising} # <-", HEAD + BELL),
+            "tasks.job.when.edge", "position of knob is a number", "above"),
+    Mistake("button that is not connected",
+            task("when: {source: knob, channel: pressed, edge: rising} # <-", HEAD + BELL), "tasks.job.when.channel",
+            "knob (rotary) has no channel 'pressed'", "position, turned"),
+    Mistake("equals text of a click", task("when: {source: bell, channel: click, equals: 'true'} # <-", HEAD + BELL),
+            "tasks.job.when.equals", "gives true or false", "without quotes"),
     Mistake("edge of a message", when("source: shake, edge: rising"), "tasks.job.when.edge", "belong to pins"),
     Mistake("above and below", when("source: oven, above: 30, below: 10"), "tasks.job.when.below", "inside or outside",
             "two tasks"),

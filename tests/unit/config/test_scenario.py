@@ -18,6 +18,7 @@ devices:
   roof: {driver: tmp102, bus: i2c-2, every: 5s, backend: real}
   door: {driver: contact, pin: 17}
   heater: {driver: relay, pin: 27}
+  knob: {driver: rotary, pins: {a: 5, b: 6}}
 journal: {path: ./journal}
 """
 GOOD = """\
@@ -36,6 +37,7 @@ at:
 faults:
   - {at: 20m, for: 30s, device: room, kind: unplug}
   - {at: 20m, device: door, kind: bounce, by: 6}
+  - {at: 30m, device: knob, role: b, kind: stuck}
 weather:
   room: {nack: 6, unplug: 0.5}
 """
@@ -69,7 +71,7 @@ def test_a_good_scenario_is_no_problem_and_its_times_are_seconds(folder: Path) -
         ("diurnal:", "diurnl:", "storm.yaml:4: signals.room.temperature.diurnl: there is no key 'diurnl' here"
                                 " (did you mean 'diurnal'?)"),
         ("warmest", "hottest", "storm.yaml:4: signals.room.temperature.diurnal.hottest: there is no key 'hottest'"),
-        ("weather", "wether", "storm.yaml:16: wether: there is no key 'wether' here (did you mean 'weather'?)"),
+        ("weather", "wether", "storm.yaml:17: wether: there is no key 'wether' here (did you mean 'weather'?)"),
         ("low: 2, ", "", "storm.yaml:4: signals.room.temperature.diurnal.low: low is missing"),
         ("noise: 0.05", "noise: much", "storm.yaml:8: signals.room.temperature.noise: Input should be a valid number"),
         ("10m: {", "10: {", "storm.yaml:12: at.10: '10' is not a duration"),
@@ -78,9 +80,10 @@ def test_a_good_scenario_is_no_problem_and_its_times_are_seconds(folder: Path) -
         ("to: heater.on", "to: fan.on", "storm.yaml:5: signals.room.temperature.response.to: no device has the signal"),
         ("device: door", "device: dor", "storm.yaml:15: faults.device: no device called 'dor' (did you mean 'door'?)"),
         ("kind: bounce", "kind: nack", "storm.yaml:15: faults.device: nack cannot happen to door (what can: bounce,"),
+        ("role: b", "role: c", "storm.yaml:16: faults.role: knob has no pin 'c' (its pins: a, b)"),
         ("kind: bounce", "kind: bonce", "storm.yaml:15: faults.kind: "),
-        ("  room: {nack", "  roof: {nack", "storm.yaml:17: weather.roof: roof is not simulated"),
-        ("nack: 6", "nack: 0", "storm.yaml:17: weather.room.nack: Input should be greater than 0"),
+        ("  room: {nack", "  roof: {nack", "storm.yaml:18: weather.roof: roof is not simulated"),
+        ("nack: 6", "nack: 0", "storm.yaml:18: weather.room.nack: Input should be greater than 0"),
         ("office.csv", "ofice.csv", "storm.yaml:6: signals.room.temperature.replay: "),
         ('column: "T"', 'column: "U"', "storm.yaml:6: signals.room.temperature.replay: there is no column 'U'"),
     ],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from drivers import Reading, SimBus, World, find
-from drivers.base import Device
+from drivers.base import Decoder, Device, Emit
 from drivers.gpio import SimulatedPins, pin_factory
 from edge.ids import Minter
 from edge.ingest.pins import PinWatch, Watching
@@ -35,8 +35,14 @@ class Named:
     def sample(self) -> Reading:
         return self.device.read()  # type: ignore[no-any-return]
 
-    def watch(self, emit: Callable[[Reading, float], None]) -> None:
+    def watch(self, emit: Emit) -> None:
         self.device.watch(emit)
+
+    def levels(self) -> dict[str, bool]:
+        return self.device.levels()  # type: ignore[no-any-return]
+
+    def decoder(self, settle: float) -> Decoder:
+        return self.device.decoder(settle)  # type: ignore[no-any-return]
 
 
 class Bench:

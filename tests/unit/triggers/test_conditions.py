@@ -118,6 +118,18 @@ def test_a_channel_is_one_of_several(bench: Bench) -> None:
     assert b.see({"temperature": 5, "humidity": 31}) == []
 
 
+@pytest.mark.parametrize("condition", [{"above": 30}, {"below": 0}, {"equals": 5}, {"edge": "rising"}, {}])
+def test_an_edge_of_other_channels_says_nothing_and_changes_nothing(bench: Bench, condition: dict[str, Any]) -> None:
+    b = bench(t=when(channel="temperature", **condition))
+    assert b.see({"humidity": 31}) == []
+    assert b.reason is None
+
+
+def test_a_condition_holds_on_while_other_channels_are_told(bench: Bench) -> None:
+    b = bench(t=when(channel="pressed", equals=True))
+    assert [b.see(values) for values in ({"pressed": True}, {"long": True}, {"pressed": True})] == [["t"], [], []]
+
+
 def test_a_named_field_must_be_there_even_without_a_condition(bench: Bench) -> None:
     b = bench(t=when(field="rms"))
     assert b.see({"rms": None}) == ["t"]
