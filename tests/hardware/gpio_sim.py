@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hardware.interfaces import absent
 
 CONFIGFS = Path("/sys/kernel/config/gpio-sim")
+TICK = 0.01
+"""Seconds after which user-mode Linux looks at simulated interrupts: of two edges of a line within it one is lost."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,10 @@ class GpioSim:
         chip = (bank / "chip_name").read_text().strip()
         return cls(label, folder, Path("/sys/devices/platform") / device / chip, int(chip.removeprefix("gpiochip")))
 
-    def drive(self, line: int, level: bool) -> None:
-        """Put a level on an input from outside; a change is an edge."""
+    def drive(self, line: int, level: bool, *, hold: float = 2 * TICK) -> None:
+        """Put a level on an input from outside; a change is an edge. Comes back `hold` seconds later."""
         (self.lines / f"sim_gpio{line}" / "pull").write_text("pull-up" if level else "pull-down")
+        time.sleep(hold)
 
     def level(self, line: int) -> bool:
         """What the line shows, whoever drives it."""

@@ -14,9 +14,11 @@ import pytest
 
 from drivers import PinInUse, PinUnavailable, Reading
 from drivers.contact import Contact
-from drivers.gpio import Debounce, HeaderPins, pin_factory
+from drivers.counter import Counter
+from drivers.gpio import HeaderPins, pin_factory
 from drivers.relay import Relay
-from tests.hardware.gpio_sim import GpioSim
+from drivers.rotary import Rotary
+from tests.hardware.gpio_sim import TICK, GpioSim
 from tests.hardware.interfaces import absent
 from tests.hardware.waiting import until
 
@@ -48,17 +50,19 @@ def pins(gpio_sim: GpioSim, open_header: Callable[..., HeaderPins]) -> HeaderPin
 
 
 class Seen:
-    """The readings of a watched part, with their times."""
+    """The edges of a watched part, with the times at which they were and at which they were told."""
 
     def __init__(self) -> None:
-        self.edges: list[tuple[bool, float]] = []
+        self.edges: list[tuple[str, bool, float]] = []
+        self.told: list[float] = []
 
-    def __call__(self, reading: Reading, at: float) -> None:
-        self.edges.append((bool(reading.values["open"]), at))
+    def __call__(self, role: str, level: bool, at: float) -> None:
+        self.edges.append((role, level, at))
+        self.told.append(time.monotonic())
 
     @property
-    def states(self) -> list[bool]:
-        return [state for state, _ in self.edges]
+    def levels(self) -> list[bool]:
+        return [level for _, level, _ in self.edges]
 
 
 def test_the_header_is_found_by_the_label_of_a_raspberry_pis_chip(open_header: Callable[..., HeaderPins]) -> None:
@@ -92,37 +96,112 @@ def test_the_pull_is_the_kernels_and_decides_an_open_line(
         assert door.read() == Reading({"open": True})
 
 
-def test_every_edge_of_the_kernel_is_a_reading_with_its_time(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+def test_every_edge_of_the_kernel_is_told_with_its_time(pins: HeaderPins, gpio_sim: GpioSim) -> None:
     seen = Seen()
     with Contact(pins, 17) as door:
         door.watch(seen)
         times = []
-        for count, is_open in enumerate((False, True, False, True), 1):
+        for count, level in enumerate((False, True, False, True), 1):
             times.append(time.monotonic())
-            gpio_sim.drive(17, is_open)
+            gpio_sim.drive(17, level)
             until(lambda count=count: len(seen.edges) >= count)  # type: ignore[misc]
         times.append(time.monotonic())
 
-        assert seen.states == [False, True, False, True]
-        assert all(times[n] <= at <= times[n + 1] for n, (_, at) in enumerate(seen.edges))
+        assert seen.levels == [False, True, False, True]
+        assert all(times[n] <= at <= times[n + 1] for n, (_, _, at) in enumerate(seen.edges))
         assert door.read() == Reading({"open": True})
 
 
-def test_chatter_reaches_the_debouncing_as_edges_and_settles_to_one_change(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+def test_the_time_of_an_edge_is_the_kernels_though_the_library_is_late(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+    """All pins share one thread of the library: while one receiver takes 0.4 s, the edge of another waits."""
+    seen = Seen()
+    with Contact(pins, 17) as door, Contact(pins, 22) as window:
+        door.watch(lambda role, level, at: time.sleep(0.4))
+        window.watch(seen)
+        gpio_sim.drive(17, False)
+        before = time.monotonic()
+        gpio_sim.drive(22, False)
+        after = time.monotonic()
+        until(lambda: seen.edges)
+
+        assert before <= seen.edges[0][2] <= after
+        assert seen.told[0] - after > 0.1
+
+
+def test_a_contact_that_is_closed_and_opened_again_is_heard(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+    for _ in range(3):
+        seen = Seen()
+        with Contact(pins, 17) as door:
+            door.watch(seen)
+            gpio_sim.drive(17, False)
+            gpio_sim.drive(17, True)
+            until(lambda seen=seen: len(seen.edges) >= 2)  # type: ignore[misc]
+        gpio_sim.drive(17, False)
+        gpio_sim.drive(17, True)
+        assert len(seen.edges) == 2, "nothing comes after close()"
+
+
+def test_a_header_that_is_closed_with_edges_on_their_way_leaves_the_next_one_its_edges(
+    gpio_sim: GpioSim, open_header: Callable[..., HeaderPins]
+) -> None:
+    for _ in range(5):
+        pins = open_header(gpio_sim.label)
+        door = Contact(pins, 17)
+        door.start()
+        seen = Seen()
+        door.watch(seen)
+        gpio_sim.drive(17, False)
+        until(lambda seen=seen: seen.edges)  # type: ignore[misc]
+        gpio_sim.drive(17, True, hold=0)
+        pins.close()
+
+
+def test_chatter_settles_to_one_change_at_its_first_lasting_edge(pins: HeaderPins, gpio_sim: GpioSim) -> None:
     seen = Seen()
     with Contact(pins, 17) as door:
         door.watch(seen)
+        decoder = door.decoder(0.5)
+        decoder.begin(door.levels(), time.monotonic())
         for level in (False, True, False, True, False):
             gpio_sim.drive(17, level)
         until(lambda: len(seen.edges) >= 5)
-        settling = Debounce(0.5, level=True)
-        for state, at in seen.edges:
-            settling.edge(state, at)
-        change = settling.due(seen.edges[-1][1] + 0.5)
+        for edge in seen.edges:
+            decoder.edge(*edge)
+        last = seen.edges[-1][2]
 
-        assert change is not None
-        assert change.level is False
-        assert settling.due(seen.edges[-1][1] + 9.0) is None
+        assert decoder.due(last + 0.4) is None
+        assert decoder.due(last + 0.6) == (Reading({"open": False}), last)
+        assert decoder.due(last + 9.0) is None
+
+
+def test_a_pulse_counter_counts_every_pulse_and_tells_their_rate(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+    with Counter(pins, 17) as meter:
+        for _ in range(50):
+            gpio_sim.drive(17, False)
+            gpio_sim.drive(17, True)
+        until(lambda: meter.read().values["count"] == 50)
+        assert meter.read().values["rate"] == pytest.approx(60 / (4 * TICK), rel=0.5)
+
+
+def test_a_rotary_encoder_on_two_lines_counts_its_detents(pins: HeaderPins, gpio_sim: GpioSim) -> None:
+    seen = Seen()
+    with Rotary(pins, {"a": 5, "b": 6}) as knob:
+        knob.watch(seen)
+        decoder = knob.decoder(0.0)
+        decoder.begin(knob.levels(), time.monotonic())
+        for count in range(1, 4):  # three detents clockwise: a closes, b closes, a opens, b opens
+            for line, level in ((5, False), (6, False), (5, True), (6, True)):
+                gpio_sim.drive(line, level)
+            until(lambda count=count: len(seen.edges) >= 4 * count)  # type: ignore[misc]
+        for edge in seen.edges:
+            decoder.edge(*edge)
+        told = []
+        while (change := decoder.due(time.monotonic() + 1.0)) is not None:
+            told.append(change[0].values.get("position"))
+
+        assert [role for role, _, _ in seen.edges] == ["a", "b"] * 6, "in the order in which they were"
+        assert told[-1] == 3
+        assert decoder.missed == 0
 
 
 def test_after_a_flood_of_edges_the_level_is_right_and_the_next_edge_comes(pins: HeaderPins, gpio_sim: GpioSim) -> None:
@@ -131,8 +210,8 @@ def test_after_a_flood_of_edges_the_level_is_right_and_the_next_edge_comes(pins:
     with Contact(pins, 17) as door:
         door.watch(seen)
         for _ in range(500):
-            gpio_sim.drive(17, False)
-            gpio_sim.drive(17, True)
+            gpio_sim.drive(17, False, hold=0)
+            gpio_sim.drive(17, True, hold=0)
         gpio_sim.drive(17, False)
         assert until(lambda: not door.read().values["open"])
         time.sleep(0.2)
@@ -140,13 +219,13 @@ def test_after_a_flood_of_edges_the_level_is_right_and_the_next_edge_comes(pins:
         before = len(seen.edges)
         gpio_sim.drive(17, True)
         until(lambda: len(seen.edges) > before)
-        assert seen.states[-1] is True
+        assert seen.levels[-1] is True
 
 
 def test_a_receiver_that_raises_stops_neither_its_pin_nor_another(pins: HeaderPins, gpio_sim: GpioSim) -> None:
     seen = Seen()
 
-    def broken(reading: Reading, at: float) -> None:
+    def broken(role: str, level: bool, at: float) -> None:
         raise RuntimeError("the receiver is broken")
 
     with Contact(pins, 17) as door, Contact(pins, 22) as window:
@@ -155,7 +234,7 @@ def test_a_receiver_that_raises_stops_neither_its_pin_nor_another(pins: HeaderPi
         gpio_sim.drive(17, False)
         until(lambda: pins.lost == 1)
         gpio_sim.drive(22, False)
-        until(lambda: seen.states == [False])
+        until(lambda: seen.levels == [False])
         gpio_sim.drive(17, True)
         until(lambda: pins.lost == 2)
 
@@ -222,6 +301,7 @@ import sys, time
 from drivers.errors import PinInUse
 from drivers.gpio import pin_factory
 from drivers.relay import Relay
+from drivers.rotary import Rotary
 pins = pin_factory("real", now=time.monotonic, chip=sys.argv[1])
 try:
     Relay(pins, 27).start()

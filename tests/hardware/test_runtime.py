@@ -21,7 +21,7 @@ from edge.control import ControlError, ask
 from edge.errors import RuntimeUnreachable
 from edge.journal import read_journal
 from edge.model import Outcome
-from tests.hardware.gpio_sim import GpioSim
+from tests.hardware.gpio_sim import TICK, GpioSim
 from tests.hardware.interfaces import Adapter
 from tests.hardware.waiting import until
 
@@ -35,7 +35,7 @@ edge: {{id: bench, backend: real}}
 devices:
   air:   {{driver: bme280, bus: {bus}, address: 0x76, every: 200ms}}
   board: {{driver: hwmon, id: lm75, every: 200ms}}
-  door:  {{driver: contact, pin: 17, debounce: 20ms}}
+  door:  {{driver: contact, pin: 17, debounce: 100ms}}
   fan:   {{driver: relay, pin: 27}}
 tasks:
   hot:
@@ -156,7 +156,7 @@ def test_the_runtime_measures_switches_counts_and_recovers_on_a_real_kernel(
         until(lambda: edge.state("air") == "ok", 60)
 
         for level in (True, False, True, False, True):  # a door that chatters when it opens
-            header.drive(17, level)
+            header.drive(17, level, hold=TICK)
         until(lambda number=number: edge.accepted == 3 * (number + 1))  # type: ignore[misc]
         header.drive(17, False)
     world["air.temperature"] = 35.0
