@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench setup clean
+.PHONY: help demo test test-all test-kernel check bench setup clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -15,6 +15,9 @@ test: .venv/.ready ## unit, flow, docs, drivers and short crash rounds; under 5 
 
 test-all: .venv/.ready ## all of that, real brokers and the full rounds; needs Mosquitto; under 20 minutes
 	scripts/test all
+
+test-kernel: .venv/.ready ## drivers on real kernel interfaces in a user-mode Linux; x86-64 Debian, first run some 4 minutes
+	scripts/kernel-tests
 
 check: .venv/.tools ## ruff, strict mypy and the import rules
 	scripts/check

@@ -7,7 +7,7 @@ happen are those of Linux `drivers/w1/slaves/w1_therm.c` and its documentation; 
     50 05 4b 46 7f ff 0c 10 1c t=85000
 
 What a naive reader gets wrong
-- nothing at all in the file: no answer, after five attempts of the kernel;
+- nothing at all in the file: no answer, or a wrong checksum (seen with Linux 6.12), in five attempts of the kernel;
 - 85 degC with 0x0C in the seventh byte: the value after power-on, so the conversion was cut short, usually for want of
   power; 127.94 degC the same. A real 85 degC has another seventh byte;
 - nine zeros: the data line is shorted to ground. Their checksum is right.
@@ -44,7 +44,10 @@ class DS18B20(SysfsDevice):
         file = f"{self.path}/w1_slave"
         text = self.tree.read(file)
         if not text:
-            raise Nack(f"{file} is empty: the sensor did not answer; unplugged, no pull-up, or no power")
+            raise Nack(
+                f"{file} is empty: the sensor did not answer, or only with wrong checksums; unplugged, no pull-up, no"
+                " power, or a noisy line"
+            )
         answer = _ANSWER.fullmatch(text)
         if answer is None:
             raise BadData(f"{file} is not what w1_therm writes: {text[:60]!r}")

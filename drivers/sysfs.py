@@ -8,6 +8,7 @@ Invariants
 """
 
 import errno
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ _BY_ERRNO: dict[int, tuple[type[BusError], str]] = {
     errno.EREMOTEIO: (Nack, "the kernel's driver got no answer from the chip: check wiring and power"),
     errno.ETIMEDOUT: (BusTimeout, "the kernel's driver waited for the part in vain"),
     errno.EBUSY: (ArbitrationLost, "somebody else reads the part in continuous mode"),
-    errno.EAGAIN: (ArbitrationLost, "the part is busy"),
+    errno.EAGAIN: (ArbitrationLost, "the part is busy; its first measurement may not be over"),
     errno.EACCES: (BusUnavailable, "no permission to read it: `ls -l` shows which group may"),
     errno.EPERM: (BusUnavailable, "no permission to read it: `ls -l` shows which group may"),
     errno.ENOTDIR: (BusUnavailable, "no such part: check `id:`"),
@@ -61,8 +62,9 @@ class SysfsTree:
 
     def read(self, path: str) -> str:
         try:
-            with self._where(path).open("rb") as file:
-                return file.read(PAGE).decode("utf-8", "replace").strip()
+            with self._where(path).open("rb", buffering=0) as file:
+                # not `file.read`: where the kernel's driver says EAGAIN (no conversion yet) it gives None and no error
+                return os.read(file.fileno(), PAGE).decode("utf-8", "replace").strip()
         except OSError as error:
             raise translated(path, error.errno or 0) from error
 

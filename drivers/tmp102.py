@@ -11,7 +11,7 @@ from typing import ClassVar
 from drivers.base import FASTEST, Driver, Reading
 from drivers.quantity import Scaled
 from drivers.registers import Bits, Register
-from drivers.silicon import Shown, WordChip
+from drivers.silicon import WordChip, counts
 
 CONTINUOUS = 0x60A0
 """Four conversions a second, 12 bits, comparator alert: the configuration after power-on."""
@@ -39,13 +39,20 @@ class TMP102(Driver):
 
 
 class SimTMP102(WordChip):
-    """Four registers; a conversion happens at the moment it is read. Resolution and alert bits are the chip's own."""
+    """Four registers; a conversion happens at the moment it is read. Resolution and alert bits are the chip's own, and
+    in extended mode, which Linux uses, a 13th bit moves the others down."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
     words: ClassVar[Mapping[int, int]] = {0: 0, 1: CONTINUOUS, 2: 0x4B00, 3: 0x5000}
     writable: ClassVar[Mapping[int, int]] = {1: 0x9FDF, 2: 0xFFFF, 3: 0xFFFF}
-    shows: ClassVar[Mapping[int, Shown]] = {0: Shown("temperature", 0.0625, bits=12, left=4)}
     pointers = 0b11
+
+    def load(self, register: int) -> int:
+        if register == 0:
+            extended = self.held[1] >> 4 & 1
+            most = 4096 if extended else 2048
+            return counts(self.signal("temperature"), 0.0625, -most, most - 1) << (4 - extended) | extended
+        return super().load(register)
 
 
 DRIVER, SIM = TMP102, SimTMP102

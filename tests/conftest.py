@@ -21,7 +21,7 @@ settings.load_profile("fixed")
 WHY = {
     "broker": "needs a real Mosquitto: make test-all",
     "slow": "full rounds of tests that also run short: make test-all",
-    "hardware": "needs the kernel's I2C or GPIO interfaces: .venv/bin/pytest -m hardware",
+    "hardware": "needs the kernel's I2C, GPIO and sensor interfaces: make test-kernel",
 }
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 

@@ -56,6 +56,18 @@ def test_a_folder_in_place_of_a_file_is_a_mistake_of_the_configuration(tmp_path:
         tree(tmp_path, {"sys/b/temp": ""}).read("/sys/b")
 
 
+def test_a_kernel_driver_that_has_not_measured_yet_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EAGAIN, for which Python's own `read` of a file has no error: the kernel's tmp102 says it for its first 35 ms."""
+
+    def not_yet(*_: object) -> bytes:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    kernel = tree(tmp_path, {"sys/b/temp": "21000\n"})
+    monkeypatch.setattr("drivers.sysfs.os.read", not_yet)
+    with pytest.raises(ArbitrationLost, match=r"/sys/b/temp: .*first measurement may not be over \(EAGAIN\)"):
+        kernel.read("/sys/b/temp")
+
+
 @pytest.mark.parametrize(
     ("number", "kind", "retry", "remedy"),
     [

@@ -66,3 +66,18 @@ def test_an_unplugged_sensor_is_a_nack_with_bus_and_address(world: World, bus: S
 
     with pytest.raises(Nack, match="sim 0x48: no answer: check wiring, power and address"):
         sensor.read()
+
+
+@pytest.mark.parametrize("celsius", [-55.0, -0.0625, 21.0, 127.9375, 150.0])
+def test_in_extended_mode_the_chip_shows_thirteen_bits_as_linux_reads_them(
+    bus: SimBus, world: World, celsius: float
+) -> None:
+    world["it.temperature"] = celsius
+    bus.attach(0x48, SimTMP102(world, "it"))
+    bus.transfer(0x48, b"\x01\x60\xb0")
+    word = int.from_bytes(bus.transfer(0x48, b"\x00", 2), "big", signed=True)
+
+    assert word & 1 == 1, "the mode shows in the value"
+    assert (word & ~1) / 128 == celsius
+    with TMP102(bus) as sensor:
+        assert sensor.read().values == {"temperature": min(celsius, 127.9375)}

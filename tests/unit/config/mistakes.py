@@ -170,7 +170,7 @@ DEVICES = [
     Mistake("options that do not fit", device("driver: contact, pin: 4, pull: none"), "devices.part",
             "needs `active: high`"),
     Mistake("a channel the part has not", device("driver: ads1115, bus: i2c-1, inputs: a0 a9"), "devices.part.inputs",
-            "there is no 'a9', only a0, a1", "hardware.md"),
+            "there is no 'a9', only a0, a1", "edge devices kinds ads1115"),
     Mistake("a driver's package is missing", device(SHT31D + "module: adafruit_nothing, class: SHT31D"),
             "devices.part.module", "adafruit_nothing is not installed",
             "`pip install --no-deps adafruit-circuitpython-nothing`"),
