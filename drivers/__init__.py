@@ -28,19 +28,15 @@ from types import ModuleType
 from typing import Any
 
 from drivers.base import (
-    Bus,
     Decoder,
     Device,
     Driver,
-    Emit,
     Output,
     PartOnPins,
     PinDevice,
-    Pins,
     Push,
     Reading,
     Seconds,
-    Spi,
     Value,
 )
 from drivers.errors import (
@@ -65,13 +61,14 @@ from drivers.errors import (
     UnknownDriver,
     WrongChip,
 )
-from drivers.line import SimEnd, SimLine
-from drivers.mqtt import MqttDevice, Post
 from drivers.options import Option, keywords, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
-from drivers.spi import SpiDevice
-from drivers.sysfs import SysfsDevice, Tree
-from drivers.uart import Line, SerialDevice
+from drivers.simulation.line import SimEnd, SimLine
+from drivers.wires.mqtt import MqttDevice, Post
+from drivers.wires.spi import SpiDevice
+from drivers.wires.sysfs import SysfsDevice, Tree
+from drivers.wires.uart import Line, SerialDevice
+from drivers.wires.wire import Bus, Emit, Pins, Spi
 
 __all__ = [
     "AdapterGone",
@@ -129,15 +126,7 @@ __all__ = [
 ]
 
 GROUP = "edge.drivers"
-_NOT_CHIPS = frozenset(
-    {
-        "adapters", "base", "bus", "busio", "canvas", "chosen", "crc", "decoders", "errors", "faults", "font",
-        "foreign", "gpio", "gpiochip", "inputs", "line", "line_faults", "mqtt", "mqtt_sim", "options", "pin_faults",
-        "private", "pwm", "quantity", "recorded_lines", "recording", "registers", "replay", "rescue", "scan",
-        "series", "signals", "silicon", "sim", "spi", "stepping", "suite", "sysfs", "trunk", "uart", "values",
-        "weather", "world",
-    }
-)  # fmt: skip
+_NOT_CHIPS = frozenset({"base", "bus", "errors", "gpio", "options", "registers", "sim", "suite"})
 
 Wire = Bus | Pins | Tree | Line | Spi | Post
 """What a driver is built on."""
@@ -207,7 +196,7 @@ def kinds() -> list[str]:
 
 
 def _built_in() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__)} - _NOT_CHIPS
+    return {module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg} - _NOT_CHIPS
 
 
 def _plugins(kind: str) -> list[EntryPoint]:

@@ -9,9 +9,9 @@ needs between two calls anyway (datasheets not seen).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from drivers.base import OutputPin, Pins
+from drivers.kit.stepping import SimMotor, Stepper
 from drivers.sim import SimPins
-from drivers.stepping import SimMotor, Stepper
+from drivers.wires.wire import OutputPin, Pins
 
 PULSE: Final = 2e-6
 

@@ -13,11 +13,12 @@ A value at the end of the scale is no measurement but "at least".
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
 from drivers.options import names_in
 from drivers.registers import Bits, Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
+from drivers.wires.wire import Bus
 
 MUX = {"a0_a1": 0, "a0_a3": 1, "a1_a3": 2, "a2_a3": 3, "a0": 4, "a1": 5, "a2": 6, "a3": 7}
 """Channel -> code of the multiplexer; `a0_a1` is the voltage of A0 above A1."""

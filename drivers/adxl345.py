@@ -12,11 +12,12 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
-from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip, counts
+from drivers.wires.wire import Bus
 
 MEASURE, FULL_RESOLUTION = 0x08, 0x08
 POWER, FORMAT, DATA = 0x2D, 0x31, 0x32

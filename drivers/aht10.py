@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from drivers.aht20 import AHT20, BUSY, MEASURE, SimAHT20
 from drivers.base import FASTEST
-from drivers.crc import crc8
 from drivers.errors import WrongChip
+from drivers.kit.crc import crc8
 
 
 class AHT10(AHT20):

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from drivers.base import Driver, Reading, Seconds
-from drivers.crc import check, crc8
 from drivers.errors import BadData, Nack
-from drivers.quantity import Quantity
+from drivers.kit.crc import check, crc8
+from drivers.kit.quantity import Quantity
 from drivers.sim import SimChip, World
 
 RESET, INITIALISE, MEASURE = b"\xba", b"\xbe\x08\x00", b"\xac\x33\x00"

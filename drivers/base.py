@@ -1,8 +1,7 @@
 """The contract between drivers and whoever uses them; imports no vendor library.
 
-A driver is built on a *wire* (a `Bus`, the header's `Pins`, or a line of its own: `drivers.sysfs`, `drivers.uart`,
-`drivers.spi`), never opens one itself, never sleeps, never reads
-time and owns no thread: a bus waits for it, and whoever delivers an edge says when it was.
+A driver is built on a *wire* (`drivers.wires`: a bus, the header's pins, or a line of its own), never opens one itself,
+never sleeps, never reads time and owns no thread: a bus waits for it, and whoever delivers an edge says when it was.
 
 Life of every device: construct (touches nothing) -> `start()` -> `read()` many times -> `close()`. After a bus
 error the caller may call `start()` again: it probes the chip anew, which is also how a replugged chip is taken up.
@@ -11,21 +10,20 @@ All calls of the devices on one bus come from that bus's one thread.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self
 
 from drivers.errors import BadPin, OutOfRange, WrongChip
 from drivers.registers import Register
+from drivers.wires.wire import Bus, Emit, Pins
 
 Seconds = NewType("Seconds", float)
 """The type of an option that is a duration; configuration writes it with a unit (`50ms`)."""
 
 Value = bool | int | float | str
 """What configuration, the command line or a task may hand to an output."""
-
-Pull = Literal["up", "down", "none"]
 
 WireKind = Literal["i2c", "pin", "sysfs", "serial", "spi", "mqtt"]
 
@@ -39,121 +37,6 @@ class Reading:
     """One sample: channel -> value, all channels from one measurement, in the units of `Device.channels`."""
 
     values: Mapping[str, float | bool]
-
-
-Emit = Callable[[str, bool, float], None]
-"""Takes the role of a pin, its level (True = high) and the time of its edge (monotonic seconds); must not block and
-must not raise."""
-
-
-class Bus(Protocol):
-    """An I2C bus. Blocking; safe to call from any thread, one transaction at a time."""
-
-    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-        """Write, then read `read` bytes in one transaction; returns exactly `read` bytes or raises `BusError`."""
-
-    def wait(self, seconds: float) -> None:
-        """Let a conversion finish. The bus, not the driver, knows what waiting means here."""
-
-    def close(self) -> None:
-        """Give the bus back; idempotent."""
-
-
-@runtime_checkable
-class Timed(Protocol):
-    """A bus on which time is not the ordinary one: simulated, played back. Our drivers never ask; code that was
-    written to read a clock is given this one. Whatever wraps a bus passes it on."""
-
-    @property
-    def now(self) -> Callable[[], float]:
-        """Gives monotonic seconds."""
-
-
-class Probing(Bus, Protocol):
-    """A bus that can be asked who is there. Neither question means anything to a chip: no byte of data is sent."""
-
-    def probe(self, address: int, *, reading: bool) -> bool:
-        """Whether somebody acknowledges: by a write without a byte, or by a read of one. Raises any `BusError` but
-        `Nack`; `BusUnavailable` where the adapter cannot ask so."""
-
-    def owner(self, address: int) -> str | None:
-        """The kernel driver that has the chip at this address; it is not to be probed then."""
-
-
-class InputPin(Protocol):
-    """One input; levels are electrical (True = high)."""
-
-    def level(self) -> bool: ...
-
-    def watch(self, emit: Callable[[bool, float], None]) -> None:
-        """Call `emit(level, at)` at every edge, in the library's thread; at most one watcher a pin.
-
-        `at` is the time of the edge, monotonic seconds.
-        """
-
-    def close(self) -> None: ...
-
-
-class OutputPin(Protocol):
-    """One output; levels are electrical (True = high)."""
-
-    def level(self) -> bool: ...
-
-    def drive(self, level: bool) -> None: ...
-
-    def close(self) -> None:
-        """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
-
-
-class PwmPin(Protocol):
-    """One output that pulses: high for a share of each period. Software makes the pulses: see `drivers.pwm`."""
-
-    def duty(self, share: float) -> None:
-        """High for this share of each period; 0 and 1 are steady levels, at once."""
-
-    def frequency(self, hertz: float) -> None:
-        """Periods a second from now on; the share stays."""
-
-    def close(self) -> None:
-        """Give the pin back. It becomes an input: what it controls is then held by the wiring only."""
-
-
-class Spi(Protocol):
-    """One chip select of an SPI bus. Blocking; one thread."""
-
-    name: str
-
-    def transfer(self, data: bytes) -> bytes:
-        """Send these bytes; what came meanwhile, as many. Raises `BusError`."""
-
-    def wait(self, seconds: float) -> None:
-        """Let a conversion finish."""
-
-    def close(self) -> None: ...
-
-
-class Pins(Protocol):
-    """The header. Pins are BCM numbers; a pin belongs to one device (`PinInUse`)."""
-
-    def now(self) -> float:
-        """Monotonic seconds, by the clock that edges are stamped with. The header, not the driver, has a clock."""
-
-    def input(self, number: int, *, pull: Pull) -> InputPin: ...
-
-    def output(self, number: int, *, level: bool) -> OutputPin:
-        """Open an output that drives `level` from its first moment."""
-
-    def pwm(self, number: int, *, frequency: float, duty: float) -> PwmPin:
-        """Open an output that is high for the share `duty` (0 to 1) of each period from its first moment."""
-
-    def wait(self, seconds: float) -> None:
-        """Let a pulse or an echo pass. The header, not the driver, knows what waiting means here."""
-
-    def spi(self, port: int, select: int, *, mode: int, rate: int, wait: Callable[[float], None]) -> Spi:
-        """One chip select of an SPI bus: clock mode 0 to 3, rate in Hz. Its pins belong to it then."""
-
-    def close(self) -> None:
-        """Close every pin opened here; idempotent."""
 
 
 class Device(ABC):

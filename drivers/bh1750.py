@@ -10,11 +10,12 @@ be told from a BH1750 in the dark. `start()` clears the result and expects zero,
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Driver, Reading
 from drivers.errors import OutOfRange
-from drivers.quantity import Quantity
-from drivers.silicon import counts
+from drivers.kit.quantity import Quantity
 from drivers.sim import SimChip, World
+from drivers.simulation.silicon import counts
+from drivers.wires.wire import Bus
 
 POWER_DOWN, POWER_ON, RESET, ONCE, TIME_HIGH, TIME_LOW = 0x00, 0x01, 0x07, 0x20, 0x40, 0x60
 NORMAL, SHORTEST = 69, 31

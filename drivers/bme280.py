@@ -14,10 +14,11 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers import bmp280
-from drivers.base import FASTEST, Bus, Identity, Reading
+from drivers.base import FASTEST, Identity, Reading
 from drivers.bmp280 import BMP280, CTRL_MEAS, OVERSAMPLING, SKIPPED, SimBMP280, invert
 from drivers.errors import BadData
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
+from drivers.wires.wire import Bus
 
 CTRL_HUM = 0xF2
 SKIPPED_HUMIDITY = 0x8000

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import FASTEST, Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Bits, Register
-from drivers.silicon import RegisterChip
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip
+from drivers.wires.wire import Bus
 
 SKIPPED = 0x80000
 CTRL_MEAS = 0xF4

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
-from drivers.base import FASTEST, Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Driver, Identity, Reading
 from drivers.bmp280 import invert
 from drivers.errors import BadData, NotStarted, WrongChip
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import RegisterChip
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip
+from drivers.wires.wire import Bus
 
 IDS = {0x50: "BMP388", 0x60: "BMP390"}
 RESET = 0xB6

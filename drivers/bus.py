@@ -70,7 +70,7 @@ class SMBusBus:
         self._open()
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
-        """See `drivers.base.Bus`. An empty write with no read is refused: adapters differ on what it does."""
+        """See `drivers.wires.wire.Bus`. An empty write with no read is refused: adapters differ on what it does."""
         if not write and not read:
             raise ValueError("a transfer writes or reads at least one byte")
         with self._lock:
@@ -88,7 +88,7 @@ class SMBusBus:
         raise AssertionError("the last attempt returns or raises")
 
     def probe(self, address: int, *, reading: bool) -> bool:
-        """See `drivers.base.Probing`. An adapter without quick writes reads a byte instead: chips that only take
+        """See `drivers.wires.wire.Probing`. An adapter without quick writes reads a byte instead: chips that only take
         commands may then stay unseen."""
         with self._lock:
             smbus = self._opened()

@@ -17,10 +17,11 @@ the release, or that at which the press became long.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from drivers.base import Decoder, PinDevice, Pins, Pull, Reading, Seconds
-from drivers.decoders import Clicks
-from drivers.inputs import Active, Listening, SimLevels, level_of, require_time
+from drivers.base import Decoder, PinDevice, Reading, Seconds
+from drivers.kit.decoders import Clicks
+from drivers.kit.inputs import Active, Listening, SimLevels, level_of, require_time
 from drivers.sim import SimPins
+from drivers.wires.wire import Pins, Pull
 
 
 class Button(Listening, PinDevice):

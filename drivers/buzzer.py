@@ -7,9 +7,10 @@ it: it switches on, and the next event or tick of `every` switches off; a driver
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers.base import Output, OutputPin, PinDevice, Pins, PwmPin, Reading, Value, on_or_off
+from drivers.base import Output, PinDevice, Reading, Value, on_or_off
 from drivers.errors import NotStarted, OutOfRange
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import OutputPin, Pins, PwmPin
 
 DEEPEST, HIGHEST = 20.0, 10_000.0
 """Hz: below it are clicks, above it is more than software makes."""

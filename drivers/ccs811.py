@@ -16,11 +16,12 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Identity, Reading, Seconds
+from drivers.base import Driver, Identity, Reading, Seconds
 from drivers.errors import BadData, OutOfRange
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Bits, Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
+from drivers.wires.wire import Bus
 
 ERROR, READY, APPLICATION, RUNNING = 0x01, 0x08, 0x10, 0x80
 """Bits of the status: see the error register; a new result; firmware is there; it runs."""

@@ -8,10 +8,11 @@ for parts that drive the pin themselves: it names the level at which `open` is T
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Decoder, PinDevice, Pins, Pull, Reading
-from drivers.decoders import Levels
-from drivers.inputs import Active, Listening, SimLevels, level_of
+from drivers.base import Decoder, PinDevice, Reading
+from drivers.kit.decoders import Levels
+from drivers.kit.inputs import Active, Listening, SimLevels, level_of
 from drivers.sim import SimPins
+from drivers.wires.wire import Pins, Pull
 
 
 class Contact(Listening, PinDevice):

@@ -28,11 +28,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from drivers.base import InputPin, PinDevice, Pins, Pull, Reading, Seconds
-from drivers.decoders import Debounce
+from drivers.base import PinDevice, Reading, Seconds
 from drivers.errors import NotStarted, OutOfRange
-from drivers.inputs import require_time
+from drivers.kit.decoders import Debounce
+from drivers.kit.inputs import require_time
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import InputPin, Pins, Pull
 
 NONE, MINUTE = Seconds(0.0), Seconds(60.0)
 SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BusError, OutOfRange
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.sysfs import SimNode, SysfsDevice, Tree, translated
+from drivers.wires.sysfs import SimNode, SysfsDevice, Tree, translated
 
 PAUSE = 2.0
 """Seconds between two attempts, as long as the kernel waits before it asks the sensor anew."""

@@ -19,9 +19,9 @@ from typing import ClassVar, Literal
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData, Nack
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.sysfs import SimNode, SysfsDevice
+from drivers.wires.sysfs import SimNode, SysfsDevice
 
 FAMILIES = ("28-", "22-", "3b-", "42-")
 _ANSWER = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n.* t=(-?\d+)")

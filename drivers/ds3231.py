@@ -16,9 +16,9 @@ from typing import ClassVar
 
 from drivers.base import FASTEST, Driver, Reading
 from drivers.errors import BadData, OutOfRange, WrongChip
-from drivers.quantity import Quantity
-from drivers.silicon import RegisterChip, counts
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip, counts
 
 EPOCH, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 CONTROL, STATUS, TEMPERATURE = 0x0E, 0x0F, 0x11

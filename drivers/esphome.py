@@ -14,13 +14,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers import mqtt
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, OutOfRange
-from drivers.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
-from drivers.mqtt_sim import SimNode
+from drivers.kit.values import each
 from drivers.options import nearest, words_in
-from drivers.values import each
+from drivers.simulation.mqtt import SimNode
+from drivers.wires import mqtt
+from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
 
 _KINDS = ("sensor", "binary_sensor", "switch")
 

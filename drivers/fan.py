@@ -1,6 +1,6 @@
 """A fan whose speed is set by pulses, and the tachometer wire that tells how fast it really turns.
 
-The pulses are made by software (`drivers.pwm`), at 100 Hz unless `frequency` says otherwise: right for a two- or
+The pulses are made by software (`drivers.wires.pwm`), at 100 Hz unless `frequency` says otherwise: right for a two- or
 three-wire fan behind a MOSFET. A four-wire fan expects 25 kHz on its control wire, which software cannot make; many
 follow 100 Hz all the same, some hum or run at full speed - try 1000 Hz, or a PCA9685 at 1526 Hz.
 
@@ -12,11 +12,12 @@ is `pulses`); a reading counts them for half a second, so the device has a threa
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers.base import InputPin, Output, PartOnPins, Pins, PwmPin, Reading, Seconds, Value
+from drivers.base import Output, PartOnPins, Reading, Seconds, Value
 from drivers.errors import NotStarted, OutOfRange
-from drivers.pwm import possible
+from drivers.kit.values import percent
 from drivers.sim import SimPart, SimPins
-from drivers.values import percent
+from drivers.wires.pwm import possible
+from drivers.wires.wire import InputPin, Pins, PwmPin
 
 GATE = 0.5  # seconds
 

@@ -7,7 +7,7 @@ Invariants
   does one thing: hand on the level with the time of the edge.
 - That time is the kernel's own stamp, which lgpio hands on (CLOCK_MONOTONIC since Linux 5.7). Where it cannot be one
   of the clock behind the injected `now` - an older kernel stamps with wall time - it is `now`.
-- No debouncing by the library (it loses edges, and its mock ignores the setting): `drivers.decoders` settles levels
+- No debouncing by the library (it loses edges, and its mock ignores the setting): `drivers.kit.decoders` settles levels
   from their times, the same on a Pi and in simulation.
 """
 
@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from drivers.base import InputPin, OutputPin, Pull
 from drivers.errors import BadPin, BusUnavailable, PinError, PinInUse, PinUnavailable
-from drivers.gpiochip import find_chip, work_folder
-from drivers.pwm import LgpioPulses, MockPulses, Pulses, Pulsing
-from drivers.spi import HeaderSpi
+from drivers.wires.gpiochip import find_chip, work_folder
+from drivers.wires.pwm import LgpioPulses, MockPulses, Pulses, Pulsing
+from drivers.wires.spi import HeaderSpi
+from drivers.wires.wire import InputPin, OutputPin, Pull
 
 HEADER = range(28)
 """BCM numbers that reach the 40-pin header."""
@@ -69,7 +69,7 @@ def pin_factory(
 
 
 class HeaderPins:
-    """The pins of one gpiozero factory; see `drivers.base.Pins`. `lost` counts edges whose receiver raised."""
+    """The pins of one gpiozero factory; see `drivers.wires.wire.Pins`. `lost` counts edges whose receiver raised."""
 
     def __init__(self, factory: Any, *, now: Callable[[], float], wait: Callable[[float], None] | None) -> None:
         import gpiozero
@@ -102,7 +102,7 @@ class HeaderPins:
         return pin
 
     def pwm(self, number: int, *, frequency: float, duty: float) -> Pulsing:
-        """Open an output that is high for the share `duty` of each period; see `drivers.pwm`."""
+        """Open an output that is high for the share `duty` of each period; see `drivers.wires.pwm`."""
         pin = Pulsing(self, number, frequency, duty)
         with self._lock:
             self._require_free(number)

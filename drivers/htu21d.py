@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
-from drivers.crc import check, crc8
+from drivers.base import Driver, Reading
 from drivers.errors import BadData, NotStarted, WrongChip
-from drivers.quantity import Quantity
-from drivers.silicon import CommandChip
+from drivers.kit.crc import check, crc8
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import CommandChip
+from drivers.wires.wire import Bus
 
 TEMPERATURE, HUMIDITY, TEMPERATURE_OF_HUMIDITY = b"\xf3", b"\xf5", b"\xe0"
 RESET, USER, SERIAL = b"\xfe", b"\xe7", b"\xfc\xc9"

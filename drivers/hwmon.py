@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from drivers.base import Reading
-from drivers.chosen import ChosenChannels, SimChosen
 from drivers.errors import BadData, OutOfRange
+from drivers.kit.chosen import ChosenChannels, SimChosen
 from drivers.sim import World
-from drivers.sysfs import Tree
+from drivers.wires.sysfs import Tree
 
 UNITS: Mapping[str, tuple[str, float]] = {
     "in": ("V", 1e-3),

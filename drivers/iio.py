@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from drivers.base import Reading
-from drivers.chosen import ChosenChannels, SimChosen
 from drivers.errors import NotStarted, OutOfRange, WrongChip
+from drivers.kit.chosen import ChosenChannels, SimChosen
 from drivers.sim import World
-from drivers.sysfs import SysfsDevice, Tree
+from drivers.wires.sysfs import SysfsDevice, Tree
 
 QUANTITIES: Mapping[str, tuple[str, str, float]] = {
     # channel: (the kernel's type, our unit, our unit in the kernel's)

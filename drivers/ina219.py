@@ -12,11 +12,12 @@ when its supply drops (it then says 0 A). The chip has no id: `start()` resets i
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
+from drivers.base import Driver, Reading
 from drivers.errors import BadData, OutOfRange
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
+from drivers.wires.wire import Bus
 
 POWER_ON = 0x399F
 RESET = 0x8000

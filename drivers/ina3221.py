@@ -10,11 +10,12 @@ Each sample is one triggered pass over all six voltages, read when the chip says
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.ina219 import shunt_in_ohms
 from drivers.registers import Bits, Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
+from drivers.wires.wire import Bus
 
 POWER_ON = 0x7127
 RESET = 0x8000

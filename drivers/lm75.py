@@ -11,10 +11,11 @@ Below 9 bits a plain LM75 promises nothing, so they are cut off unless configura
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import FASTEST, Bus, Driver, Reading
-from drivers.quantity import Quantity
+from drivers.base import FASTEST, Driver, Reading
+from drivers.kit.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import Shown, WordChip
+from drivers.simulation.silicon import Shown, WordChip
+from drivers.wires.wire import Bus
 
 LIMITS = (0x4B80, 0x5000)
 """75.5 and 80 degC: a chip whose pointer moves on by itself has another register where the half degree stands."""

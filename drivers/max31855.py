@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 
 from drivers.base import Reading
 from drivers.errors import BadData, Nack, WrongChip
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.spi import SimSpiChip, SpiDevice
+from drivers.wires.spi import SimSpiChip, SpiDevice
 
 FAULTS = {
     0x1: "the thermocouple is not connected, or broken",

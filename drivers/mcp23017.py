@@ -13,11 +13,12 @@ back together with the pins: one transaction, one moment for all sixteen.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers.base import Bus, Driver, Output, Reading, Seconds, Value, on_or_off
+from drivers.base import Driver, Output, Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, NotStarted, OutOfRange, WrongChip
+from drivers.kit.values import each
 from drivers.options import names_in
 from drivers.sim import SimChip, World
-from drivers.values import each
+from drivers.wires.wire import Bus
 
 PINS = tuple(f"{port}{number}" for port in "ab" for number in range(8))
 IODIR, IPOL, IOCON, OLAT = 0x00, 0x02, 0x0A, 0x14

@@ -4,17 +4,18 @@ The command (start bit, single-ended, three bits of channel), the 10 bits of the
 reference / 1024 are those of Linux `drivers/iio/adc/mcp320x.c` and of Adafruit's `mcp3xxx` 1.5.2; the datasheet was
 not seen. One bit before the value is always 0: where it is not, no chip drives the line.
 
-Without the resistor at MISO (see `drivers.spi`) a missing chip reads as 0 V on every channel: that is a measurement
+Without the resistor at MISO (`drivers.wires.spi`) a missing chip reads as 0 V on every channel: that is a measurement
 like any other, and nothing can tell.
 """
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Reading, Spi
+from drivers.base import Reading
 from drivers.errors import Nack, OutOfRange
 from drivers.sim import World
-from drivers.spi import SimSpiChip, SpiDevice
+from drivers.wires.spi import SimSpiChip, SpiDevice
+from drivers.wires.wire import Spi
 
 CHANNELS = tuple(f"ch{number}" for number in range(8))
 STEPS = 1024

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from drivers.base import FASTEST, Driver, Identity, Reading
-from drivers.quantity import Scaled
+from drivers.kit.quantity import Scaled
 from drivers.registers import Bits, Register
-from drivers.silicon import Shown, WordChip
+from drivers.simulation.silicon import Shown, WordChip
 
 
 class MCP9808(Driver):

@@ -15,9 +15,9 @@ from typing import ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.uart import Line, SerialDevice, SimTalker
+from drivers.wires.uart import Line, SerialDevice, SimTalker
 
 READ, ABC = 0x86, 0x79
 

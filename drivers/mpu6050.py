@@ -11,11 +11,12 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
 from drivers.registers import Register
-from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip, counts
+from drivers.wires.wire import Bus
 
 RESET, SLEEP, GYRO_CLOCK = 0x80, 0x40, 0x01
 DATA, POWER = 0x3B, 0x6B

@@ -12,12 +12,13 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Output, Reading, Value
+from drivers.base import Driver, Output, Reading, Value
 from drivers.errors import BadData, NotStarted, OutOfRange
+from drivers.kit.values import each, percent
 from drivers.registers import Register
-from drivers.silicon import RegisterChip
 from drivers.sim import World
-from drivers.values import each, percent
+from drivers.simulation.silicon import RegisterChip
+from drivers.wires.wire import Bus
 
 CLOCK = 25_000_000
 SLEEP, INCREMENT, RESTART = 0x10, 0x20, 0x80

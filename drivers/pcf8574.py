@@ -11,10 +11,11 @@ brown-out), or is shorted to the supply: no reading then, but an error, and `sta
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Output, Reading, Value, on_or_off
+from drivers.base import Driver, Output, Reading, Value, on_or_off
 from drivers.errors import BadData, NotStarted, OutOfRange
+from drivers.kit.values import each
 from drivers.sim import SimChip, World
-from drivers.values import each
+from drivers.wires.wire import Bus
 
 PINS = tuple(f"p{number}" for number in range(8))
 

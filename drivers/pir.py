@@ -12,10 +12,11 @@ runtime, not of the module: `warm_up: 0s` where the module has its own supply an
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Decoder, PinDevice, Pins, Pull, Reading, Seconds
-from drivers.decoders import LevelDecoder
-from drivers.inputs import Active, Listening, SimLevels
+from drivers.base import Decoder, PinDevice, Reading, Seconds
+from drivers.kit.decoders import LevelDecoder
+from drivers.kit.inputs import Active, Listening, SimLevels
 from drivers.sim import SimPins
+from drivers.wires.wire import Pins, Pull
 
 NONE, MINUTE = Seconds(0.0), Seconds(60.0)
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData
 from drivers.sim import World
-from drivers.uart import Line, SerialDevice, SimTalker
+from drivers.wires.uart import Line, SerialDevice, SimTalker
 
 HEADER = b"BM"
 WORDS = 13

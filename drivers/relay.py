@@ -8,9 +8,10 @@ resistor, the board's own pull) holds the part, so wire it to rest in the safe s
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, OutputPin, PinDevice, Pins, Reading, Value, on_or_off
+from drivers.base import Output, PinDevice, Reading, Value, on_or_off
 from drivers.errors import NotStarted
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import OutputPin, Pins
 
 
 class Relay(PinDevice, Output):

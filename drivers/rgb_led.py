@@ -8,11 +8,12 @@ wish to the power of `gamma`.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, PartOnPins, Pins, PwmPin, Reading, Value
+from drivers.base import Output, PartOnPins, Reading, Value
 from drivers.errors import NotStarted, OutOfRange
-from drivers.pwm import possible
+from drivers.kit.values import each, percent
 from drivers.sim import SimPart, SimPins
-from drivers.values import each, percent
+from drivers.wires.pwm import possible
+from drivers.wires.wire import Pins, PwmPin
 
 COLOURS: Mapping[str, str] = {
     "black": "#000000", "white": "#ffffff", "red": "#ff0000", "green": "#00ff00", "blue": "#0000ff",

@@ -19,11 +19,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from drivers.base import Decoder, Pins, Pull, Reading, Seconds
-from drivers.decoders import Clicks
+from drivers.base import Decoder, Reading, Seconds
 from drivers.errors import OutOfRange
-from drivers.inputs import Listening, SimLevels, require_time
+from drivers.kit.decoders import Clicks
+from drivers.kit.inputs import Listening, SimLevels, require_time
 from drivers.sim import SimPins
+from drivers.wires.wire import Pins, Pull
 
 ORDER: Final = (0b00, 0b10, 0b11, 0b01)
 """Which contacts are closed (a is the high bit), turning clockwise from rest."""

@@ -15,12 +15,13 @@ device is asked more often than the chip measures.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading, Seconds
-from drivers.crc import pack_words, unpack_words
+from drivers.base import Driver, Reading, Seconds
 from drivers.errors import BadData, Nack, NotStarted, OutOfRange, WrongChip
-from drivers.quantity import Quantity
-from drivers.silicon import CommandChip
+from drivers.kit.crc import pack_words, unpack_words
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import CommandChip
+from drivers.wires.wire import Bus
 
 START, STOP, READY, MEASUREMENT, SERIAL = b"\x21\xb1", b"\x3f\x86", b"\xe4\xb8", b"\xec\x05", b"\x36\x82"
 OFFSET, ALTITUDE, PRESSURE, SELF_CALIBRATION = b"\x24\x1d", b"\x24\x27", b"\xe0\x00", b"\x24\x16"

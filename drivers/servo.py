@@ -10,9 +10,10 @@ each move: the gear then holds, which is enough for a flap or a valve. A load th
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, PinDevice, Pins, PwmPin, Reading, Seconds, Value
+from drivers.base import Output, PinDevice, Reading, Seconds, Value
 from drivers.errors import NotStarted, OutOfRange
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import Pins, PwmPin
 
 FREQUENCY = 50.0  # Hz
 TURN = 0.5

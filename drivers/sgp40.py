@@ -12,12 +12,13 @@ hours and keep its state, and is not in here: let a task compare `raw` with its 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Reading
-from drivers.crc import crc8, pack_words, unpack_words
+from drivers.base import Driver, Reading
 from drivers.errors import BadData, Nack, OutOfRange
-from drivers.quantity import Quantity
-from drivers.silicon import CommandChip, counts
+from drivers.kit.crc import crc8, pack_words, unpack_words
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import CommandChip, counts
+from drivers.wires.wire import Bus
 
 MEASURE, SELF_TEST, FEATURES, HEATER_OFF = b"\x26\x0f", b"\x28\x0e", b"\x20\x2f", b"\x36\x15"
 SERIAL = b"\x36\x82"

@@ -24,11 +24,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers import mqtt
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, OutOfRange
-from drivers.mqtt import BOOL, MqttOutput, Post, Presence
-from drivers.mqtt_sim import SimNode
+from drivers.simulation.mqtt import SimNode
+from drivers.wires import mqtt
+from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence
 
 KNOWN = mqtt.quantities("on", "power", "voltage", "current", "frequency", "power_factor", "energy", "temperature")
 KNOWN["input"] = BOOL

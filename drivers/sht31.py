@@ -10,12 +10,13 @@ the status is cleared. The reset also switches off a heater that somebody left o
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
-from drivers.crc import pack_words, unpack_words
+from drivers.base import Driver, Reading
 from drivers.errors import BadData, WrongChip
-from drivers.quantity import Quantity
-from drivers.silicon import CommandChip
+from drivers.kit.crc import pack_words, unpack_words
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import CommandChip
+from drivers.wires.wire import Bus
 
 BREAK, RESET, STATUS, CLEAR = b"\x30\x93", b"\x30\xa2", b"\xf3\x2d", b"\x30\x41"
 MEASURE = {"high": (b"\x24\x00", 0.016), "medium": (b"\x24\x0b", 0.007), "low": (b"\x24\x16", 0.005)}

@@ -10,12 +10,13 @@ The heating commands are never sent; a heating that somebody else began ends by 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Reading
-from drivers.crc import pack_words, unpack_words
+from drivers.base import Driver, Reading
 from drivers.errors import WrongChip
-from drivers.quantity import Quantity
-from drivers.silicon import CommandChip
+from drivers.kit.crc import pack_words, unpack_words
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import CommandChip
+from drivers.wires.wire import Bus
 
 RESET, SERIAL = b"\x94", b"\x89"
 MEASURE = {"high": (b"\xfd", 0.010), "medium": (b"\xf6", 0.005), "low": (b"\xe0", 0.002)}

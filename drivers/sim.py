@@ -7,7 +7,7 @@ world's signals into raw counts, so decoding, calibration and error paths are th
     bus = SimBus({0x76: SimBME280(world, "greenhouse")})
     BME280(bus).start() ...                  bus.fail(0x76, Nack, times=3); bus.detach(0x76)
 
-What goes wrong for a time, or at random by a seed, is planned with `bus.faults` (`drivers.faults`).
+What goes wrong for a time, or at random by a seed, is planned with `bus.faults` (`drivers.simulation.faults`).
 
 Nothing here reads a clock or sleeps: time comes from the `now` given to the world, waiting goes to the `wait` given
 to the bus.
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from drivers.errors import BusError, BusTimeout, BusUnavailable, Nack
-from drivers.faults import Faults
-from drivers.signals import Hole
-from drivers.world import World as World
+from drivers.simulation.faults import Faults
+from drivers.simulation.signals import Hole
+from drivers.simulation.world import World as World
 
 
 class Sensing:
@@ -174,11 +174,11 @@ class Transfer:
 
 
 class SimBus:
-    """A bus of simulated chips, with the contract of `drivers.base.Bus`. Thread-safe.
+    """A bus of simulated chips, with the contract of `drivers.wires.wire.Bus`. Thread-safe.
 
     chips   address -> chip; an address without one does not acknowledge
     wait    called with seconds when a driver waits; default: time does not pass outside the chips
-    now     gives the time for `faults`, and for drivers that read a clock (`drivers.base.Timed`)
+    now     gives the time for `faults`, and for drivers that read a clock (`drivers.wires.wire.Timed`)
     seed    of what is random in `faults`; the name goes into it
     log     the last transfers, oldest first, as the driver saw them
     faults  what goes wrong when: `bus.faults.plan("unplug", 0x76, seconds=30)`
@@ -248,7 +248,7 @@ class SimBus:
         return self.carry(address, write, read)
 
     def probe(self, address: int, *, reading: bool) -> bool:
-        """See `drivers.base.Probing`."""
+        """See `drivers.wires.wire.Probing`."""
         try:
             self.carry(address, b"", int(reading))
         except Nack:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData, BusUnavailable
-from drivers.sysfs import SimNode, SysfsDevice, Tree
+from drivers.wires.sysfs import SimNode, SysfsDevice, Tree
 
 PLATFORM = "/sys/devices/platform"
 BITS: Mapping[str, int] = {

@@ -5,8 +5,8 @@ addressing, which Adafruit's has for displays that know no other, is used for al
 status, with a bit for asleep, and how an SH1106 differs is how bitbank2's `ss_oled` tells them apart. The datasheet was
 not seen.
 
-The letters are ours (`drivers.font`). Only lines that changed are sent, 32 bytes a transfer: 15 ms a line at 100 kHz. A
-display that lost its power is asleep: reading it is an error, and the next text sets it up anew.
+The letters are ours (`drivers.kit.font`). Only lines that changed are sent, 32 bytes a transfer: 15 ms a line at 100
+kHz. A display that lost its power is asleep: reading it is an error, and the next text sets it up anew.
 """
 
 import math
@@ -14,11 +14,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Driver, Output, Reading, Value, on_or_off
-from drivers.canvas import PITCH, Canvas, wrapped
+from drivers.base import Driver, Output, Reading, Value, on_or_off
 from drivers.errors import BadData, NotStarted, OutOfRange, WrongChip
-from drivers.quantity import Quantity
+from drivers.kit.canvas import PITCH, Canvas, wrapped
+from drivers.kit.quantity import Quantity
 from drivers.sim import SimChip, World
+from drivers.wires.wire import Bus
 
 WIDTH = 128
 COLUMNS = WIDTH // PITCH

@@ -18,11 +18,11 @@ from drivers import Entry
 from drivers.base import Device, Driver, Output, PartOnPins, PinDevice, Push
 from drivers.errors import BadData, BadPin, BusError, DriverError, Nack, OutOfRange, PinInUse
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.line import SimEnd
-from drivers.mqtt import MqttDevice, MqttOutput
-from drivers.mqtt_sim import SimNode
 from drivers.options import options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
+from drivers.simulation.line import SimEnd
+from drivers.simulation.mqtt import SimNode
+from drivers.wires.mqtt import MqttDevice, MqttOutput
 
 PINS = (17, 27, 22, 23, 24, 25)
 

@@ -10,16 +10,17 @@ its kinds and the channels of each part are those of Linux `drivers/i2c/muxes/i2
 seen. Parts that take a channel's number and an enable bit (PCA9540, 42, 44, 47) are not for this driver.
 
 The part has no id. `start()` lets every channel go and expects to read that back; whether a selection holds is read
-back each time that one is made, by `drivers.trunk`.
+back each time that one is made, by `drivers.wires.trunk`.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Bus, Reading
+from drivers.base import Reading
 from drivers.errors import BadData
 from drivers.sim import SimBus, SimChip, World
-from drivers.trunk import Multiplexer
+from drivers.wires.trunk import Multiplexer
+from drivers.wires.wire import Bus
 
 
 class TCA9548A(Multiplexer):

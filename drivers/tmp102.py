@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from drivers.base import FASTEST, Driver, Reading
-from drivers.quantity import Scaled
+from drivers.kit.quantity import Scaled
 from drivers.registers import Bits, Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
 
 CONTINUOUS = 0x60A0
 """Four conversions a second, 12 bits, comparator alert: the configuration after power-on."""

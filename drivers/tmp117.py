@@ -9,11 +9,12 @@ loses nothing, because every sample begins by writing them.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import FASTEST, Bus, Driver, Identity, Reading
+from drivers.base import FASTEST, Driver, Identity, Reading
 from drivers.errors import BadData
-from drivers.quantity import Scaled
+from drivers.kit.quantity import Scaled
 from drivers.registers import Bits, Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
+from drivers.wires.wire import Bus
 
 STEP = 0.0078125
 AVERAGING = {1: 0, 8: 1, 32: 2, 64: 3}

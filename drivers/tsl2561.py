@@ -9,11 +9,12 @@ datasheet was not seen.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import BadData, OutOfRange
-from drivers.quantity import Quantity
-from drivers.silicon import RegisterChip, counts
+from drivers.kit.quantity import Quantity
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip, counts
+from drivers.wires.wire import Bus
 
 COMMAND, WORD = 0x80, 0x20
 CONTROL, TIMING, ID, BROADBAND, INFRARED = 0x00, 0x01, 0x0A, 0x0C, 0x0E

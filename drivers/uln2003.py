@@ -8,9 +8,9 @@ users wire it; half steps put the states with two coils between those with one. 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from drivers.base import OutputPin, Pins
+from drivers.kit.stepping import SimMotor, Stepper
 from drivers.sim import SimPins
-from drivers.stepping import SimMotor, Stepper
+from drivers.wires.wire import OutputPin, Pins
 
 COILS: Final = ("in1", "in2", "in3", "in4")
 HALF: Final = ("1000", "1100", "0100", "0110", "0010", "0011", "0001", "1001")

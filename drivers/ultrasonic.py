@@ -12,10 +12,11 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import InputPin, OutputPin, PartOnPins, Pins, Reading
+from drivers.base import PartOnPins, Reading
 from drivers.errors import BadData, ChipError, NotStarted, OutOfRange
-from drivers.signals import Hole
 from drivers.sim import SimPart, SimPins
+from drivers.simulation.signals import Hole
+from drivers.wires.wire import InputPin, OutputPin, Pins
 
 PULSE = 10e-6
 LONGEST = 0.025

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from drivers.base import Driver, Reading
 from drivers.errors import BadData
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import WordChip, counts
+from drivers.simulation.silicon import WordChip, counts
 
 GAIN_EIGHTH = 0b10 << 11
 STEP = 0.0042 * (800 / 100) * (2 / 0.125)

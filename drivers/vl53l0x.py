@@ -14,12 +14,13 @@ supply drops; that is not used here, so it is one such chip a bus, or a branch o
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Bus, Driver, Identity, Reading
+from drivers.base import Driver, Identity, Reading
 from drivers.errors import BadData, NotStarted, OutOfRange
-from drivers.quantity import Quantity
+from drivers.kit.quantity import Quantity
 from drivers.registers import Register
-from drivers.silicon import RegisterChip, counts
 from drivers.sim import World
+from drivers.simulation.silicon import RegisterChip, counts
+from drivers.wires.wire import Bus
 
 START, SEQUENCE, INTERRUPTS, CLEAR, FLAGS, RESULT = 0x00, 0x01, 0x0A, 0x0B, 0x13, 0x14
 CHECKS, PAGE, POWER, STOP = 0x60, 0xFF, 0x80, 0x91

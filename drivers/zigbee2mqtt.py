@@ -17,12 +17,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers import mqtt
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import OutOfRange
-from drivers.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
-from drivers.mqtt_sim import SimNode
-from drivers.values import percent
+from drivers.kit.values import percent
+from drivers.simulation.mqtt import SimNode
+from drivers.wires import mqtt
+from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
 
 KNOWN = mqtt.quantities(
     "temperature", "humidity", "pressure", "illuminance", "co2", "battery",

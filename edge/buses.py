@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import drivers
 from drivers import Bus, SimBus, SimChip, World
-from drivers.recording import Recording
+from drivers.simulation.recording import Recording
 from drivers.tca9548a import SimTCA9548A
-from drivers.trunk import Branch, Multiplexer, Trunk
+from drivers.wires.trunk import Branch, Multiplexer, Trunk
 from edge.config.models import Backend, Config, DeviceSettings
 
 

@@ -14,8 +14,8 @@ from drivers.hwmon import Hwmon
 from drivers.hwmon import channels_in as hwmon_channels
 from drivers.iio import IIO
 from drivers.iio import channels_in as iio_channels
-from drivers.sysfs import Tree
-from drivers.uart import ports
+from drivers.wires.sysfs import Tree
+from drivers.wires.uart import ports
 from edge.config.models import Config
 
 Part = dict[str, Any]

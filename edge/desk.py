@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from drivers import SimBus
-from drivers.rescue import CLOCKS
+from drivers.wires.rescue import CLOCKS
 from edge.clock import Clock, iso
 from edge.config import Config
 from edge.config.tasks import shown

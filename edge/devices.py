@@ -39,11 +39,11 @@ from drivers import (
     Tree,
     World,
 )
-from drivers.mqtt import MqttOutput
-from drivers.pin_faults import PinFaults
-from drivers.recorded_lines import RECORDED
-from drivers.recording import OffScript, Recorder, Recording, read_recording
-from drivers.trunk import Multiplexer
+from drivers.simulation.pin_faults import PinFaults
+from drivers.simulation.recorded_lines import RECORDED
+from drivers.simulation.recording import OffScript, Recorder, Recording, read_recording
+from drivers.wires.mqtt import MqttOutput
+from drivers.wires.trunk import Multiplexer
 from edge.buses import Buses, address_of
 from edge.config.models import Backend, Broker, Config, DeviceSettings
 from edge.errors import EdgeError

@@ -11,8 +11,8 @@ from typing import Protocol
 from drivers import World
 from drivers.bus import SMBusBus
 from drivers.gpio import pin_factory
-from drivers.sysfs import SysfsTree
-from drivers.uart import SerialPort
+from drivers.wires.sysfs import SysfsTree
+from drivers.wires.uart import SerialPort
 from edge.clock import Clock, SystemClock
 from edge.config.models import Broker
 from edge.devices import Wires

@@ -1,6 +1,6 @@
 """Which chips are on the configured buses and this machine's own, each with the line for `edge.yaml`.
 
-Asks questions only (see `drivers.scan`), under the lock of each wire, one address at a time: sampling goes on.
+Asks questions only (see `drivers.wires.scan`), under the lock of each wire, one address at a time: sampling goes on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 import drivers
 from drivers import BusTimeout, BusUnavailable, DriverError
-from drivers.adapters import Adapter, adapter, adapters
-from drivers.scan import Catalogue, Found, scan
-from drivers.trunk import Multiplexer, Trunk
+from drivers.wires.adapters import Adapter, adapter, adapters
+from drivers.wires.scan import Catalogue, Found, scan
+from drivers.wires.trunk import Multiplexer, Trunk
 from edge.buses import address_of
 from edge.config.models import Backend, Config
 from edge.connected import line

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from drivers import Driver, SimBus, SimLine, World
-from drivers.series import replay
-from drivers.signals import Signal, constant, diurnal, drift, noise, quantised, ramp, total, walk
+from drivers.simulation.series import replay
+from drivers.simulation.signals import Signal, constant, diurnal, drift, noise, quantised, ramp, total, walk
 from edge.buses import address_of
 from edge.config.report import Report
 from edge.config.scenario import PlannedFault, Scenario, Shape, read_scenario

@@ -19,7 +19,7 @@ from unittest import mock
 
 from drivers import Driver, SimBus, SimChip, World, find
 from drivers.bus import SMBusBus
-from drivers.signals import diurnal
+from drivers.simulation.signals import diurnal
 from edge.app import build
 from edge.bench.material import CLOCK
 from edge.config import load

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drivers import find
-from drivers.recording import Recorder
+from drivers.simulation.recording import Recorder
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from drivers import DriverError
-from drivers.rescue import PINS, commands, nine_clocks
-from drivers.scan import FIRST, LAST
+from drivers.wires.rescue import PINS, commands, nine_clocks
+from drivers.wires.scan import FIRST, LAST
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway

@@ -19,9 +19,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from drivers.pin_faults import PinKind
-from drivers.series import Series, read_series
-from drivers.weather import BusKind, LineKind
+from drivers.simulation.pin_faults import PinKind
+from drivers.simulation.series import Series, read_series
+from drivers.simulation.weather import BusKind, LineKind
 from edge.config.base import FilePath, Section
 from edge.config.report import Report, Steps, did_you_mean, listed
 from edge.config.source import read_mapping
@@ -65,7 +65,7 @@ class Response(Section):
 
 
 class Replay(Section):
-    """A column of a CSV file; see `drivers.series`."""
+    """A column of a CSV file; see `drivers.simulation.series`."""
 
     file: FilePath
     column: str
@@ -107,7 +107,7 @@ Moment = Annotated[float, BeforeValidator(parse_duration)]
 
 
 class PlannedFault(Section):
-    """One fault: see `drivers.faults`, `drivers.line_faults` and, for a pin, `drivers.pin_faults`."""
+    """One fault: see `faults`, `line_faults` and, for a pin, `pin_faults` in `drivers.simulation`."""
 
     at: Duration
     for_: Duration = Field(default=1.0, alias="for")

@@ -10,7 +10,7 @@ import math
 from random import Random
 
 from drivers import World
-from drivers.signals import Signal, noise
+from drivers.simulation.signals import Signal, noise
 
 HOURS = 24.0
 DOOR = ((7.0, 7.3), (14.0, 17.0), (20.0, 20.2))  # hours at which it is open; the second time is too long

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers import BadData, BusError, BusTimeout, BusUnavailable, MqttDevice, OutOfRange, Reading
-from drivers.mqtt import MqttOutput, Presence, Said
-from drivers.mqtt_sim import SimPost
+from drivers.simulation.mqtt import SimPost
+from drivers.wires.mqtt import MqttOutput, Presence, Said
 from edge.clock import Clock
 from edge.errors import PayloadError
 from edge.ids import Minter

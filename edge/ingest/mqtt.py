@@ -22,7 +22,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from drivers.mqtt import LARGEST, Said
+from drivers.wires.mqtt import LARGEST, Said
 from edge.clock import Clock
 from edge.config.base import NAME
 from edge.config.models import Mqtt, Subscription

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from drivers.base import Decoder, Emit, Reading
+from drivers.base import Decoder, Reading
+from drivers.wires.wire import Emit
 from edge.clock import Clock
 from edge.ids import Minter
 from edge.ingest.health import DeviceState, Health

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from drivers import BusFault, BusTimeout, BusUnavailable
-from drivers.mqtt import Said
+from drivers.wires.mqtt import Said
 from edge.clock import Clock
 from edge.links.link import FAILURE, Link, Message, State
 

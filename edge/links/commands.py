@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from drivers import BusFault, BusTimeout, BusUnavailable, DriverError, Nack
-from drivers.mqtt import Said
+from drivers.wires.mqtt import Said
 from edge.links.link import FAILURE, Link
 
 PATIENCE = 2.0  # seconds for the broker's acknowledgement

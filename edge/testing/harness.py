@@ -23,9 +23,9 @@ import orjson
 
 from drivers import SimBus, SimEnd, SimLine, World, find
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.mqtt_sim import SimNode
-from drivers.pin_faults import PinFaults
-from drivers.signals import Signal
+from drivers.simulation.mqtt import SimNode
+from drivers.simulation.pin_faults import PinFaults
+from drivers.simulation.signals import Signal
 from edge.app import Runtime, build
 from edge.config import Config, load
 from edge.config.models import Broker
@@ -58,7 +58,9 @@ class DeviceWorld(World):
     def __setitem__(self, name: str, signal: Signal | float) -> None:
         self._require(name)
         if not callable(signal) and not isinstance(signal, int | float):
-            raise TypeError(f"{name} takes a number, true, false or a signal of `drivers.signals`, not {signal!r}")
+            raise TypeError(
+                f"{name} takes a number, true, false or a signal of `drivers.simulation.signals`, not {signal!r}"
+            )
         super().__setitem__(name, signal)
 
     def response(self, name: str, *, gain: float, seconds: float) -> Signal:

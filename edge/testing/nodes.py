@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from drivers.mqtt_sim import SimNode
+from drivers.simulation.mqtt import SimNode
 from edge.testing.broker import FakeBroker
 
 

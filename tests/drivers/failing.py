@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drivers import Bus, Nack
-from drivers.base import Timed
 from drivers.errors import BusError
+from drivers.wires.wire import Timed
 
 
 class Failing:

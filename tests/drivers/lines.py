@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from drivers import Device, World, find
-from drivers.line import SimEnd
+from drivers.simulation.line import SimEnd
 
 
 def lined(

@@ -7,7 +7,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from drivers.uart import SimTalker
+from drivers.wires.uart import SimTalker
 
 
 class Terminal:

@@ -14,8 +14,8 @@ import pytest
 
 from drivers import BusUnavailable, CatalogueError, Device, Nack, SimBus, World, find, options_of
 from drivers.errors import BadData, BadPin, BusFault, BusTimeout, DriverError, OutOfRange, UnknownDriver, WrongChip
-from drivers.faults import Faults, FaultyBus
-from drivers.recording import Recorder
+from drivers.simulation.faults import Faults, FaultyBus
+from drivers.simulation.recording import Recorder
 from drivers.suite import problems
 from tests.drivers.conftest import Now
 from tests.drivers.needed import NEEDED

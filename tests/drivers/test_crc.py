@@ -2,8 +2,8 @@
 
 import pytest
 
-from drivers.crc import check, crc8, pack_words, unpack_words
 from drivers.errors import BadData
+from drivers.kit.crc import check, crc8, pack_words, unpack_words
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.decoders import Change, Debounce
+from drivers.kit.decoders import Change, Debounce
 
 
 def settled(debounce: Debounce, now: float) -> list[Change]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.base import Decoder
-from drivers.decoders import Clicks, Levels
+from drivers.kit.decoders import Clicks, Levels
 from drivers.pir import Motion
 from drivers.rotary import Knob, Turns
 from tests.drivers.edges import Told, told

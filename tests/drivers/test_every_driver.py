@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from drivers import Driver, Entry, Reading, Seconds, SimBus, World, find, kinds, options_of
 from drivers.base import Identity
 from drivers.errors import BadData, DriverError, WrongChip
-from drivers.silicon import RegisterChip
+from drivers.simulation.silicon import RegisterChip
 from drivers.suite import problems
 from edge.config.units import parse_duration
 from tests.drivers.kernel import Kernel
@@ -171,7 +171,7 @@ def test_the_suite_finds_what_is_wrong() -> None:
 def test_naming_the_package_loads_no_vendor_library() -> None:
     """A laptop without I2C and GPIO pays nothing for them."""
     vendors = {"smbus2", "gpiozero", "lgpio", "serial"}
-    code = f"import sys, drivers, drivers.bus, drivers.gpio, drivers.uart; print({vendors} & set(sys.modules))"
+    code = f"import sys, drivers, drivers.bus, drivers.gpio, drivers.wires.uart; print({vendors} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "set()"

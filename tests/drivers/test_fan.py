@@ -8,8 +8,8 @@ import pytest
 from drivers import BadPin, NotStarted, OutOfRange, PinInUse, World
 from drivers.fan import Fan, SimFan
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.pin_faults import PinFaults
-from drivers.signals import constant, total
+from drivers.simulation.pin_faults import PinFaults
+from drivers.simulation.signals import constant, total
 from tests.drivers.conftest import Now
 
 

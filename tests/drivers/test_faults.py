@@ -11,11 +11,11 @@ from drivers import BadData, BusTimeout, Nack, Reading, SimBus, World, WrongChip
 from drivers.base import Driver
 from drivers.bme280 import BME280, SimBME280
 from drivers.errors import DriverError
-from drivers.faults import LASTS, TIMEOUT, Faults, FaultyBus, Kind
-from drivers.recording import Recorder
 from drivers.sim import SimChip
+from drivers.simulation.faults import LASTS, TIMEOUT, Faults, FaultyBus, Kind
+from drivers.simulation.recording import Recorder
+from drivers.simulation.weather import LineKind
 from drivers.tmp102 import TMP102, SimTMP102
-from drivers.weather import LineKind
 
 
 class Checked(Driver):

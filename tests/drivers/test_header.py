@@ -13,14 +13,14 @@ from drivers import BusFault, BusUnavailable, Device, PartOnPins, PinInUse, PinU
 from drivers.button import Button
 from drivers.contact import Contact
 from drivers.counter import Counter
-from drivers.decoders import Debounce
 from drivers.gpio import HeaderPins, pin_factory
+from drivers.kit.decoders import Debounce
 from drivers.max31855 import MAX31855, SimMAX31855
 from drivers.mcp3008 import MCP3008, SimMCP3008
 from drivers.pir import PIR
 from drivers.relay import Relay
 from drivers.rotary import Rotary
-from drivers.spi import HeaderSpi
+from drivers.wires.spi import HeaderSpi
 from tests.drivers.lgpio_double import Lgpio
 
 PI_4, PI_5 = 0xC03111, 0xD04170

@@ -12,11 +12,11 @@ from drivers.base import Decoder
 from drivers.button import Button, SimButton
 from drivers.counter import Counter, SimCounter
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.inputs import Listening
-from drivers.pin_faults import PinFaults
+from drivers.kit.inputs import Listening
 from drivers.pir import PIR, SimPIR
 from drivers.relay import Relay
 from drivers.rotary import ORDER, STEPS, Rotary, SimRotary, Turns
+from drivers.simulation.pin_faults import PinFaults
 from tests.drivers.edges import Told, told
 
 

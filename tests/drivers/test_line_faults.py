@@ -8,8 +8,8 @@ import pytest
 
 from drivers import BadData, BusTimeout, Device, Nack, World
 from drivers.errors import DriverError
-from drivers.line_faults import KINDS
-from drivers.weather import LineKind
+from drivers.simulation.line_faults import KINDS
+from drivers.simulation.weather import LineKind
 from tests.drivers.lines import lined
 
 PARTS = {

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers import BadData, BusTimeout, Nack, OutOfRange, Reading, World, find
-from drivers.mqtt import MqttDevice, Presence, Said
 from drivers.suite import problems
+from drivers.wires.mqtt import MqttDevice, Presence, Said
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("tasmota", {"channels": "on power energy temperature humidity pressure voltage current power_factor"}),

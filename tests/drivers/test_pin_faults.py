@@ -4,11 +4,11 @@ import pytest
 
 from drivers import World
 from drivers.contact import Contact, SimContact
-from drivers.decoders import Debounce
 from drivers.gpio import SimulatedPins
-from drivers.pin_faults import PinFaults
+from drivers.kit.decoders import Debounce
 from drivers.relay import Relay, SimRelay
 from drivers.servo import Servo, SimServo
+from drivers.simulation.pin_faults import PinFaults
 from tests.drivers.conftest import Now
 
 Edges = list[tuple[float, bool]]

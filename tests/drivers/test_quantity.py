@@ -6,9 +6,9 @@ import pytest
 
 import drivers
 from drivers import Driver, Reading, SimBus, World, WrongChip, find
-from drivers.quantity import Quantity, Scaled
+from drivers.kit.quantity import Quantity, Scaled
 from drivers.registers import Bits, Register
-from drivers.silicon import RegisterChip
+from drivers.simulation.silicon import RegisterChip
 from drivers.suite import problems
 
 SHORT = 60

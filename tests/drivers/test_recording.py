@@ -11,7 +11,7 @@ from drivers import BusTimeout, BusUnavailable, DriverError, Nack, SimBus, World
 from drivers.bme280 import BME280, SimBME280
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.recording import BadRecording, OffScript, Recorder, Recording, _unpacked, read_recording
+from drivers.simulation.recording import BadRecording, OffScript, Recorder, Recording, _unpacked, read_recording
 from drivers.tmp102 import TMP102, SimTMP102
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from drivers import AdapterGone, BusFault, BusTimeout, BusUnavailable, Nack, SimBus, World
-from drivers.rescue import CLOCKS, commands, nine_clocks
 from drivers.tmp102 import SimTMP102
-from drivers.trunk import HANGS, Trunk
+from drivers.wires.rescue import CLOCKS, commands, nine_clocks
+from drivers.wires.trunk import HANGS, Trunk
 
 
 class Pi:

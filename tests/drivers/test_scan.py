@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from drivers import BusFault, BusTimeout, Nack, SimBus, World, find, kinds
-from drivers.adapters import adapter, adapters
 from drivers.bus import SMBusBus
 from drivers.pcf8574 import SimPCF8574
-from drivers.scan import FIRST, LAST, Catalogue, Found, scan
 from drivers.sim import SimChip
 from drivers.tca9548a import SimTCA9548A
+from drivers.wires.adapters import adapter, adapters
+from drivers.wires.scan import FIRST, LAST, Catalogue, Found, scan
 from tests.drivers.kernel import PLAIN, STUB, Kernel
 
 CHIPS = [kind for kind in kinds() if getattr(find(kind).driver, "addresses", ())]

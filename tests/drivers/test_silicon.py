@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from drivers import SimBus, World
-from drivers.silicon import RegisterChip, WordChip, counts
+from drivers.simulation.silicon import RegisterChip, WordChip, counts
 
 
 class Chip(WordChip):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from drivers import BusTimeout, BusUnavailable, Nack, SimBus, World
 from drivers.bme280 import BME280, SimBME280
-from drivers.signals import noise, ramp, sine, step, walk
-from drivers.silicon import CommandChip, RegisterChip
+from drivers.simulation.signals import noise, ramp, sine, step, walk
+from drivers.simulation.silicon import CommandChip, RegisterChip
 from drivers.tmp102 import TMP102, SimTMP102
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import BadData, BusTimeout, Nack, NotStarted, OutOfRange, SimBus, World, WrongChip
-from drivers.canvas import Canvas, as_text, wrapped
-from drivers.font import drawn
+from drivers.kit.canvas import Canvas, as_text, wrapped
+from drivers.kit.font import drawn
 from drivers.ssd1306 import SSD1306, SimSSD1306
 from tests.drivers.failing import Failing
 

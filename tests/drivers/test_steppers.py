@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from drivers import BadData, BadPin, NotStarted, OutOfRange, PinInUse, World, find, options_of
 from drivers.a4988 import A4988, SimA4988
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.pin_faults import PinFaults
-from drivers.stepping import SimMotor, Stepper, ramp
+from drivers.kit.stepping import SimMotor, Stepper, ramp
+from drivers.simulation.pin_faults import PinFaults
 from drivers.suite import problems
 from drivers.uln2003 import HALF, ULN2003, SimULN2003
 from tests.drivers.conftest import Now

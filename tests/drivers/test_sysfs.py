@@ -13,7 +13,7 @@ from drivers.dht22 import SimDHT22
 from drivers.ds18b20 import SimDS18B20
 from drivers.errors import ArbitrationLost, BusFault, NotStarted
 from drivers.hwmon import SimHwmon
-from drivers.sysfs import SysfsTree, translated
+from drivers.wires.sysfs import SysfsTree, translated
 from tests.drivers.lines import lined
 
 W1, IIO, HWMON = "sys/bus/w1/devices", "sys/bus/iio/devices", "sys/class/hwmon"
@@ -63,7 +63,7 @@ def test_a_kernel_driver_that_has_not_measured_yet_is_busy(tmp_path: Path, monke
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     kernel = tree(tmp_path, {"sys/b/temp": "21000\n"})
-    monkeypatch.setattr("drivers.sysfs.os.read", not_yet)
+    monkeypatch.setattr("drivers.wires.sysfs.os.read", not_yet)
     with pytest.raises(ArbitrationLost, match=r"/sys/b/temp: .*first measurement may not be over \(EAGAIN\)"):
         kernel.read("/sys/b/temp")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from drivers import BusTimeout, DriverError, Nack, SimBus, World
 from drivers.errors import BusError, BusFault, WrongChip
 from drivers.pca9685 import SimPCA9685
-from drivers.recording import Recorder, Recording, read_recording
+from drivers.simulation.recording import Recorder, Recording, read_recording
 from drivers.tca9548a import TCA9548A, SimTCA9548A
 from drivers.tmp102 import TMP102, SimTMP102
-from drivers.trunk import Trunk
+from drivers.wires.trunk import Trunk
 
 
 class Rig:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drivers import BadData, NotStarted, OutOfRange, World
 from drivers.gpio import SimulatedPins, pin_factory
-from drivers.pin_faults import PinFaults
+from drivers.simulation.pin_faults import PinFaults
 from drivers.ultrasonic import EchoStuck, SimUltrasonic, Ultrasonic, speed_of_sound
 from tests.drivers.conftest import Now
 

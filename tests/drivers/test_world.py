@@ -12,8 +12,8 @@ from drivers.bme280 import BME280, SimBME280
 from drivers.contact import Contact, SimContact
 from drivers.gpio import SimulatedPins
 from drivers.relay import Relay, SimRelay
-from drivers.series import read_series, replay
-from drivers.signals import Hole, constant, diurnal, drift, quantised, total
+from drivers.simulation.series import read_series, replay
+from drivers.simulation.signals import Hole, constant, diurnal, drift, quantised, total
 from drivers.tmp102 import TMP102, SimTMP102
 
 HOUR = 3600.0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drivers import Nack
-from drivers.recording import Recorder, read_recording
+from drivers.simulation.recording import Recorder, read_recording
 from edge.testing.harness import Harness
 
 CONFIG = """

@@ -17,11 +17,11 @@ from typing import Any, Final
 import pytest
 
 from drivers import Bus, BusTimeout, Device, SimBus, SimLine, World, find
-from drivers.faults import TIMEOUT
 from drivers.gpio import pin_factory
-from drivers.signals import Signal, diurnal, total
+from drivers.simulation.faults import TIMEOUT
+from drivers.simulation.signals import Signal, diurnal, total
+from drivers.simulation.weather import Fault
 from drivers.tmp102 import SimTMP102
-from drivers.weather import Fault
 from edge.clock import Clock, SystemClock
 from edge.config import Config, load
 from edge.devices import Wires

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.recording import Recorder, read_recording
 from drivers.rotary import Rotary
+from drivers.simulation.recording import Recorder, read_recording
 from edge.cli.record import watch
 from edge.config import load
 from edge.testing.harness import Harness

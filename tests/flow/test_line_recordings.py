@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from drivers import World
-from drivers.recording import Recorder, read_recording
-from drivers.signals import diurnal
+from drivers.simulation.recording import Recorder, read_recording
+from drivers.simulation.signals import diurnal
 from edge.config import Config, load
 from edge.devices import Wires
 from edge.ids import Minter

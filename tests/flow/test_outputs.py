@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from drivers.signals import constant, total
+from drivers.simulation.signals import constant, total
 from edge.cli import main
 from edge.errors import ConfigError
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from drivers.bme280 import SimBME280
 from drivers.bmp280 import CTRL_MEAS, SimBMP280
 from drivers.bmp388 import POWER, SimBMP388
-from drivers.crc import pack_words
+from drivers.kit.crc import pack_words
 from drivers.sht31 import SimSHT31
 from drivers.tmp117 import STEP, SimTMP117
 

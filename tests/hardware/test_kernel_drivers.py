@@ -15,7 +15,7 @@ import pytest
 
 from drivers import ArbitrationLost, Device, Nack, Reading, SimBus, World, find
 from drivers.bus import SMBusBus
-from drivers.sysfs import SysfsTree
+from drivers.wires.sysfs import SysfsTree
 from tests.hardware.free_running import CHIPS
 from tests.hardware.interfaces import Adapter, absent
 from tests.hardware.user_bus import UserBus

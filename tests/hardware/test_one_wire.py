@@ -10,7 +10,7 @@ import pytest
 
 from drivers import BadData, BusUnavailable, Nack, SimBus, World
 from drivers.ds18b20 import DS18B20
-from drivers.sysfs import SysfsTree
+from drivers.wires.sysfs import SysfsTree
 from tests.hardware.interfaces import Adapter
 from tests.hardware.one_wire import Bridge, Thermometer
 from tests.hardware.waiting import until

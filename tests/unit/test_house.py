@@ -32,7 +32,7 @@ HOMES = {
     "ruamel": "edge/config/",
     "gpiozero": "drivers/gpio.py",
     "smbus2": "drivers/bus.py",
-    "serial": "drivers/uart.py",
+    "serial": "drivers/wires/uart.py",
 }
 EVERYWHERE = {"pydantic", "pydantic_core", "orjson", "typing_extensions"}
 # pytest is what a test kit is made of: its modules may all use it.

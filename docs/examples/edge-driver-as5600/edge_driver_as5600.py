@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from drivers import BadData, Driver, Reading, Seconds
 from drivers.registers import Bits, Register
-from drivers.silicon import RegisterChip
+from drivers.simulation.silicon import RegisterChip
 
 STEP = 360 / 4096
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import drivers
-from drivers.adapters import SLOWEST_STRETCH, Adapter, adapter
+from drivers.wires.adapters import SLOWEST_STRETCH, Adapter, adapter
 from edge.cli.doctor.findings import Finding, Level, Machine
 from edge.config.models import Config
 

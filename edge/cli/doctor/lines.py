@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import drivers
 from drivers import DriverError, SerialDevice, SpiDevice, SysfsDevice
-from drivers.sysfs import SysfsTree
-from drivers.uart import ports
+from drivers.wires.sysfs import SysfsTree
+from drivers.wires.uart import ports
 from edge.cli.doctor.findings import Finding, Machine
 from edge.cli.doctor.hardware import access
 from edge.config.models import Config, DeviceSettings

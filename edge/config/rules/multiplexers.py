@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.trunk import Multiplexer
+from drivers.wires.trunk import Multiplexer
 from edge.config.models import DeviceSettings
 from edge.config.report import Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey

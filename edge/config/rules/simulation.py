@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 import drivers
-from drivers.line_faults import KINDS
-from drivers.pin_faults import PinKind
-from drivers.weather import BusKind
+from drivers.simulation.line_faults import KINDS
+from drivers.simulation.pin_faults import PinKind
+from drivers.simulation.weather import BusKind
 from edge.config.report import Report, Steps, did_you_mean, listed
 from edge.config.rules.survey import Survey
 from edge.config.scenario import Scenario, read_scenario

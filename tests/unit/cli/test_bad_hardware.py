@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from drivers import World
-from drivers.adapters import Adapter
 from drivers.bmp280 import SimBMP280
 from drivers.bus import SMBusBus
 from drivers.ina219 import SimINA219
 from drivers.pcf8574 import SimPCF8574
 from drivers.tca9548a import SimTCA9548A
+from drivers.wires.adapters import Adapter
 from edge.cli.hardware import outside
 from tests.drivers.kernel import Kernel
 from tests.unit.cli.conftest import Edge

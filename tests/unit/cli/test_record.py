@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.recording import read_recording
+from drivers.simulation.recording import read_recording
 from edge.cli.hardware import outside
 from tests.unit.cli.conftest import Edge, Serving
 

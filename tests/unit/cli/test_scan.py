@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers import BusTimeout, SimBus
-from drivers.sysfs import SysfsTree
+from drivers.wires.sysfs import SysfsTree
 from edge.cli.hardware import outside
 from edge.config import load
 from edge.connected import connected

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from drivers import Reading, SimBus, World, find
-from drivers.base import Decoder, Device, Emit
+from drivers.base import Decoder, Device
 from drivers.gpio import SimulatedPins, pin_factory
+from drivers.wires.wire import Emit
 from edge.ids import Minter
 from edge.ingest.pins import PinWatch, Watching
 from edge.ingest.readings import Sampler, Sampling

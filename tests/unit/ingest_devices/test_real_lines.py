@@ -11,8 +11,8 @@ import serial
 
 from drivers import BusUnavailable, World
 from drivers.mhz19 import SimMHZ19
-from drivers.sysfs import SysfsTree
-from drivers.uart import SerialPort
+from drivers.wires.sysfs import SysfsTree
+from drivers.wires.uart import SerialPort
 from edge.config.models import Config
 from edge.devices import Wires, Wiring
 from tests.drivers.terminal import terminal

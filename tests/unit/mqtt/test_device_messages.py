@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from drivers import MqttDevice, Reading, find
-from drivers.mqtt import Said
+from drivers.wires.mqtt import Said
 from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.mail import Mail

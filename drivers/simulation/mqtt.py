@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from drivers.errors import BadData
-from drivers.line import SimEnd, SimLine
-from drivers.mqtt import MqttDevice, Said
 from drivers.sim import World
+from drivers.simulation.line import SimEnd, SimLine
+from drivers.wires.mqtt import MqttDevice, Said
 
 LOOK = 1.0
 """Seconds between two looks at the world for what is told when it changes."""
@@ -122,8 +122,8 @@ class SimNode(SimEnd):
 
 
 class SimPost(SimLine[SimNode]):
-    """A broker with one node on it, with the contract of `drivers.mqtt.Post`. What the broker keeps is delivered to
-    whoever subscribes."""
+    """A broker with one node on it, with the contract of `drivers.wires.mqtt.Post`. What the broker keeps is
+    delivered to whoever subscribes."""
 
     def __init__(self, part: SimNode, *, wait: Callable[[float], None] | None = None) -> None:
         super().__init__(part, wait=wait)

@@ -9,9 +9,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from drivers.base import Device, Spi
+from drivers.base import Device
 from drivers.errors import BusFault, BusUnavailable
-from drivers.line import SimEnd, SimLine
+from drivers.simulation.line import SimEnd, SimLine
+from drivers.wires.wire import Spi
 
 
 class HeaderSpi:

@@ -23,7 +23,7 @@ from random import Random
 from typing import Final, Protocol, get_args
 
 from drivers.errors import Nack
-from drivers.weather import LASTS, TIMEOUT, Fault, LineKind, Weather, flipped, wrong_end
+from drivers.simulation.weather import LASTS, TIMEOUT, Fault, LineKind, Weather, flipped, wrong_end
 
 KINDS: Final[Mapping[str, tuple[LineKind, ...]]] = {
     "serial": get_args(LineKind),

@@ -16,8 +16,8 @@ from typing import ClassVar, Protocol
 
 from drivers.base import Device
 from drivers.errors import ArbitrationLost, BadData, BusError, BusFault, BusTimeout, BusUnavailable, Nack
-from drivers.line import SimEnd, SimLine
 from drivers.sim import World
+from drivers.simulation.line import SimEnd, SimLine
 
 PAGE = 4096
 """No file of sysfs is longer."""

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from drivers.base import Device
 from drivers.errors import BusError, BusFault, BusTimeout, BusUnavailable, Nack
-from drivers.line import SimEnd, SimLine
 from drivers.sim import World
+from drivers.simulation.line import SimEnd, SimLine
 
 if TYPE_CHECKING:
     import serial

@@ -25,10 +25,10 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Final, Protocol, get_args
 
-from drivers.base import Bus, Timed
 from drivers.errors import BusTimeout, Nack
-from drivers.weather import LASTS, TIMEOUT, Fault, Weather, flipped, wrong_end
-from drivers.weather import BusKind as Kind
+from drivers.simulation.weather import LASTS, TIMEOUT, Fault, Weather, flipped, wrong_end
+from drivers.simulation.weather import BusKind as Kind
+from drivers.wires.wire import Bus, Timed
 
 __all__ = ["LASTS", "TIMEOUT", "Fault", "Faults", "FaultyBus", "Kind"]
 
@@ -172,7 +172,7 @@ def _changed(storm: Iterator[Fault[Kind]], gap: float) -> Iterator[Fault[Kind]]:
 
 
 class FaultyBus:
-    """Any bus with `faults` in front of it; see `drivers.base.Bus`. As thread-safe as the bus below it."""
+    """Any bus with `faults` in front of it; see `drivers.wires.wire.Bus`. As thread-safe as the bus below it."""
 
     now: Callable[[], float]  # only where the bus below has a time of its own
 

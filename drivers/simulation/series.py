@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal
 
-from drivers.signals import Hole, Signal
+from drivers.simulation.signals import Hole, Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the simulated wires with one part at their end have in common: sysfs, serial and SPI.
 
     line = SimDS18B20(world, "cellar").line()        line.fail(Nack, times=3); line.unplug(); line.plug()
-    line.faults.plan("silence", seconds=30)          what goes wrong for a time, or at random (`drivers.line_faults`)
+    line.faults.plan("silence", seconds=30)          what goes wrong for a time, or at random
 
 As everywhere the driver is the real one: the part answers text or bytes, and the line can fail before it is asked.
 """
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from drivers.errors import BusError, BusUnavailable
-from drivers.line_faults import LineFaults
 from drivers.sim import Sensing, World
+from drivers.simulation.line_faults import LineFaults
 
 P = TypeVar("P", bound="SimEnd")
 

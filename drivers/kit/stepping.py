@@ -10,9 +10,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from drivers.base import InputPin, Output, PartOnPins, Pins, Reading, Seconds, Value
+from drivers.base import Output, PartOnPins, Reading, Seconds, Value
 from drivers.errors import BadData, BadPin, NotStarted, OutOfRange
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import InputPin, Pins
 
 FASTEST: Final = 2000.0
 """Steps a second that a program can wait for one by one."""

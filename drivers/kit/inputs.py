@@ -5,9 +5,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
-from drivers.base import Emit, InputPin, PartOnPins, Pull, Push, Seconds
+from drivers.base import PartOnPins, Push, Seconds
 from drivers.errors import BadPin, NotStarted, OutOfRange
 from drivers.sim import SimPart, SimPins
+from drivers.wires.wire import Emit, InputPin, Pull
 
 Active = Literal["high", "low"]
 

@@ -1,12 +1,12 @@
-"""Lines with one part at their end that tell somebody of every exchange: see `drivers.recording`."""
+"""Lines with one part at their end that tell somebody of every exchange: see `drivers.simulation.recording`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from drivers.base import Spi
 from drivers.errors import BusError
-from drivers.sysfs import Tree
-from drivers.uart import Line
+from drivers.wires.sysfs import Tree
+from drivers.wires.uart import Line
+from drivers.wires.wire import Spi
 
 Tell = Callable[[Mapping[str, Any]], object]
 """Takes `ask` with `answer`, or with `error` and `text`."""
@@ -37,7 +37,7 @@ class _Recorded:
 
 
 class RecordedSerial(_Recorded):
-    """See `drivers.uart.Line`."""
+    """See `drivers.wires.uart.Line`."""
 
     _line: Line
 
@@ -56,7 +56,7 @@ class RecordedSerial(_Recorded):
 
 
 class RecordedSpi(_Recorded):
-    """See `drivers.base.Spi`."""
+    """See `drivers.wires.wire.Spi`."""
 
     _line: Spi
 
@@ -69,7 +69,7 @@ class RecordedSpi(_Recorded):
 
 
 class RecordedTree(_Recorded):
-    """See `drivers.sysfs.Tree`."""
+    """See `drivers.wires.sysfs.Tree`."""
 
     _line: Tree
 

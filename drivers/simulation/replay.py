@@ -1,4 +1,4 @@
-"""Wires that answer from a recording: see `drivers.recording`, which makes them."""
+"""Wires that answer from a recording: see `drivers.simulation.recording`, which makes them."""
 
 import threading
 from collections import deque
@@ -15,7 +15,7 @@ class OffScript(BusUnavailable):
 
 
 class ReplayBus:
-    """Answers from a recording; see `drivers.base.Bus`. After the first `OffScript` an address gives nothing else."""
+    """Answers from a recording, as a bus. After the first `OffScript` an address gives nothing else."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class _ReplayLine:
 
 
 class ReplaySerial(_ReplayLine):
-    """See `drivers.uart.Line`."""
+    """See `drivers.wires.uart.Line`."""
 
     def write(self, data: bytes) -> None:
         self.answer(f"write {data.hex()}")
@@ -131,14 +131,14 @@ class ReplaySerial(_ReplayLine):
 
 
 class ReplaySpi(_ReplayLine):
-    """See `drivers.base.Spi`."""
+    """See `drivers.wires.wire.Spi`."""
 
     def transfer(self, data: bytes) -> bytes:
         return bytes.fromhex(self.answer(f"send {data.hex()}"))
 
 
 class ReplayTree(_ReplayLine):
-    """See `drivers.sysfs.Tree`."""
+    """See `drivers.wires.sysfs.Tree`."""
 
     def read(self, path: str) -> str:
         return str(self.answer(f"file {path}"))

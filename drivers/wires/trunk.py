@@ -18,8 +18,9 @@ import threading
 from collections.abc import Callable
 from typing import Final, cast
 
-from drivers.base import Bus, Driver, Probing, Timed
+from drivers.base import Driver
 from drivers.errors import AdapterGone, BusError, BusFault, BusTimeout, BusUnavailable, Nack
+from drivers.wires.wire import Bus, Probing, Timed
 
 HANGS: Final = 3
 """So many time-outs in a row, whoever was asked, mean that the bus hangs."""
@@ -30,7 +31,7 @@ class Multiplexer(Driver):
 
 
 class Trunk:
-    """The bus itself, with the contract of `drivers.base.Probing`. Thread-safe.
+    """The bus itself, with the contract of `drivers.wires.wire.Probing`. Thread-safe.
 
     name      how it is called, `i2c-1`
     trouble   what is wrong with the bus as a whole and what to do about it; None while it works
@@ -159,7 +160,7 @@ class Trunk:
 
 
 class Branch:
-    """The wire behind one channel, with the contract of `drivers.base.Probing`. Thread-safe."""
+    """The wire behind one channel, with the contract of `drivers.wires.wire.Probing`. Thread-safe."""
 
     now: Callable[[], float]  # as the trunk's
 

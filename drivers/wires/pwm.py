@@ -94,7 +94,7 @@ class Header(Protocol):
 
 
 class Pulsing:
-    """One open pin that pulses, with the contract of `drivers.base.PwmPin`."""
+    """One open pin that pulses, with the contract of `drivers.wires.wire.PwmPin`."""
 
     def __init__(self, header: Header, number: int, frequency: float, duty: float) -> None:
         """Opens nothing. Raises `BadPin` for a frequency, `OutOfRange` for a share that cannot be made."""

@@ -7,7 +7,7 @@ from typing import Any
 from drivers.errors import OutOfRange
 from drivers.options import words_in
 from drivers.sim import World
-from drivers.sysfs import SimNode, SysfsDevice, Tree
+from drivers.wires.sysfs import SimNode, SysfsDevice, Tree
 
 
 class ChosenChannels(SysfsDevice):

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from drivers.font import WIDTH, drawn
+from drivers.kit.font import WIDTH, drawn
 
 PITCH = WIDTH + 1
 """Dots from one letter to the next; a line takes eight."""

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import drivers
-from drivers.base import Driver, Probing
+from drivers.base import Driver
 from drivers.errors import BusError, BusFault, BusTimeout, BusUnavailable, DriverError, Nack
+from drivers.wires.wire import Probing
 
 FIRST, LAST = 0x08, 0x77
 _LONG: Final = 160

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from drivers.base import Bus, Timed
 from drivers.errors import ArbitrationLost, BusError, BusTimeout, Nack, OutOfRange
+from drivers.wires.wire import Bus, Timed
 
 _ERRNO: Final[dict[type[BusError], int]] = {
     Nack: errno.EREMOTEIO,

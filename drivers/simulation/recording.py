@@ -33,11 +33,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi, Timed
 from drivers.errors import BusError, BusUnavailable, DriverError
-from drivers.recorded_lines import recorded
-from drivers.replay import OffScript, ReplayBus, replayed
 from drivers.sim import SimPins, World
+from drivers.simulation.recorded_lines import recorded
+from drivers.simulation.replay import OffScript, ReplayBus, replayed
+from drivers.wires.wire import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi, Timed
 
 __all__ = ["BadRecording", "OffScript", "Recorder", "Recording", "ReplayBus", "read_recording"]
 
