@@ -31,7 +31,7 @@ clean: ## remove ./.venv, caches and what was built
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: pyproject.toml requirements.lock scripts/setup
+.venv/.ready: pyproject.toml requirements.lock requirements-circuitpython.lock scripts/setup
 	scripts/setup test
 
 .venv/.bench: .venv/.ready

@@ -67,7 +67,7 @@ from drivers.errors import (
 )
 from drivers.line import SimEnd, SimLine
 from drivers.mqtt import MqttDevice, Post
-from drivers.options import Option, options_of
+from drivers.options import Option, keywords, options_of
 from drivers.sim import SimBus, SimChip, SimPart, World
 from drivers.spi import SpiDevice
 from drivers.sysfs import SysfsDevice, Tree
@@ -131,10 +131,11 @@ __all__ = [
 GROUP = "edge.drivers"
 _NOT_CHIPS = frozenset(
     {
-        "adapters", "base", "bus", "canvas", "chosen", "crc", "decoders", "errors", "faults", "font", "gpio",
-        "gpiochip", "inputs", "line", "line_faults", "mqtt", "mqtt_sim", "options", "pin_faults", "pwm", "quantity",
-        "recorded_lines", "recording", "registers", "replay", "rescue", "scan", "series", "signals", "silicon",
-        "sim", "spi", "stepping", "suite", "sysfs", "trunk", "uart", "values", "weather", "world",
+        "adapters", "base", "bus", "busio", "canvas", "chosen", "crc", "decoders", "errors", "faults", "font",
+        "foreign", "gpio", "gpiochip", "inputs", "line", "line_faults", "mqtt", "mqtt_sim", "options", "pin_faults",
+        "private", "pwm", "quantity", "recorded_lines", "recording", "registers", "replay", "rescue", "scan",
+        "series", "signals", "silicon", "sim", "spi", "stepping", "suite", "sysfs", "trunk", "uart", "values",
+        "weather", "world",
     }
 )  # fmt: skip
 
@@ -157,12 +158,6 @@ class Entry:
     sim: Simulated
     origin: str
 
-    def signals(self, traits: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-        """What its simulated part knows of the world, `<name>.<signal>` each: the channels (None: of any options), and
-        what else acts on the part."""
-        channels = self.driver.channels if traits is None else self.driver.channels_of(traits)
-        return (*channels, *getattr(self.sim, "signals", ()))
-
     def build(self, wire: Wire, where: Where = None, /, **options: Any) -> Device:
         """The device at an address of a bus or the id of a part (None: its default), or at pins of the header.
 
@@ -171,8 +166,20 @@ class Entry:
         `options` are those of `options_of(self.driver)`. Raises `OutOfRange` or `BadPin` for an impossible place.
         """
         make: Any = self.driver
-        device: Device = make(wire, where, **options)
+        device: Device = make(wire, where, **keywords(options))
         return device
+
+    def simulated(self, options: Mapping[str, Any]) -> Simulated:
+        """What stands for a part with these options in simulation. Raises as `find` does."""
+        kind = self.driver.simulated_by(options)
+        return self.sim if kind is None else find(kind).sim
+
+    def signals(self, traits: Mapping[str, Any]) -> set[str]:
+        """What the world may say about such a device, `<name>.<signal>` each: its channels, chosen or not, those of
+        what simulates it, and what else acts on the part."""
+        kind = self.driver.simulated_by(traits)
+        others = set() if kind is None else find(kind).signals({})
+        return {*self.driver.channels, *self.driver.channels_of(traits), *getattr(self.sim, "signals", ()), *others}
 
 
 def find(kind: str) -> Entry:

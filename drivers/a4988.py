@@ -7,9 +7,9 @@ needs between two calls anyway (datasheets not seen).
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final
 
-from drivers.base import OutputPin, Pins, Seconds
+from drivers.base import OutputPin, Pins
 from drivers.sim import SimPins
 from drivers.stepping import SimMotor, Stepper
 
@@ -28,19 +28,9 @@ class A4988(Stepper):
         numbers: Mapping[str, int],
         *,
         inverted: bool = False,
-        unit: Literal["steps", "deg", "mm"] = "steps",
-        per_unit: float = 1.0,
-        speed: float = 250.0,
-        acceleration: float = 500.0,
-        lowest: float | None = None,
-        highest: float | None = None,
-        longest: Seconds = Seconds(10.0),  # noqa: B008 - a NewType's value is a float
-        hold: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            pins, numbers, unit=unit, per_unit=per_unit, speed=speed, acceleration=acceleration, lowest=lowest,
-            highest=highest, longest=longest, hold=hold,
-        )  # fmt: skip
+        super().__init__(pins, numbers, **options)
         self.inverted = inverted
         self._pins: dict[str, OutputPin] = {}
 

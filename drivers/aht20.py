@@ -107,6 +107,8 @@ class SimAHT20(SimChip):
         elif data[:1] == b"\xac" and len(data) == 3:
             self.status |= 0x80
             self._left = 0.075
+        else:
+            raise Nack(f"{self.name}: no answer: the chip does not know {data.hex(' ')}")
 
     def read(self, count: int) -> bytes:
         self._wake()

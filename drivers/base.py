@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self
+from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self, runtime_checkable
 
 from drivers.errors import BadPin, OutOfRange, WrongChip
 from drivers.registers import Register
@@ -57,6 +57,16 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Give the bus back; idempotent."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A bus on which time is not the ordinary one: simulated, played back. Our drivers never ask; code that was
+    written to read a clock is given this one. Whatever wraps a bus passes it on."""
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """Gives monotonic seconds."""
 
 
 class Probing(Bus, Protocol):
@@ -176,6 +186,11 @@ class Device(ABC):
         """
         return cls.channels
 
+    @classmethod
+    def simulated_by(cls, options: Mapping[str, Any]) -> str | None:
+        """The kind whose simulated part stands for a device with these options; None: its own."""
+        return None
+
     @abstractmethod
     def start(self) -> None:
         """Prove that the part is there and configure it. Blocking; raises `DriverError`; may be repeated."""
@@ -192,6 +207,10 @@ class Device(ABC):
         """`ranges` as they are with the options of this device; override where an option moves them."""
         return self.ranges
 
+    def units(self) -> Mapping[str, str]:
+        """Channel -> unit of this device; override where options choose them."""
+        return self.channels
+
     def reading(self, **values: float | bool) -> Reading:
         """The reading of these values, after the plausibility check against `limits()`."""
         limits = self.limits()
@@ -199,7 +218,7 @@ class Device(ABC):
             low, high = limits.get(channel, (-math.inf, math.inf))
             # `not (a <= v <= b)` also catches NaN, which compares false with everything
             if not low <= value <= high or math.isinf(value):
-                unit = self.channels.get(channel, "")
+                unit = self.units().get(channel, "")
                 raise OutOfRange(
                     f"{type(self).__name__} gave {channel} {value:.6g} {unit}, outside {low:g} .. {high:g} {unit}:"
                     " the sensor is damaged, badly wired or not this chip"
@@ -379,7 +398,12 @@ class Decoder(Protocol):
 
 
 class Push(ABC):
-    """Trait of a device that reports every raw edge by itself; its decoder says what they mean."""
+    """Trait of a device that reports every raw edge by itself; its decoder says what they mean.
+
+    settled  the roles whose levels must hold for `debounce` to count; None: every one
+    """
+
+    settled: ClassVar[tuple[str, ...] | None] = None
 
     @abstractmethod
     def watch(self, emit: Emit) -> None:

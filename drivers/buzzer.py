@@ -111,6 +111,7 @@ class Buzzer(PinDevice, Output):
 class SimBuzzer(SimPart):
     """`<name>.tone` is what is heard, in Hz, 0 for nothing; an active one has `own` Hz. `<name>.on` is whether."""
 
+    signals = ("tone",)
     own = 2300.0
 
     def wire(self, pins: SimPins, device: Buzzer) -> None:

@@ -86,10 +86,14 @@ class Counter(PinDevice):
         if self._input is not None:
             return
         pin = self.pins.input(self.pin, pull=self.pull)
-        with self._lock:
-            self._raw = pin.level()
-            self._settling = Debounce(self.min_width, self._raw)
-        pin.watch(self._edge)
+        try:
+            with self._lock:
+                self._raw = pin.level()
+                self._settling = Debounce(self.min_width, self._raw)
+            pin.watch(self._edge)
+        except BaseException:
+            pin.close()
+            raise
         self._input = pin
 
     def read(self) -> Reading:
@@ -149,27 +153,30 @@ class SimCounter(SimPart):
         signal = f"{self.name}.rate"
         pulled = device.pull != "down"
         turning = closed = False
+        planned = 0.0
 
         def hertz() -> float:
             edges = len(device.counted)
             return float(self.world.sample(signal, default=0.0)) / SECONDS[device.per] / device.per_pulse / edges
 
-        def turn() -> None:
-            nonlocal turning, closed
+        def turn(since: float) -> None:
+            nonlocal turning, planned
             speed = hertz()
             turning = speed > 0
             if turning:
-                self.world.later(self.world.now() + 0.5 / speed, flip)
+                planned = since + 0.5 / speed
+                self.world.later(planned, flip)
 
         def flip() -> None:
             nonlocal closed
             closed = not closed
             pins.drive(device.pin, pulled != closed)
-            turn()
+            # a world that is looked at late must not slow the wheel down
+            turn(planned)
 
         def look() -> None:
             if not turning:
-                turn()
+                turn(self.world.now())
 
         pins.drive(device.pin, pulled)
         self.world.follow(signal, look)

@@ -183,7 +183,6 @@ class Clicks(LevelDecoder):
 
     def rang(self, at: float) -> None:
         if self._pressed:
-            self._counts = False
             self._shown["long"] = False
             self.tell(at, long=True)
         elif self._released is not None:

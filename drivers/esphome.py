@@ -100,7 +100,7 @@ class EspHome(MqttOutput):
         if name is None or not payload:  # empty: somebody cleared what the broker kept
             return None
         text = mqtt.text_of(payload)
-        if self.units[name] == "bool" and not topic.startswith(f"{self.topic}/sensor/"):
+        if self.telling[name] == "bool" and not topic.startswith(f"{self.topic}/sensor/"):
             return self.reading(**{name: mqtt.switch_of(text, name)})
         if text.lower() == "nan":
             raise BadData(f"{name} is nan: the node has no value of it")
@@ -133,7 +133,7 @@ class SimEspHome(SimNode):
 
     def changed(self) -> None:
         for topic, name in self.device.places.items():
-            if self.device.units[name] == "bool" and self._text(name) != self._told.get(name):
+            if self.device.telling[name] == "bool" and self._text(name) != self._told.get(name):
                 self._tell(topic, name)
 
     def _tell(self, topic: str, name: str) -> None:
@@ -142,7 +142,7 @@ class SimEspHome(SimNode):
 
     def _text(self, name: str) -> str:
         value = self.signal(name, float(self.switched_on.get(name, 0.0)))
-        if self.device.units[name] == "bool":
+        if self.device.telling[name] == "bool":
             return "ON" if value else "OFF"
         return f"{value:.3f}"
 

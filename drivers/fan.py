@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from drivers.base import InputPin, Output, PartOnPins, Pins, PwmPin, Reading, Seconds, Value
 from drivers.errors import NotStarted, OutOfRange
+from drivers.pwm import possible
 from drivers.sim import SimPart, SimPins
 from drivers.values import percent
 
@@ -49,7 +50,7 @@ class Fan(PartOnPins, Output):
         super().__init__(pins, numbers)
         if not 1 <= pulses <= 12:
             raise OutOfRange(f"a tachometer gives 1 to 12 pulses a revolution, not {pulses}")
-        self.frequency = frequency
+        self.frequency = possible(self.numbers["pwm"], frequency)
         self.minimum = percent(minimum, "minimum")
         self.kick_start = kick_start
         self.active_high = active_high
@@ -66,7 +67,7 @@ class Fan(PartOnPins, Output):
         return cls.channels if "tach" in (options.get("pins") or {}) else {"duty": "%"}
 
     def start(self) -> None:
-        """Open its pins, the fan in its safe state. Raises `PinError`, also for a frequency that cannot be made."""
+        """Open its pins, the fan in its safe state. Raises `PinError`."""
         if self._pin is None:
             self._duty = self._rest
             self._pin = self.pins.pwm(

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Final, Protocol, get_args
 
-from drivers.base import Bus
+from drivers.base import Bus, Timed
 from drivers.errors import BusTimeout, Nack
 from drivers.weather import LASTS, TIMEOUT, Fault, Weather, flipped, wrong_end
 from drivers.weather import BusKind as Kind
@@ -174,9 +174,13 @@ def _changed(storm: Iterator[Fault[Kind]], gap: float) -> Iterator[Fault[Kind]]:
 class FaultyBus:
     """Any bus with `faults` in front of it; see `drivers.base.Bus`. As thread-safe as the bus below it."""
 
+    now: Callable[[], float]  # only where the bus below has a time of its own
+
     def __init__(self, bus: Bus, faults: Faults) -> None:
         self.faults = faults
         self._bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         return self.faults.transfer(address, write, read, self._bus.transfer)

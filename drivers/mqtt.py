@@ -102,7 +102,7 @@ class MqttDevice(Device):
     """Base of what hangs on a broker: `Preset(post, topic, **options)`.
 
     topics    what to subscribe to, none with a wildcard; where it tells whether it is there comes first
-    units     the channels that this device has
+    telling   channel -> unit of what this device tells
     stale     seconds of silence after which it counts as lost; None: it may be silent for ever
     fed       whether somebody else calls `hear` with what comes (the runtime's ingest); else `read` looks itself
     cut       why nothing can come now, empty while it can; set by whoever feeds it
@@ -121,12 +121,15 @@ class MqttDevice(Device):
             raise OutOfRange("stale: 0s would make every device lost at once; leave it out for the usual time")
         self.post = post
         self.topic = topic
-        self.units = units(channels)
+        self.telling = units(channels)
         self.stale = type(self).silence if stale is None else stale
         self.fed = False
         self.cut = ""
         self._values: Mapping[str, float | bool] = {}
         self._away: frozenset[str] = frozenset()
+
+    def units(self) -> Mapping[str, str]:
+        return self.telling
 
     @abstractmethod
     def take(self, topic: str, payload: bytes) -> Reading | Presence | None:
@@ -142,7 +145,7 @@ class MqttDevice(Device):
     @property
     def claims(self) -> frozenset[str]:
         """What no second device may be made of: topic and channel."""
-        return frozenset(f"{self.topic} {channel}" for channel in self.units)
+        return frozenset(f"{self.topic} {channel}" for channel in self.telling)
 
     def hear(self, said: Said) -> Reading | Presence | None:
         """`take`, remembered. None also for what the broker had kept of a device that is not there."""
@@ -199,7 +202,7 @@ class MqttDevice(Device):
 
     def _listen(self) -> None:
         """Until every channel was heard once, or the post brings no more."""
-        missing = set(self.units)
+        missing = set(self.telling)
         for said in self.post.messages(lambda: not missing and not self._away):
             heard = self.hear(said)
             if isinstance(heard, Reading):

@@ -64,7 +64,7 @@ class SimNode(SimEnd):
     def switch(self, on: bool) -> None:
         """Somebody, or a command, put its switch so."""
         changed, self.on = on != self.on, on
-        if "on" in self.device.units and self.world.sample(f"{self.name}.on", default=not on) != on:
+        if "on" in self.device.telling and self.world.sample(f"{self.name}.on", default=not on) != on:
             self.world[f"{self.name}.on"] = on
         self.switched(changed)
 
@@ -72,7 +72,7 @@ class SimNode(SimEnd):
         """Say what is due by now."""
         if not self.here:
             return
-        if "on" in self.device.units and bool(self.signal("on", self.on)) != self.on:
+        if "on" in self.device.telling and bool(self.signal("on", self.on)) != self.on:
             self.switch(not self.on)
         self.changed()
         # a sum of floats may fall short of the time that it was to reach

@@ -10,8 +10,9 @@ Closed list of option types: bool, int, float, str, `Seconds`, `Literal[...]`, a
 
 import difflib
 import inspect
+import keyword
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -54,13 +55,27 @@ class Option:
 
 
 def options_of(driver: type[Device]) -> dict[str, Option]:
-    """The options of a driver class, by name, in the order of its constructor."""
-    signature = inspect.signature(driver.__init__, eval_str=True)
-    return {
-        p.name: Option(p.name, p.annotation, p.default)
-        for p in signature.parameters.values()
-        if p.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    """The options of a driver class, by name, in the order of its constructor.
+
+    A constructor with `**options` hands them to its base's, whose options follow.
+    """
+    found: dict[str, Option] = {}
+    for one in driver.__mro__:
+        if "__init__" not in vars(one):
+            continue
+        parameters = inspect.signature(vars(one)["__init__"], eval_str=True).parameters.values()
+        for p in parameters:
+            if p.kind is p.KEYWORD_ONLY:
+                name = p.name[:-1] if keyword.iskeyword(p.name[:-1]) else p.name
+                found.setdefault(name, Option(name, p.annotation, p.default))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
+def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a constructor takes them: `class` is `class_` there, as Python has it."""
+    return {f"{name}_" if keyword.iskeyword(name) else name: value for name, value in options.items()}
 
 
 def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:

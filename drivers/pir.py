@@ -71,11 +71,10 @@ class Motion(LevelDecoder):
         self._seen = is_on
         if self._warming:
             return
-        if not is_on and self._hold > 0:
+        if is_on or not self._hold:
+            self._become(is_on, at)
+        else:
             self.timer = at + self._hold
-            return
-        self.timer = None
-        self._become(is_on, at)
 
     def rang(self, at: float) -> None:
         self._warming = False

@@ -17,6 +17,16 @@ HIGHEST: Final = 10_000.0
 """What lgpio makes, Hz."""
 
 
+def possible(number: int, hertz: float) -> float:
+    """The frequency, or `BadPin` where a pin cannot pulse so."""
+    if not LOWEST <= hertz <= HIGHEST:
+        raise BadPin(
+            f"GPIO{number} cannot pulse at {hertz:g} Hz: software makes {LOWEST:g} to {HIGHEST:g} Hz, and a PCA9685"
+            " 24 to 1526 Hz"
+        )
+    return hertz
+
+
 class Pulses(Protocol):
     """What makes the pulses of one pin."""
 
@@ -91,7 +101,7 @@ class Pulsing:
         self.number = number
         self._header = header
         self._pulses: Pulses | None = None
-        self._frequency = self._hertz(frequency)
+        self._frequency = possible(self.number, frequency)
         self._duty = self._share(duty)
 
     def begin(self, pulses: Pulses) -> None:
@@ -104,7 +114,7 @@ class Pulsing:
         self._show()
 
     def frequency(self, hertz: float) -> None:
-        self._frequency = self._hertz(hertz)
+        self._frequency = possible(self.number, hertz)
         self._show()
 
     def close(self) -> None:
@@ -122,14 +132,6 @@ class Pulsing:
                 raise PinUnavailable("it is closed")
             self._pulses.show(self._frequency, self._duty)
         self._header.driven(self.number, self._duty)
-
-    def _hertz(self, hertz: float) -> float:
-        if not LOWEST <= hertz <= HIGHEST:
-            raise BadPin(
-                f"GPIO{self.number} cannot pulse at {hertz:g} Hz: software makes {LOWEST:g} to {HIGHEST:g} Hz, and a"
-                " PCA9685 24 to 1526 Hz"
-            )
-        return hertz
 
     def _share(self, share: float) -> float:
         if not 0 <= share <= 1:

@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi
+from drivers.base import Bus, InputPin, OutputPin, Pins, Pull, PwmPin, Spi, Timed
 from drivers.errors import BusError, BusUnavailable, DriverError
 from drivers.recorded_lines import recorded
 from drivers.replay import OffScript, ReplayBus, replayed
@@ -120,10 +120,14 @@ class Recorder:
 
 
 class _RecordedBus:
+    now: Callable[[], float]  # only where the bus has a time of its own
+
     def __init__(self, recorder: Recorder, name: str, bus: Bus) -> None:
         self._recorder = recorder
         self._name = name
         self._bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         line = {"bus": self._name, "address": address, "write": write.hex(), "read": read}
@@ -219,12 +223,12 @@ class Recording:
             else:
                 self.inputs.setdefault(line["pin"], []).append((line["t"], line["level"]))
 
-    def bus(self, name: str, *, wait: Callable[[float], None]) -> Bus:
+    def bus(self, name: str, *, wait: Callable[[float], None], now: Callable[[], float] = lambda: 0.0) -> Bus:
         """The recorded bus, from its beginning. Raises `BusUnavailable` where nothing of it was recorded."""
         if name not in self.buses:
             there = ", ".join(self.buses) or "none"
             raise BusUnavailable(f"{self.name} has nothing of {name}; the buses in it: {there}")
-        return ReplayBus(self.name, name, self.buses[name], wait=wait)
+        return ReplayBus(self.name, name, self.buses[name], wait=wait, now=now)
 
     def line(self, name: str, wire: str, *, wait: Callable[[float], None]) -> Any:
         """The recorded line, from its beginning. Raises `BusUnavailable` where nothing of it was recorded."""

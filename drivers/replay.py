@@ -18,9 +18,16 @@ class ReplayBus:
     """Answers from a recording; see `drivers.base.Bus`. After the first `OffScript` an address gives nothing else."""
 
     def __init__(
-        self, recording: str, name: str, lines: Iterable[Mapping[str, Any]], *, wait: Callable[[float], None]
+        self,
+        recording: str,
+        name: str,
+        lines: Iterable[Mapping[str, Any]],
+        *,
+        wait: Callable[[float], None],
+        now: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name = name
+        self.now = now
         self._recording = recording
         self._wait = wait
         self._left: dict[int, deque[tuple[int, Mapping[str, Any]]]] = {}

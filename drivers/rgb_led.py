@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from drivers.base import Output, PartOnPins, Pins, PwmPin, Reading, Value
 from drivers.errors import NotStarted, OutOfRange
+from drivers.pwm import possible
 from drivers.sim import SimPart, SimPins
 from drivers.values import each, percent
 
@@ -49,7 +50,7 @@ class RgbLed(PartOnPins, Output):
             raise OutOfRange(f"gamma is 1 to 4 (2.2 is usual), not {gamma:g}")
         self.common = common
         self.gamma = gamma
-        self.frequency = frequency
+        self.frequency = possible(self.numbers["red"], frequency)
         self.safe = safe
         self._rest = {**dict.fromkeys(ROLES, 0.0), **parts(safe)}
         self._shown = dict(self._rest)

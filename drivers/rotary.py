@@ -52,6 +52,7 @@ class Rotary(Listening):
     }
     roles = ("a", "b")
     optional_roles = ("button",)
+    settled = ("button",)
 
     def __init__(
         self,

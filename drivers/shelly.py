@@ -78,17 +78,17 @@ class Shelly(MqttOutput):
             self.stale = Seconds(120.0)  # it says everything every 30 s
 
     def _first(self) -> dict[str, tuple[str, ...]]:
-        alien = [channel for channel in self.units if channel not in _FIRST]
+        alien = [channel for channel in self.telling if channel not in _FIRST]
         if alien:
             raise OutOfRange(f"channels: {alien[0]} is not told by the first generation, only {', '.join(_FIRST)}")
         relay = f"relay/{self.relay}"
         places = (relay, f"{relay}/power", f"{relay}/energy", "temperature", f"input/{self.relay}")
-        return {place: (name,) if name in self.units else () for name, place in zip(_FIRST, places, strict=True)}
+        return {place: (name,) if name in self.telling else () for name, place in zip(_FIRST, places, strict=True)}
 
     def _second(self) -> dict[str, tuple[str, ...]]:
-        switch = tuple(channel for channel in self.units if channel in _SWITCH)
+        switch = tuple(channel for channel in self.telling if channel in _SWITCH)
         places = {f"status/switch:{self.relay}": switch}
-        return {**places, f"status/input:{self.relay}": ("input",) if "input" in self.units else ()}
+        return {**places, f"status/input:{self.relay}": ("input",) if "input" in self.telling else ()}
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:

@@ -178,7 +178,7 @@ class SimBus:
 
     chips   address -> chip; an address without one does not acknowledge
     wait    called with seconds when a driver waits; default: time does not pass outside the chips
-    now     gives the time for `faults`
+    now     gives the time for `faults`, and for drivers that read a clock (`drivers.base.Timed`)
     seed    of what is random in `faults`; the name goes into it
     log     the last transfers, oldest first, as the driver saw them
     faults  what goes wrong when: `bus.faults.plan("unplug", 0x76, seconds=30)`
@@ -195,6 +195,7 @@ class SimBus:
         seed: int = 0,
     ) -> None:
         self.name = name
+        self.now = now
         self.stuck = False
         self.faults = Faults(name, now=now, wait=self._pass, seed=seed, chips=self)
         self.log: deque[Transfer] = deque(maxlen=10_000)

@@ -9,6 +9,7 @@ Each rule is checked against the driver's own simulated counterpart, on a simula
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -30,23 +31,30 @@ NONSENSE = "neither this nor that " * 100
 _ANYTHING = (
     b"", b"\xff\x00", b"null", b"[" * 40_000, b'{"a":' * 9_000, b"nan", b"1e999", b"9" * 5_000, b"{}", b'{"state":[]}',
 )  # fmt: skip
+_TALKS = "the constructor already talks to the {}; that belongs into start()"
 
 
 def problems(entry: Entry, options: Mapping[str, Any] | None = None) -> list[str]:
     """Every rule the driver breaks, in words; empty when it conforms. `options`: what it cannot be built without."""
+    return list(broken(entry, options))
+
+
+def broken(entry: Entry, options: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """The same one by one: those that were found stay found where the driver then raises what it must not."""
     declared = list(_declarations(entry, options or {}))
     if declared:
-        return declared
-    if issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
-        return list(_on_a_bus(entry.driver, entry.sim, dict(options or {})))
-    if issubclass(entry.driver, PartOnPins) and issubclass(entry.sim, SimPart):
-        return list(_on_pins(entry, entry.driver, entry.sim, dict(options or {})))
-    if issubclass(entry.driver, MqttDevice) and issubclass(entry.sim, SimNode):
-        return list(_on_a_broker(entry, entry.sim, dict(options or {})))
-    if entry.driver.wire not in ("i2c", "pin", "mqtt") and issubclass(entry.sim, SimEnd):
-        return list(_on_a_line(entry, entry.sim, dict(options or {})))
-    wanted = {"i2c": "SimChip", "pin": "SimPart", "mqtt": "SimNode"}.get(entry.driver.wire, "SimEnd")
-    return [f"SIM must be a {wanted}, as the driver's wire asks for"]
+        yield from declared
+    elif issubclass(entry.driver, Driver) and issubclass(entry.sim, SimChip):
+        yield from _on_a_bus(entry, dict(options or {}))
+    elif issubclass(entry.driver, PartOnPins) and issubclass(entry.sim, SimPart):
+        yield from _on_pins(entry, entry.driver, entry.sim, dict(options or {}))
+    elif issubclass(entry.driver, MqttDevice) and issubclass(entry.sim, SimNode):
+        yield from _on_a_broker(entry, entry.sim, dict(options or {}))
+    elif entry.driver.wire not in ("i2c", "pin", "mqtt") and issubclass(entry.sim, SimEnd):
+        yield from _on_a_line(entry, entry.sim, dict(options or {}))
+    else:
+        wanted = {"i2c": "SimChip", "pin": "SimPart", "mqtt": "SimNode"}.get(entry.driver.wire, "SimEnd")
+        yield f"SIM must be a {wanted}, as the driver's wire asks for"
 
 
 def _declarations(entry: Entry, options: Mapping[str, Any]) -> Iterator[str]:
@@ -72,20 +80,29 @@ def _declarations(entry: Entry, options: Mapping[str, Any]) -> Iterator[str]:
             yield f"option {option.name!r} has the type {error}, which configuration cannot check"
 
 
-def _on_a_bus(driver: type[Driver], sim: type[SimChip], options: dict[str, Any]) -> Iterator[str]:
+def _on_a_bus(entry: Entry, options: dict[str, Any]) -> Iterator[str]:
+    driver: Any = entry.driver
+    sim: Any = entry.simulated(options)
     address = driver.address if driver.address is not None else (driver.addresses or (0x08,))[0]
     if driver.addresses and address not in driver.addresses:
         yield f"the default address {address:#04x} is not among addresses"
         return
-    yield from _raises(OutOfRange, "an impossible address", lambda: driver(SimBus(), 0x7F, **options))
+    yield from _raises(OutOfRange, "an impossible address", lambda: entry.build(SimBus(), 0x7F, **options))
     world = World()
     bus = SimBus()
-    device = driver(bus, address, **options)
+    try:
+        device = entry.build(bus, address, **options)
+    except BusError:
+        yield _TALKS.format("chip")
+        return
     if bus.log:
-        yield "the constructor already talks to the chip; that belongs into start()"
+        yield _TALKS.format("chip")
     yield from _raises(Nack, "start() without a chip", device.start)
     bus.attach(address, sim(world, "it"))
     device.start()
+    for one in driver.identity:
+        if not one.fits(bus.transfer(address, bytes([one.register]), one.size)):
+            yield f"the simulated chip's register {one.register:#04x} is not what identity says"
     yield from _two_readings(device, options)
     yield from _round_trips(device, world, options)
     if isinstance(device, Output):
@@ -105,7 +122,7 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     line: Any = sim(world, "it").line()
     device = entry.build(line, None, **options)
     if line.log:
-        yield "the constructor already talks to the part; that belongs into start()"
+        yield _TALKS.format("part")
     line.fit(device)
     line.unplug()
     yield from _raises(BusError, "start() without a part", device.start)
@@ -186,8 +203,8 @@ def _round_trips(
             inside = min(max(wanted, low + step), high - step)
             world[f"it.{channel}"] = inside
             pause()
-            got = device.read().values[channel]
-            if abs(got - inside) > step:
+            got = device.read().values.get(channel, math.nan)
+            if not abs(got - inside) <= step:
                 yield f"{channel}: the world has {inside:g}, the driver says {got:g}; they may differ by {step:g}"
         world[f"it.{channel}"] = low + (high - low) / 2
 

@@ -87,8 +87,8 @@ class Tasmota(MqttOutput):
             self._at("tele/SENSOR"),
         )
         self.switch = self._at(f"stat/{self._power}")
-        telling = (self.state, self.switch) if "on" in self.units else (self.state,)
-        self.topics = (self.presence, *telling, *([self.telemetry] if self.units.keys() - {"on"} else []))
+        telling = (self.state, self.switch) if "on" in self.telling else (self.state,)
+        self.topics = (self.presence, *telling, *([self.telemetry] if self.telling.keys() - {"on"} else []))
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
@@ -120,19 +120,19 @@ class Tasmota(MqttOutput):
 
     def _state(self, state: Mapping[str, Any]) -> Reading | None:
         value = state.get(self._power, state.get("POWER1") if self.relay is None else None)
-        if value is None or "on" not in self.units:
+        if value is None or "on" not in self.telling:
             return None
         return self.reading(on=mqtt.switch_of(value, self._power))
 
     def _telemetry(self, said: Mapping[str, Any]) -> Reading:
         found: dict[str, float | bool] = {}
-        for channel in self.units.keys() - {"on"}:
+        for channel in self.telling.keys() - {"on"}:
             key = _METER.get(channel) or _SENSORS[channel]
             value = self._metered(said, key) if channel in _METER else self._sensed(said, key)
             if value is not None:  # null: the sensor did not answer
                 found[channel] = self._converted(channel, mqtt.number_of(value, key), said)
         if not found:
-            raise BadData(f"it has none of {', '.join(sorted(self.units))}, only {', '.join(said)[:80]}")
+            raise BadData(f"it has none of {', '.join(sorted(self.telling))}, only {', '.join(said)[:80]}")
         return self.reading(**found)
 
     def _metered(self, said: Mapping[str, Any], key: str) -> Any:

@@ -52,7 +52,8 @@ class TMP117(Driver):
 
 
 class SimTMP117(WordChip):
-    """Measures once when asked and says so with the ready bit, which reading it clears; -256 degC before that."""
+    """Measures once when asked, or again and again as after power-on, and says so with the ready bit, which reading it
+    clears; -256 degC before the first time."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0}
     words: ClassVar[Mapping[int, int]] = {0: 0x8000, 1: 0x0220, 2: 0x6000, 3: 0x8000, 4: 0, 7: 0, 15: 0x0117}
@@ -63,12 +64,27 @@ class SimTMP117(WordChip):
             self.power_up()
             return
         super().store(register, value)
-        if register == 1 and value >> 10 & 3 == 3:
-            self.convert(0.0155 * (1, 8, 32, 64)[value >> 5 & 3])
+        if register == 1:
+            self._begin()
+
+    def power_up(self) -> None:
+        super().power_up()
+        self._begin()
 
     def converted(self) -> None:
         self.held[0] = counts(self.signal("temperature"), STEP, -0x8000, 0x7FFF)
-        self.held[1] = self.held[1] & ~(3 << 10) | 1 << 10 | READY  # one-shot ends in shutdown
+        self.held[1] |= READY
+        if self.held[1] >> 10 & 3 == 3:
+            self.held[1] = self.held[1] & ~(3 << 10) | 1 << 10  # one-shot ends in shutdown
+        self._begin()
+
+    def _begin(self) -> None:
+        self._converting = None
+        mode, pause, average = (self.held[1] >> bit & mask for bit, mask in ((10, 3), (7, 7), (5, 3)))
+        if mode != 1:
+            measuring = 0.0155 * (1, 8, 32, 64)[average]
+            cycle = (0.0, 0.125, 0.25, 0.5, 1.0, 4.0, 8.0, 16.0)[pause]
+            self.convert(measuring if mode == 3 else max(measuring, cycle))
 
     def load(self, register: int) -> int:
         value = super().load(register)

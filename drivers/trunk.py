@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, cast
 
-from drivers.base import Bus, Driver, Probing
+from drivers.base import Bus, Driver, Probing, Timed
 from drivers.errors import AdapterGone, BusError, BusFault, BusTimeout, BusUnavailable, Nack
 
 HANGS: Final = 3
@@ -37,9 +37,13 @@ class Trunk:
     since     when that began, in the time that `now` gives
     """
 
+    now: Callable[[], float]  # only where the bus has a time of its own
+
     def __init__(self, name: str, bus: Bus, *, now: Callable[[], float] = lambda: 0.0) -> None:
         self.name = name
         self.bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
         self.lock = threading.RLock()
         self.trouble: str | None = None
         self.since = 0.0
@@ -47,13 +51,20 @@ class Trunk:
         self._hangs = 0
         # multiplexer -> what its register holds; None: not known
         self._holds: dict[int, int | None] = {}
+        # the bits of its register that are channels; a small one shows interrupts in the others
+        self._masks: dict[int, int] = {}
         self._behind: set[tuple[int, int]] = set()
 
-    def branch(self, multiplexer: int, channel: int) -> "Branch":
-        """The wire behind a channel."""
+    def branch(self, multiplexer: int, channel: int, *, channels: int = 8) -> "Branch":
+        """The wire behind a channel of a multiplexer with so many."""
         with self.lock:
             self._holds.setdefault(multiplexer, None)
+            self._masks[multiplexer] = (1 << channels) - 1
         return Branch(self, multiplexer, channel)
+
+    def occupy(self, multiplexer: int, address: int) -> None:
+        """Somewhere behind this multiplexer is a chip with this address, which may be asked one day."""
+        self._behind.add((multiplexer, address))
 
     def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
         with self.lock:
@@ -83,7 +94,7 @@ class Trunk:
 
     def join(self, multiplexer: int, channel: int, address: int) -> None:
         """Join this channel to the bus and no other, for a transfer with `address`; the caller has the lock."""
-        self._behind.add((multiplexer, address))
+        self.occupy(multiplexer, address)
         for other in self._holds:
             if other != multiplexer:
                 self._release(other, address)
@@ -98,8 +109,7 @@ class Trunk:
         self._holds[multiplexer] = None
         self.ask(multiplexer, bytes([wanted]), 0)
         (kept,) = self.ask(multiplexer, b"", 1)
-        # a part with four channels shows interrupts in the upper half
-        if kept != wanted and (wanted > 0x0F or kept & 0x0F != wanted):
+        if kept & self._masks[multiplexer] != wanted:
             raise BusFault(
                 f"{self.name} {multiplexer:#04x}: keeps {kept:#04x} where a multiplexer keeps {wanted:#04x}: another"
                 " chip answers there, or another program switches it"
@@ -111,8 +121,8 @@ class Trunk:
             return
         try:
             self._select(multiplexer, 0)
-        except Nack:
-            # unplugged it joins nothing; merely disturbed it may still join a chip that would answer as well
+        except (Nack, BusFault):
+            # unplugged, or another chip, it joins nothing; merely disturbed it may join one that would answer as well
             if address is not None and (multiplexer, address) in self._behind:
                 raise
 
@@ -151,8 +161,12 @@ class Trunk:
 class Branch:
     """The wire behind one channel, with the contract of `drivers.base.Probing`. Thread-safe."""
 
+    now: Callable[[], float]  # as the trunk's
+
     def __init__(self, trunk: Trunk, multiplexer: int, channel: int) -> None:
         self.trunk = trunk
+        if isinstance(trunk, Timed):
+            self.now = trunk.now
         self.multiplexer = multiplexer
         self.channel = channel
 

@@ -83,7 +83,7 @@ class Zigbee2Mqtt(MqttOutput):
 
     @property
     def claims(self) -> frozenset[str]:
-        return frozenset(f"{self.state} {self.key(channel)}" for channel in self.units)
+        return frozenset(f"{self.state} {self.key(channel)}" for channel in self.telling)
 
     def key(self, channel: str) -> str:
         """Under which name the channel stands in a message."""
@@ -91,7 +91,7 @@ class Zigbee2Mqtt(MqttOutput):
 
     def command(self, value: Value) -> list[tuple[str, bytes]]:
         wish: dict[str, Any] = {}
-        if "brightness" in self.units:
+        if "brightness" in self.telling:
             share = percent(value, "a Zigbee lamp")
             wish[self.key("on")] = "ON" if share else "OFF"
             if share and not isinstance(value, bool) and value != "on":
@@ -107,7 +107,7 @@ class Zigbee2Mqtt(MqttOutput):
             return None
         said = mqtt.object_of(payload)
         found: dict[str, float | bool] = {}
-        for channel, unit in self.units.items():
+        for channel, unit in self.telling.items():
             key = self.key(channel)
             value = said.get(key)
             if value is None:
@@ -152,7 +152,7 @@ class SimZigbee2Mqtt(SimNode):
     def _seen(self) -> dict[str, Any]:
         device: Zigbee2Mqtt = self.device
         found: dict[str, Any] = {}
-        for channel, unit in device.units.items():
+        for channel, unit in device.telling.items():
             value = self.on if channel == "on" else self.signal(channel, self.defaults.get(channel, 0.0))
             if channel == "on":
                 found[device.key(channel)] = "ON" if value else "OFF"

@@ -53,7 +53,8 @@ class Buses:
         if not channel or backend == "replay":  # each wire was recorded by itself
             return self._trunk(name, backend)
         above, place = self._above(multiplexer)
-        return self._trunk(above, backend).branch(place, int(number))
+        channels = int(self._config.devices[multiplexer].options.get("channels", 8))
+        return self._trunk(above, backend).branch(place, int(number), channels=channels)
 
     def wire(self, name: str, backend: Backend) -> Bus:
         """The bus itself, below what its users share; a simulated wire behind a multiplexer by itself. Raises
@@ -62,6 +63,14 @@ class Buses:
             if (name, backend) not in self._wires:
                 self._wires[name, backend] = self._open(name, backend)
             return self._wires[name, backend]
+
+    def release(self, name: str, backend: Backend) -> None:
+        """Give one bus back that no device uses."""
+        with self._opening:
+            self._trunks.pop((name, backend), None)
+            wire = self._wires.pop((name, backend), None)
+        if wire is not None:
+            wire.close()
 
     def close(self) -> None:
         """Give every bus back; idempotent."""
@@ -73,11 +82,16 @@ class Buses:
     def _trunk(self, name: str, backend: Backend) -> Trunk:
         wire = self.wire(name, backend)
         with self._opening:
-            return self._trunks.setdefault((name, backend), Trunk(name, wire, now=self._world.now))
+            if (name, backend) not in self._trunks:
+                trunk = self._trunks[name, backend] = Trunk(name, wire, now=self._world.now)
+                for settings in self._config.devices.values():
+                    if settings.behind is not None and self._above(settings.behind)[0] == name:
+                        trunk.occupy(self._above(settings.behind)[1], address_of(settings))
+            return self._trunks[name, backend]
 
     def _open(self, name: str, backend: Backend) -> Bus:
         if backend == "replay":
-            return self._recording().bus(name, wait=self._wait)
+            return self._recording().bus(name, wait=self._wait, now=self._world.now)
         multiplexer, channel, number = name.partition("/")
         if channel:
             above, place = self._above(multiplexer)

@@ -308,7 +308,7 @@ class Wiring:
         if handle.backend != "sim" or issubclass(handle.kind, Multiplexer):
             return  # a multiplexer came with its bus, because others are soldered behind it
         assert handle.settings.bus is not None
-        bus, chip = self.bus(handle.settings.bus, "sim"), handle.entry.sim
+        bus, chip = self.bus(handle.settings.bus, "sim"), handle.entry.simulated(handle.settings.options)
         assert isinstance(bus, SimBus)
         assert issubclass(chip, SimChip)
         bus.attach(address_of(handle.settings), chip(self._wires.world, handle.name))

@@ -80,6 +80,9 @@ class Scanner:
             result["error"] = f"{error}; `edge devices recover {self._wire(name)}` may free it"
         except DriverError as error:
             result["error"] = str(error)
+        finally:
+            if all(self._wiring.buses.root(one) != self._wire(name) for one in self._config.devices.values()):
+                self._wiring.buses.release(name, result["backend"])
         return result
 
     def _bus(self, name: str, backend: Backend) -> dict[str, Any]:

@@ -40,13 +40,15 @@ def scan(words: list[str]) -> int:
         examples=("devices scan", "devices scan i2c-1 --json", "devices scan mux/3"),
     )
     arguments.add_argument("bus", metavar="BUS", nargs="*", help="i2c-1, or mux/3 behind a multiplexer (default: all)")
-    arguments.add_argument("--real", action="store_true", help="this machine's buses, also where edge.yaml simulates")
+    arguments.add_argument("--real", action="store_true", help="this machine's buses, where edge.yaml simulates all")
     arguments.with_config().with_json(
         "{buses: [{bus, backend, adapter, clock, skipped, found: [{address, kernel, device, likely, proven, wrong,"
         " yaml}], note, error}], others: [{kind, place, what, device, likely, yaml}]}"
     )
     options = arguments.parse_args(words)
-    gateway = None if options.real else _gateway(options.config)
+    gateway = _gateway(options.config)
+    if options.real and gateway is not None and not _has_real(gateway.config):
+        gateway = None
     config = gateway.config if gateway is not None else Config.model_validate({"edge": {"id": "none"}})
     with _looking(gateway, config) as look:
         told: dict[str, Any] = {"buses": _buses(look, options.bus), "others": []}
@@ -134,6 +136,11 @@ def _is_simulated(gateway: Gateway | None, bus: str) -> bool:
     return any(one.bus == bus and (one.backend or usual) == "sim" for one in gateway.config.devices.values())
 
 
+def _has_real(config: Config) -> bool:
+    """Whether a runtime would use buses of this machine itself, so that it has to be asked."""
+    return any((one.backend or config.edge.backend) == "real" for one in config.devices.values())
+
+
 def _simulated(gateway: Gateway | None, bus: str) -> int:
     assert gateway is not None
     try:
@@ -160,7 +167,7 @@ def _run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"it ended with {done.returncode}"
-        raise OSError(f"{said}; it needs root: sudo edge devices recover ...")
+        raise OSError(f"{said}; it needs root: sudo $(command -v edge) devices recover ...")
     return done.stdout
 
 

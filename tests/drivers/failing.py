@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drivers import Bus, Nack
+from drivers.base import Timed
 from drivers.errors import BusError
 
 
@@ -12,6 +13,8 @@ class Failing:
     def __init__(self, bus: Bus, left: int = -1, error: type[BusError] = Nack) -> None:
         """`left` transfers go through before it; a negative number means that none fails."""
         self.bus = bus
+        if isinstance(bus, Timed):
+            self.now = bus.now
         self.left = left
         self.error = error
 

@@ -6,24 +6,23 @@ from typing import Any
 
 import pytest
 
-from drivers import BusTimeout, Driver, DriverError, Nack, SimBus, World, find, kinds
+from drivers import BusTimeout, Driver, DriverError, Nack, SimBus, World, find
 from drivers.errors import ArbitrationLost, BadData, BusError, WrongChip
 from drivers.sim import SimChip
 from tests.drivers.failing import Failing
-
-CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
+from tests.drivers.needed import BUS_KINDS, CHIPS, address_of, build, chip
 
 
 def plugged(kind: str) -> tuple[Driver, Failing, SimChip, SimBus]:
-    entry = find(kind)
-    driver: Any = entry.driver
-    chip: Any = entry.sim(World(), "it")
-    sim = SimBus({driver.address: chip})
+    part = chip(kind)
+    sim = SimBus({address_of(kind): part})
     bus = Failing(sim)
-    return driver(bus), bus, chip, sim
+    device = build(kind, bus)
+    assert isinstance(device, Driver)
+    return device, bus, part, sim
 
 
-@pytest.mark.parametrize("kind", CHIPS)
+@pytest.mark.parametrize("kind", BUS_KINDS)
 @pytest.mark.parametrize("error", [Nack, BusTimeout, ArbitrationLost])
 def test_an_error_in_any_transfer_passes_through_and_a_new_start_mends_it(kind: str, error: type[BusError]) -> None:
     device, bus, _, sim = plugged(kind)
@@ -51,10 +50,10 @@ def _start_and_read(device: Driver) -> None:
 @pytest.mark.parametrize("kind", CHIPS)
 def test_a_chip_that_lost_its_supply_says_so_or_goes_on_rightly(kind: str) -> None:
     """What it forgot must never become a reading; a new start mends it."""
-    device, _, chip, _ = plugged(kind)
+    device, _, part, _ = plugged(kind)
     device.start()
     wanted = dict(device.read().values)
-    type(chip).__init__(chip, chip.world, chip.name)
+    type(part).__init__(part, part.world, part.name)
 
     try:
         got = dict(device.read().values)

@@ -13,17 +13,15 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from drivers import Driver, Entry, Reading, Seconds, SimBus, World, find, kinds, options_of
+from drivers.base import Identity
 from drivers.errors import BadData, DriverError, WrongChip
 from drivers.silicon import RegisterChip
 from drivers.suite import problems
 from edge.config.units import parse_duration
 from tests.drivers.kernel import Kernel
+from tests.drivers.needed import BUS_KINDS, CHIPS, NEEDED, address_of, build, bus_with, chip
 
 HARDWARE = (Path(__file__).parents[2] / "hardware.md").read_text()
-CHIPS = [kind for kind in kinds() if issubclass(find(kind).driver, Driver)]
-
-# What some cannot be built without.
-NEEDED = {"zigbee2mqtt": {"channels": "temperature humidity"}, "esphome": {"channels": "sensor/level=mm switch/valve"}}
 
 # Chips without any id, and the answers that cannot be told from theirs; hardware.md says so.
 ANONYMOUS = {"bh1750": {0x00}, "tca9548a": {0x00}, "pcf8574": set(range(256))}
@@ -46,13 +44,14 @@ def test_the_examples_in_hardware_md_are_what_the_drivers_accept(example: str) -
     for name, device in YAML(typ="safe").load(example)["devices"].items():
         driver = find(device["driver"]).driver
         accepted = options_of(driver)
+        assert {option.name for option in accepted.values() if option.required} <= set(device)
         for option in set(device) - common:
             value = device[option]
             if Seconds in (accepted[option].type, *get_args(accepted[option].type)):
                 value = parse_duration(value)
             assert accepted[option].problem(value) is None, f"{name}.{option}"
         assert ("pin" in device or "pins" in device) == (driver.wire == "pin")
-        if issubclass(driver, Driver):
+        if issubclass(driver, Driver) and driver.addresses:
             assert device["address"] in driver.addresses
 
 
@@ -80,19 +79,18 @@ def test_what_the_world_has_is_what_the_driver_says(kind: str, data: st.DataObje
         assert got[channel] == pytest.approx(value, abs=driver.resolution[channel])
 
 
-@pytest.mark.parametrize("kind", CHIPS)
+@pytest.mark.parametrize("kind", BUS_KINDS)
 def test_it_reads_the_same_through_smbus2_and_the_kernel(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bare reads, two-byte commands and long bursts are transfers that the real library can make."""
-    entry, kernel = find(kind), Kernel(tmp_path, monkeypatch)
-    assert issubclass(entry.driver, Driver)
-    kernel.sim.attach(entry.driver.address, entry.sim(World(), "it"))
+    kernel = Kernel(tmp_path, monkeypatch)
+    kernel.sim.attach(address_of(kind), chip(kind))
 
-    with entry.driver(kernel.open()) as device:
+    with build(kind, kernel.open()) as device:
         got = device.read().values
 
-    with entry.driver(SimBus({entry.driver.address: entry.sim(World(), "it")})) as device:
+    with build(kind, bus_with(kind)) as device:
         assert device.read().values == got
 
 
@@ -154,6 +152,11 @@ def test_the_suite_finds_what_is_wrong() -> None:
 
         channels: ClassVar = {"temperature": ""}
 
+    class AnotherIdentity(good.driver):  # type: ignore[name-defined,misc]
+        """Declares an id that its chip has not."""
+
+        identity = (Identity(0x01, (0x1234,), size=2),)
+
     def found(driver: type) -> str:
         return " / ".join(problems(replace(good, driver=driver)))
 
@@ -161,6 +164,7 @@ def test_the_suite_finds_what_is_wrong() -> None:
     assert "channels says" in found(ForgetsAChannel)
     assert "the driver says" in found(OffByHalfADegree)
     assert "needs a unit" in found(NoUnit)
+    assert "is not what identity says" in found(AnotherIdentity)
     assert "SIM must be" in " ".join(problems(Entry("x", good.driver, find("contact").sim, "here")))
 
 

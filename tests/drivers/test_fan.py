@@ -81,7 +81,7 @@ def test_it_is_safe_from_its_first_moment_to_its_last(
 
 def test_what_software_cannot_pulse_is_said_with_what_can(pins: SimulatedPins) -> None:
     with pytest.raises(BadPin, match=r"cannot pulse at 25000 Hz: .* 0.1 to 10000 Hz, and a PCA9685 24 to 1526 Hz"):
-        fan(pins, frequency=25_000).start()
+        fan(pins, frequency=25_000)
 
 
 @pytest.mark.parametrize(("numbers", "channels"), [({"pwm": 18}, {"duty"}), ({"pwm": 18, "tach": 24}, {"duty", "rpm"})])

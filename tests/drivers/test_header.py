@@ -124,6 +124,23 @@ def test_a_pin_keeps_its_pull_while_it_is_watched_and_is_silent_after_its_end(bo
     header.close()
 
 
+def test_a_pin_that_cannot_be_watched_is_given_back(board: Lgpio, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = open_header(board)
+    meter = Counter(header, 17)
+
+    def refused(*args: object) -> int:
+        raise board.error("too many open files")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(board, "gpio_claim_alert", refused)
+        with pytest.raises(PinUnavailable, match="too many open files"):
+            meter.start()
+    meter.start()
+    board.edge(17, 0, NOW)
+    assert meter.read().values["count"] == 1
+    header.close()
+
+
 DEVICES: dict[str, Callable[[HeaderPins], Device]] = {
     "contact": lambda header: Contact(header, 17),
     "button": lambda header: Button(header, 17, double=Seconds(0.4), long=Seconds(1.0)),

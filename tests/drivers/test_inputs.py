@@ -122,6 +122,24 @@ def test_the_world_moves_a_motion_detector(world: World, pins: SimulatedPins, no
     assert told(decoder, 999) == [({"motion": True}, 70), ({"motion": False}, 85)]
 
 
+def test_a_motion_detector_whose_wire_is_off_shows_motion_and_a_glitch_is_none(  # type: ignore[no-untyped-def]
+    world: World, pins: SimulatedPins, now
+) -> None:
+    faults = PinFaults(world, seed=4)
+    hall = PIR(pins, 17, warm_up=0.0, hold=5.0)  # type: ignore[arg-type]
+    hall.start()
+    SimPIR(world, "hall").wire(faults.between(pins), hall)
+    decoder = watched(hall, 0.05)
+    faults.plan("glitch", 17, after=1, by=0.02)
+    pass_until(world, now, 50)
+    assert told(decoder, 50) == []
+    faults.plan("floating", 17, seconds=60, by=0.2)
+    pass_until(world, now, 200)
+    motions = told(decoder, 200)
+    assert values(motions, "motion") == [True, False], "a hold makes one motion of the noise"
+    assert motions[-1][1] <= 115
+
+
 # -- encoder ----------------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +271,16 @@ def test_a_lost_step_is_counted_and_the_next_detents_are_right() -> None:
     for role, level in [("a", True), ("b", True), ("a", False), ("b", False)]:
         turns.edge(role, level, 4)
     assert turns.position == 2
+
+
+def test_half_a_detent_counts_where_the_other_half_was_lost() -> None:
+    turns = Turns(closed=True)
+    turns.begin({"a": False, "b": False}, 0)
+    turns.edge("a", True, 1)
+    turns.look({"a": False, "b": True}, 2)
+    turns.edge("b", False, 3)
+
+    assert (turns.missed, turns.position) == (1, 1)
 
 
 def test_a_look_that_finds_both_contacts_changed_moves_nothing() -> None:
@@ -421,6 +449,35 @@ def test_options_that_make_no_measurement_are_refused(pins: SimulatedPins, optio
         Counter(pins, 17, **options)  # type: ignore[arg-type]
 
 
+def test_a_bouncing_reed_counts_once_a_pulse_with_a_width_and_a_glitch_not_at_all(  # type: ignore[no-untyped-def]
+    world: World, pins: SimulatedPins, now
+) -> None:
+    faults = PinFaults(world, seed=2)
+    meter = Counter(pins, 17, per="min", min_width=0.005)  # type: ignore[arg-type]
+    meter.start()
+    SimCounter(world, "rain").wire(faults.between(pins), meter)
+    faults.plan("bounce", 17, seconds=120, by=3)
+    for second in range(5, 120, 10):
+        faults.plan("glitch", 17, after=float(second), by=0.002)
+    world["rain.rate"] = 30.0
+    pass_until(world, now, 60)
+
+    assert meter.read().values == {"count": 30, "total": 30.0, "rate": pytest.approx(30.0, rel=0.01)}
+
+
+def test_a_meter_on_a_stuck_line_shows_nothing_and_goes_on_afterwards(world: World, pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
+    faults = PinFaults(world, seed=2)
+    meter = Counter(pins, 17)
+    meter.start()
+    SimCounter(world, "rain").wire(faults.between(pins), meter)
+    world["rain.rate"] = 60.0
+    faults.plan("stuck", 17, seconds=100)
+    pass_until(world, now, 99)
+    assert meter.read().values == {"count": 0, "total": 0.0, "rate": 0.0}
+    pass_until(world, now, 130)
+    assert meter.read().values["count"] == pytest.approx(30, abs=1)
+
+
 @pytest.mark.parametrize(("pull", "edge"), [("up", "falling"), ("down", "rising"), ("up", "both")])
 def test_the_worlds_flow_turns_the_wheel(world: World, pins: SimulatedPins, now, pull: str, edge: str) -> None:  # type: ignore[no-untyped-def]
     meter = Counter(pins, 17, pull=pull, edge=edge, per_pulse=0.01, unit="l", per="min")  # type: ignore[arg-type]
@@ -431,9 +488,12 @@ def test_the_worlds_flow_turns_the_wheel(world: World, pins: SimulatedPins, now,
     first = meter.read().values
     assert first["total"] == pytest.approx(6.0, abs=0.011)
     assert first["rate"] == pytest.approx(6.0)
+    now.seconds = 60.31
+    world.refresh()
+    assert meter.read().values["count"] - first["count"] == pytest.approx(3, abs=1), "looked at late"
     world["water.rate"] = 12.0
     pass_until(world, now, 120)
-    assert meter.read().values["total"] == pytest.approx(18.0, abs=0.03)
+    assert meter.read().values["total"] == pytest.approx(6 * 60.31 / 60 + 12 * 59.69 / 60, abs=0.03)
     world["water.rate"] = 0.0
     pass_until(world, now, 300)
     assert meter.read().values["rate"] == 0

@@ -315,7 +315,7 @@ def test_any_bytes_are_a_reading_within_its_limits_or_are_refused(
             continue
         if isinstance(heard, Reading):
             assert heard.values
-            assert heard.values.keys() <= preset.units.keys()
+            assert heard.values.keys() <= preset.telling.keys()
             for channel, value in heard.values.items():
                 low, high = preset.limits().get(channel, (-1e308, 1e308))
                 assert low <= value <= high

@@ -150,6 +150,24 @@ def test_a_recording_of_a_later_version_is_refused(tmp_path: Path) -> None:
         read_recording(path)
 
 
+def test_an_edge_is_recorded_with_its_own_time_and_not_that_of_its_delivery(now) -> None:  # type: ignore[no-untyped-def]
+    class Late(SimulatedPins):
+        """As lgpio, which hands an edge on some time after it was."""
+
+        def moment(self, stamp: float) -> float:
+            return self.now() - 0.25
+
+    written: list[bytes] = []
+    recorder, header = Recorder(written.append, now=now), Late(now=now)
+    recorder.pins(header).input(17, pull="up").watch(lambda level, at: None)
+    now.seconds = 5
+    header.drive(17, False)
+    recorder.close()
+    header.close()
+
+    assert _unpacked("late.rec", b"".join(written)).inputs[17] == [(0.0, True), (4.75, False)]
+
+
 def test_edges_come_back_at_their_times(tmp_path: Path, world: World, pins: SimulatedPins, now) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "door.rec"
     with path.open("wb") as file:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from drivers import BusFault, BusTimeout, BusUnavailable, Nack, SimBus, World
+from drivers import AdapterGone, BusFault, BusTimeout, BusUnavailable, Nack, SimBus, World
 from drivers.rescue import CLOCKS, commands, nine_clocks
 from drivers.tmp102 import SimTMP102
 from drivers.trunk import HANGS, Trunk
@@ -144,3 +144,15 @@ def test_clocks_free_a_simulated_bus_from_a_planned_fault_too(world: World) -> N
         sim.transfer(0x48, b"\x00", 2)
     sim.clock_out()
     sim.transfer(0x48, b"\x00", 2)
+
+
+def test_an_adapter_that_is_gone_is_trouble_of_the_bus_until_it_is_back(world: World) -> None:
+    sim = SimBus({0x48: SimTMP102(world, "it")})
+    trunk = Trunk("i2c-11", sim)
+    sim.fail(0x48, AdapterGone, times=2)
+    for _ in range(2):
+        with pytest.raises(AdapterGone):
+            trunk.transfer(0x48, b"\x00", 2)
+    assert trunk.trouble is not None
+    trunk.transfer(0x48, b"\x00", 2)
+    assert trunk.trouble is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drivers import NotStarted, OutOfRange, PinInUse, World, find
+from drivers import BadPin, NotStarted, OutOfRange, PinInUse, World, find
 from drivers.gpio import SimulatedPins
 from drivers.relay import Relay
 from drivers.rgb_led import RgbLed, SimRgbLed
@@ -96,6 +96,11 @@ def test_a_safe_light_is_shown_from_the_start_and_left_behind(pins: SimulatedPin
 def test_settings_that_make_no_light_are_refused_at_once(pins: SimulatedPins, options: dict[str, Any]) -> None:
     with pytest.raises(OutOfRange):
         RgbLed(pins, PINS, **options)
+
+
+def test_a_frequency_that_cannot_be_made_is_refused_at_once(pins: SimulatedPins) -> None:
+    with pytest.raises(BadPin, match="GPIO17 cannot pulse at 25000 Hz"):
+        RgbLed(pins, PINS, frequency=25_000)
 
 
 def test_a_light_that_gets_two_of_its_pins_is_no_light_until_it_has_the_third(pins: SimulatedPins) -> None:

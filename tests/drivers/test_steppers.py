@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers import BadData, BadPin, NotStarted, OutOfRange, PinInUse, World, find
+from drivers import BadData, BadPin, NotStarted, OutOfRange, PinInUse, World, find, options_of
 from drivers.a4988 import A4988, SimA4988
 from drivers.gpio import SimulatedPins, pin_factory
 from drivers.pin_faults import PinFaults
@@ -215,6 +215,15 @@ def test_settings_that_make_no_motor_are_refused_at_once(pins: SimulatedPins, op
     for driver, numbers in ((ULN2003, COILS), (A4988, BOARD)):
         with pytest.raises(OutOfRange):
             driver(pins, numbers, **options)
+
+
+@pytest.mark.parametrize(("driver", "own"), [(ULN2003, "steps"), (A4988, "inverted")])
+def test_its_options_are_its_own_and_those_of_every_stepper(driver: Any, own: str) -> None:
+    common = list(options_of(Stepper))
+    assert list(options_of(driver)) == [own, *common]
+    assert {"unit", "per_unit", "speed", "longest", "hold"} <= set(common)
+    with pytest.raises(TypeError, match="fastness"):
+        driver(None, COILS if driver is ULN2003 else BOARD, fastness=3)
 
 
 @pytest.mark.parametrize(("driver", "numbers"), [(ULN2003, COILS), (A4988, BOARD)])

@@ -118,9 +118,24 @@ def test_a_part_with_four_channels_may_show_interrupts(rig: Rig) -> None:
 
     rig.sim.attach(0x72, mux := Interrupting(rig.world, "four"))
     mux.wire(2).attach(0x48, SimTMP102(rig.world, "s3"))
-    assert TMP102(rig.trunk.branch(0x72, 2)).read().values == {"temperature": 3.0}
+    assert TMP102(rig.trunk.branch(0x72, 2, channels=4)).read().values == {"temperature": 3.0}
     with TCA9548A(rig.trunk, 0x72, channels=4) as four:
         assert four.read().values == {"selected": 0.0}
+
+
+def test_a_channel_that_stays_joined_against_the_order_is_noticed(rig: Rig) -> None:
+    """A register that does not follow is an error, on whichever channel it stays."""
+
+    class Deaf(SimTCA9548A):
+        def write(self, data: bytes) -> None:
+            self.register = 0x10
+
+    rig.sim.attach(0x72, Deaf(rig.world, "deaf"))
+    rig.trunk.branch(0x72, 0)
+    assert rig.read(0.0) == 0.0, "as far as is known nobody there has this address"
+    rig.trunk.occupy(0x72, 0x48)
+    with pytest.raises(BusFault, match="0x72: keeps 0x10 where a multiplexer keeps 0x00"):
+        rig.read(0.0)
 
 
 def test_two_multiplexers_never_join_two_chips_with_one_address(rig: Rig) -> None:

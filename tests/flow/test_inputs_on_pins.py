@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.recording import Recorder, read_recording
+from drivers.rotary import Rotary
 from edge.cli.record import watch
 from edge.config import load
 from edge.testing.harness import Harness
@@ -186,6 +187,24 @@ def test_a_part_on_several_pins_is_listed_with_all_of_them(edge: Harness) -> Non
     assert list(knob["channels"]) == ["position", "turned", "pressed", "click"]
 
 
+def test_a_part_whose_calls_take_long_has_a_thread_of_its_own(
+    tmp_path: Path, edge_factory: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Rotary, "own_wire", True)
+    (tmp_path / "edge.yaml").write_text(CONFIG)
+    (tmp_path / "tasks.py").write_text(TASKS)
+    handles = edge_factory(tmp_path / "edge.yaml").runtime.instruments.handles
+
+    assert {name: handle.wire for name, handle in handles.items()} == {
+        "bell": "pins",
+        "knob": "GPIO13+19+26",
+        "hall": "pins",
+        "water": "pins",
+    }
+    assert handles["bell"].lock is handles["water"].lock
+    assert handles["knob"].lock is not handles["bell"].lock
+
+
 def test_what_was_done_with_knob_and_button_is_played_back(
     edge: Harness, tmp_path: Path, edge_factory: Callable[..., Harness]
 ) -> None:
@@ -230,3 +249,4 @@ def test_a_scenario_turns_the_knob_and_breaks_one_of_its_contacts(
     edge.advance("10s")
 
     assert ran(edge, "turned") == ["turned"], "a knob with one contact goes nowhere"
+    assert [fault.pin for fault in edge.pin_faults.history] == [19]

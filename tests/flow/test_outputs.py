@@ -1,11 +1,13 @@
 """Outputs on header pins through the whole runtime: a task sets them, the world answers, and they end in their safe
 state however the gateway ends."""
 
+import json
 import math
 
 import pytest
 
 from drivers.signals import constant, total
+from edge.cli import main
 from edge.errors import ConfigError
 
 # what the pins show in the safe states of plant/outputs.yaml
@@ -65,6 +67,21 @@ def test_outputs_begin_safe_are_safe_after_a_stop_and_after_a_crash(edge):
     edge.close()
     assert {pin: pins.history(pin)[-1][1] for pin in SAFE} == SAFE
     assert edge.world["flap.angle"] == pytest.approx(-90), "the servo was given the time to get there"
+
+
+def test_every_output_is_made_safe_without_a_runtime(tmp_path, capsys):
+    """What systemd calls when the watchdog ended the gateway."""
+    (tmp_path / "edge.yaml").write_text(
+        "edge: {id: pi, backend: sim}\n"
+        "devices:\n"
+        "  fan:   {driver: fan, pins: {pwm: 18}, safe: 100}\n"
+        '  lamp:  {driver: rgb_led, pins: {red: 17, green: 27, blue: 22}, safe: "#200000"}\n'
+        "  siren: {driver: buzzer, pin: 16}\n"
+        "  blind: {driver: a4988, pins: {step: 5, dir: 6}}\n"
+    )
+    assert main(["outputs", "safe", "-c", str(tmp_path / "edge.yaml"), "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert done == [{"device": name, "safe": True, "error": None} for name in ("fan", "lamp", "siren", "blind")]
 
 
 def test_a_value_that_is_no_setting_fails_the_run_and_leaves_the_output(edge):

@@ -10,6 +10,7 @@ from typing import Any
 import drivers
 from drivers import Device, DriverError, Option, Output, PartOnPins, PinDevice, Push, Seconds, UnknownDriver
 from drivers.base import WireKind
+from drivers.options import keywords
 from edge.config.models import DeviceSettings
 from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.rules.broker import check_topic
@@ -179,6 +180,10 @@ def _check_traits(steps: Steps, settings: DeviceSettings, driver: type[Device], 
     kind, given = settings.driver, settings.model_fields_set
     if "every" in given and (issubclass(driver, Push) or driver.wire == "mqtt"):
         report.at((*steps, "every"), f"{kind} reports by itself; it is not asked at intervals", "delete every")
+    settled = getattr(driver, "settled", None)
+    if "debounce" in given and settled is not None and not set(settled) & set(settings.numbers):
+        message = f"debounce is for the pin {listed(settled)} of {kind}, which is not connected"
+        report.at((*steps, "debounce"), message, "delete debounce")
     if "debounce" in given and not issubclass(driver, Push):
         report.at((*steps, "debounce"), f"{kind} has no edges to debounce", "delete debounce")
     if settings.remote_set and not (issubclass(driver, Output) and driver.acts(settings.options)):
@@ -206,6 +211,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
             report.at(steps, message, f"add {option.name}")
     if not report.spoiled(steps):
         _try(steps, settings, driver, given, report)
+        _check_stand_in(steps, settings, driver, survey)
         survey.data["devices"][steps[-1]].update(given)
 
 
@@ -238,8 +244,13 @@ def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
 def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
     """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
     try:
-        driver(None, settings.where, **given)
+        driver(None, settings.where, **keywords(given))
     except (DriverError, ValueError, TypeError) as error:
+        option, colon, rest = str(error).partition(": ")
+        if colon and option in given:
+            message, _, hint = rest.partition("; ")
+            report.at((*steps, option), message, hint or "see hardware.md")
+            return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         names = listed(list(drivers.options_of(driver)))
         hint = "`edge devices scan` shows who answers where"
@@ -248,6 +259,17 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
                 f"the options of {settings.driver}: {names or 'none'}; `edge devices kinds {settings.driver}` explains"
             )
         report.at((*steps, key) if key else steps, str(error), hint)
+    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+        message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
+        report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
+
+
+def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
+    """A driver for many parts has to be told which simulated one it meets."""
+    simulated = (settings.backend or survey.config.edge.backend) == "sim"
+    if simulated and "sim" in drivers.options_of(driver) and "sim" not in settings.options:
+        message = f"nothing stands for this {settings.driver} device in simulation"
+        survey.report.at(steps, message, "name one of our kinds: sim: sht31")
 
 
 def _check_sharing(survey: Survey) -> None:

@@ -54,10 +54,11 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
             report.at(steps, str(error), "see docs/guides/simulation.md")
     if survey.drivers.keys() != survey.device_names:
         return  # a device is wrong already: its signals are not known
+    devices = survey.config.devices
     signals = sorted(
         f"{name}.{signal}"
-        for name, device in survey.config.devices.items()
-        for signal in drivers.find(device.driver).signals()
+        for name in survey.drivers
+        for signal in drivers.find(devices[name].driver).signals(devices[name].traits)
     )
     for name, steps in scenario.names.items():
         if name not in signals:

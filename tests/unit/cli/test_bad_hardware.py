@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from drivers import World
+from drivers.adapters import Adapter
 from drivers.bmp280 import SimBMP280
 from drivers.bus import SMBusBus
 from drivers.ina219 import SimINA219
@@ -163,3 +164,18 @@ def test_an_address_that_a_kernel_driver_has(edge: Edge, config: Any, kernel: Ke
     assert said.code == 3
     assert "kernel driver 'lm75' owns this address: unbind it or use its hwmon/IIO values" in said.err
     assert "0x48  in use by the kernel driver lm75" in edge("devices", "scan", "i2c-1").out
+
+
+def test_a_bus_that_no_device_uses_is_scanned_and_given_back(
+    edge: Edge, config: Any, kernel: Kernel, monkeypatch: Any
+) -> None:
+    config("x: {driver: tmp102, bus: i2c-2}")
+    kernel.sim.attach(0x76, SimBMP280(World(), "it"))
+    monkeypatch.setattr("edge.scanning.adapters", lambda root: [Adapter("i2c-1", "bcm2835 (i2c@7e804000)")])
+    closed: list[str] = []
+    real = SMBusBus.close
+    monkeypatch.setattr(SMBusBus, "close", lambda bus: (closed.append(bus.path), real(bus)))
+    said = edge("devices", "scan", "i2c-1")
+    assert said.code == 0
+    assert "bmp280: {driver: bmp280, bus: i2c-1, address: 0x76}" in said.out
+    assert closed == [str(kernel.node)]

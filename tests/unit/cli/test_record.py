@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.recording import read_recording
+from edge.cli.hardware import outside
 from tests.unit.cli.conftest import Edge, Serving
 
 
@@ -56,3 +57,24 @@ def test_nothing_at_all_is_no_recording(edge: Edge, folder: Path) -> None:
     (folder / "edge.yaml").write_text("edge: {id: bench, backend: sim}\njournal: {path: ./journal}\n")
 
     assert "has no devices: there is nothing to record" in edge("record", "room.rec").err
+
+
+def test_what_is_behind_a_multiplexer_is_recorded_by_wire_and_read_back_from_the_file(edge: Edge, folder: Path) -> None:
+    text = """\
+edge: {id: bench, backend: BACKEND}
+devices:
+  mux:   {driver: tca9548a, bus: i2c-1, address: 0x70, every: 1s}
+  left:  {driver: tmp102, bus: mux/0, address: 0x48, every: 1s}
+  right: {driver: tmp102, bus: mux/5, address: 0x48, every: 1s}
+journal: {path: ./journal}
+"""
+    (folder / "edge.yaml").write_text(text.replace("BACKEND", "sim"))
+    assert edge("record", "--minutes", "0.002", "two.rec").code == 0
+    assert set(read_recording(folder / "two.rec").buses) == {"i2c-1", "mux/0", "mux/5"}
+
+    (folder / "edge.yaml").write_text(text.replace("BACKEND", "replay, recording: two.rec"))
+    outside.cache_clear()
+    assert edge("read", "right").out == edge("read", "left").out == "temperature  21 degC\n"
+    said = edge("devices", "scan", "i2c-1")
+    assert said.code == 3
+    assert "i2c-1 is played back from a recording: nobody is there to answer" in said.out

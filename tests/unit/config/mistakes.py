@@ -10,6 +10,7 @@ PARTS = """devices:
   door: {driver: contact, pin: 17}
   fan: {driver: relay, pin: 27}
 """
+SHT31D = "driver: circuitpython, bus: i2c-1, address: 0x44, channels: temperature=degC, "
 MUX = "devices:\n  mux: {driver: tca9548a, bus: i2c-1, channels: 4}\n"
 CHOSEN = 'devices:\n  adc: {driver: ads1115, bus: i2c-1, inputs: "a0 a2_a3"}\n'
 BELL = """devices:
@@ -168,8 +169,21 @@ DEVICES = [
             "must be one of 'up', 'down', 'none'"),
     Mistake("options that do not fit", device("driver: contact, pin: 4, pull: none"), "devices.part",
             "needs `active: high`"),
-    Mistake("a channel the part has not", device("driver: ads1115, bus: i2c-1, inputs: a0 a9"), "devices.part",
-            "inputs: there is no 'a9', only a0, a1", "inputs"),
+    Mistake("a channel the part has not", device("driver: ads1115, bus: i2c-1, inputs: a0 a9"), "devices.part.inputs",
+            "there is no 'a9', only a0, a1", "hardware.md"),
+    Mistake("a driver's package is missing", device(SHT31D + "module: adafruit_nothing, class: SHT31D"),
+            "devices.part.module", "adafruit_nothing is not installed",
+            "`pip install --no-deps adafruit-circuitpython-nothing`"),
+    Mistake("a module's class", device(SHT31D + "module: adafruit_sht31d, class: SHT31"), "devices.part.class",
+            "adafruit_sht31d has no class 'SHT31'", "did you mean 'SHT31D'"),
+    Mistake("an attribute of a class", device(
+                "driver: circuitpython, bus: i2c-1, address: 0x44, channels: temprature=degC, module: adafruit_sht31d,"
+                " class: SHT31D"), "devices.part.channels", "SHT31D has no attribute 'temprature'",
+            "did you mean 'temperature'"),
+    Mistake("a part without a stand-in", device(SHT31D + "module: adafruit_sht31d, class: SHT31D, backend: sim"),
+            "devices.part", "nothing stands for this circuitpython device in simulation", "sim: sht31"),
+    Mistake("a class is missing", device(SHT31D + "module: adafruit_sht31d"), "devices.part",
+            "circuitpython needs class: a text", "add class"),
     Mistake("options against each other", device("driver: scd4x, bus: i2c-1, altitude: 400, pressure: 950"),
             "devices.part", "give one of them"),
     Mistake("every on a contact", device("driver: contact, pin: 4, every: 5s"), "devices.part.every",
@@ -225,6 +239,9 @@ DEVICES = [
             "another pin"),
     Mistake("steps of a detent", device("driver: rotary, pins: {a: 17, b: 27}, steps_per_detent: 3"),
             "devices.part.steps_per_detent", "must be one of 1, 2, 4"),
+    Mistake("debounce of a knob without a button",
+            device("driver: rotary, pins: {a: 17, b: 27}, debounce: 5ms"), "devices.part.debounce",
+            "is for the pin button", "delete"),
     Mistake("no time for a double click", device("driver: button, pin: 4, double: 0s"), "devices.part",
             "double must be longer than 0s"),
     Mistake("double click without its unit", device("driver: button, pin: 4, double: 400"), "devices.part.double",
