@@ -13,6 +13,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from drivers.base import Device, Output, Reading, Seconds, Value
@@ -113,6 +114,7 @@ class MqttDevice(Device):
     own_wire = True  # one device may be away and another not
     silence: ClassVar[Seconds | None] = None
     topics: tuple[str, ...]
+    telling: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, post: Post, topic: str | None, channels: Mapping[str, Quantity], stale: Seconds | None) -> None:
         if not topic or topic.strip("/") != topic or set(topic) & set("+#\0"):

@@ -247,17 +247,15 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         driver(None, settings.where, **keywords(given))
     except (DriverError, ValueError, TypeError) as error:
         option, colon, rest = str(error).partition(": ")
+        explained = f"`edge devices kinds {settings.driver}` explains"
         if colon and option in given:
             message, _, hint = rest.partition("; ")
-            report.at((*steps, option), message, hint or "see hardware.md")
+            report.at((*steps, option), message, hint or explained)
             return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         names = listed(list(drivers.options_of(driver)))
-        hint = "`edge devices scan` shows who answers where"
-        if not key:
-            hint = (
-                f"the options of {settings.driver}: {names or 'none'}; `edge devices kinds {settings.driver}` explains"
-            )
+        hint = f"the options of {settings.driver}: {names or 'none'}; {explained}"
+        hint = "`edge devices scan` shows who answers where" if key else hint
         report.at((*steps, key) if key else steps, str(error), hint)
     except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
         message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
