@@ -14,7 +14,7 @@ from edge.cli.output import columns, note, paint, say, say_json
 from edge.config.rules.devices import example_of
 from edge.config.units import show_duration
 
-_WIRES = {"i2c": "I2C", "spi": "SPI", "pin": "pin", "serial": "serial port", "sysfs": "kernel"}
+_WIRES = {"i2c": "I2C", "spi": "SPI", "pin": "pin", "serial": "serial port", "sysfs": "kernel", "mqtt": "broker"}
 
 
 def kinds(words: list[str]) -> int:
@@ -109,9 +109,8 @@ def _tell(entry: Entry) -> None:
         say()
         say(columns(map(_option, options.values()), ("option", "default", "takes")))
     acts = "It can be set" if issubclass(driver, Output) else "It measures"
-    how = (
-        "reports by itself" if issubclass(driver, Push) else f"is asked every {show_duration(driver.every)} by default"
-    )
+    by_itself = issubclass(driver, Push) or driver.wire == "mqtt"
+    how = "reports by itself" if by_itself else f"is asked every {show_duration(driver.every)} by default"
     say(f"\n{acts}, and {how}\n\n  NAME: {example_of(entry.kind, driver)}")
 
 

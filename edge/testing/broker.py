@@ -156,7 +156,7 @@ class FakeBroker:
         self._route(message, link.client_id)
         return 0, ""
 
-    def subscribe(self, link: FakeLink, filters: Filters, retained: bool) -> None:
+    def subscribe(self, link: FakeLink, filters: Filters, retained: bool = False) -> None:
         client = self._clients[link.client_id]
         for filter, qos in filters:
             new = retained or filter not in client.filters

@@ -288,3 +288,31 @@ def test_simulated_devices_need_no_broker(edge_factory, tmp_path):
     edge.line("plug").plug()
     edge.advance("2s")
     assert state_of(edge, "plug")[0] == "ok"
+
+
+def test_a_lamp_may_be_set_from_outside_where_that_is_allowed(edge_factory, tmp_path):
+    (tmp_path / "tasks.py").write_text(TASKS)
+    (tmp_path / "edge.yaml").write_text(CONFIG.replace("a8032abe54dc}", "a8032abe54dc, remote_set: true}"))
+    edge = edge_factory(tmp_path / "edge.yaml")
+
+    edge.message("edge/pi/lamp/on/set", "off")
+    assert edge.nodes["lamp"].on is False
+
+    edge.message("edge/pi/lamp/on/set", "dim")
+    assert edge.runtime.tally.data()["rejected"] == {"command_refused": 1}
+
+
+def test_what_the_gateway_says_to_a_device_is_no_event_of_anybody(edge_factory, tmp_path):
+    (tmp_path / "tasks.py").write_text(TASKS)
+    text = CONFIG.replace('"mqtt://localhost"', '"mqtt://localhost", subscribe: {orders: {topic: "cmnd/#"}}')
+    (tmp_path / "edge.yaml").write_text(text)
+    edge = edge_factory(tmp_path / "edge.yaml")
+    seen = []
+    match = edge.runtime.triggers.match
+    edge.runtime.triggers.match = lambda event: seen.append(event.source) or match(event)
+
+    edge.runtime.desk.set("plug", "on")
+    edge.advance("1s")
+
+    assert edge.nodes["plug"].on is True
+    assert set(seen) == {"plug"}  # what it answered
