@@ -19,8 +19,8 @@ from drivers.simulation.signals import Hole, Signal, constant
 class World:
     """Named signals, `<device>.<channel>`, evaluated at a time the caller gives or `now()` gives.
 
-    Assign a number, a bool or a `Signal` (`drivers.simulation.signals`). Assigning tells the parts that follow the
-    name at once, in the assigning thread; `refresh()` does so for signals that move by themselves, and does what `later()`
+    Assign a number, a bool or a `Signal` (`drivers.simulation.signals`). Assigning tells the parts that follow the name
+    at once, in the assigning thread; `refresh()` does so for signals that move by themselves, and does what `later()`
     was told. `began` is the time at which the world was made.
     """
 
