@@ -8,7 +8,8 @@ The package comes from PyPI without its dependencies (`pip install --no-deps`): 
 board, is neither needed nor imported. What those drivers import of it is stood in for (`_stand_ins`).
 
 - Each device has copies of the modules for itself (`drivers.bridge.private`), bound to its bus: their classes keep
-  buffers that all instances share, and two buses run on two threads. The process's own `sys.modules` shows nothing of them.
+  buffers that all instances share, and two buses run on two threads. The process's own `sys.modules` shows
+  nothing of them.
 - `time` in them is the time of the bus (`drivers.bridge.busio`): they sleep by `bus.wait`.
 - Whatever they raise is a `DriverError` here, with their text. What a DriverError of ours led to stays that error.
 - The modules are named by the configuration and by nothing else; `edge check` imports them.
