@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers import ArbitrationLost, BusTimeout, BusUnavailable, Nack, SimBus, World, find
-from drivers.bus import SMBusBus
+from drivers.bus import ATTEMPTS, SMBusBus
 from drivers.errors import BusError
 from drivers.sim import SimChip
 from drivers.tmp102 import TMP102, SimTMP102
@@ -87,7 +87,7 @@ def test_each_errno_of_an_adapter_is_one_of_our_errors(
 ) -> None:
     sim.attach(0x48, SimTMP102(world, "it"))
     # a lost arbitration is repeated at once
-    sim.fail(0x48, error, times=3 if error is ArbitrationLost else 1)
+    sim.fail(0x48, error, times=ATTEMPTS if error is ArbitrationLost else 1)
 
     with pytest.raises(error) as raised:
         plain_bus.transfer(0x48, b"\x01", 2)
