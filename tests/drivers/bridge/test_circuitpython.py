@@ -22,7 +22,7 @@ from drivers.htu21d import SimSi7021
 from tests.drivers.failing import Failing
 from tests.drivers.test_every_driver import Blank
 
-LOCK = Path(__file__).parents[2] / "requirements-circuitpython.lock"
+LOCK = Path(__file__).parents[3] / "requirements-circuitpython.lock"
 CELSIUS = "temperature=degC"
 AIR = f"{CELSIUS} relative_humidity:humidity=%"
 FACTORS = {"m/s2": 1 / 9.80665, "rad/s": 180 / math.pi, "mA": 0.001}
