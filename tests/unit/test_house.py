@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers import kinds
+
 ROOT = Path(__file__).parents[2]
 OURS = ("edge", "drivers", "tasks")
 CEILING, MEDIAN, SCREEN = 400, 150, 50
@@ -31,12 +33,17 @@ HOMES = {
     "pydantic_monty": "edge/runs/sandbox/pool.py",
     "ruamel": "edge/config/",
     "gpiozero": "drivers/gpio.py",
+    "lgpio": "drivers/gpio.py",
     "smbus2": "drivers/bus.py",
     "serial": "drivers/wires/uart.py",
 }
 EVERYWHERE = {"pydantic", "pydantic_core", "orjson", "typing_extensions"}
 # pytest is what a test kit is made of: its modules may all use it.
 KIT = {"pytest"}
+
+# Chips that are variants of another one; every other chip stands alone, and can be read, changed and deleted alone.
+VARIANTS = {"aht10": "aht20", "bme280": "bmp280", "bmp388": "bmp280", "ina3221": "ina219"}
+CHIPS = set(kinds())
 
 # Errors that many things raise: whoever passes over one of these has to say what he makes of it.
 BROAD = {"everything", "Exception", "BaseException"}
@@ -74,6 +81,14 @@ class Module:
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
                 yield node.module, node.lineno
+
+    def names(self) -> Iterator[tuple[str, int]]:
+        """Dotted names of all that it imports, `from drivers import bmp280` as `drivers.bmp280`."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
     def calls(self) -> Iterator[tuple[str, ast.Call]]:
         """Dotted names of what it calls: `datetime.now`, `Thread`."""
@@ -125,6 +140,17 @@ def imports_beyond_edge(module: Module) -> Iterator[str]:
         root = name.partition(".")[0]
         if name != "edge" and root not in sys.stdlib_module_names:
             yield f"{module.path}:{line}: imports {name}; a task imports `edge` and the standard library"
+
+
+def knows_another_chip(module: Module) -> Iterator[str]:
+    if not module.path.startswith("drivers/"):
+        return
+    of = VARIANTS.get(module.path.removeprefix("drivers/").removesuffix(".py"))
+    for name, line in module.names():
+        root, _, chip = name.partition(".")
+        chip = chip.partition(".")[0]
+        if root == "drivers" and chip in CHIPS and chip != of:
+            yield f"{module.path}:{line}: imports the driver {chip}; what several share belongs to drivers/kit"
 
 
 def is_too_long(module: Module) -> Iterator[str]:
@@ -188,6 +214,7 @@ RULES: dict[str, Callable[[Module], Iterator[str]]] = {
     "threads are made in one place": makes_threads,
     "a library is imported in its one home": imports_foreign_vendor,
     "a task needs nothing but edge": imports_beyond_edge,
+    "a chip stands alone": knows_another_chip,
     "a file is about one thing": is_too_long,
     "a function fits one screen": has_long_function,
     "a name says what a thing knows or decides": has_empty_name,
@@ -227,6 +254,15 @@ def test_the_house_keeps(rule: str) -> None:
 @pytest.mark.parametrize(("rule", "text"), [(rule, text) for rule, texts in BAD.items() for text in texts])
 def test_a_rule_sees_what_it_forbids(rule: Callable[[Module], Iterator[str]], text: str) -> None:
     assert list(rule(Module("edge/triggers/bad.py", text)))
+
+
+@pytest.mark.parametrize(
+    "text", ["from drivers import bmp280", "from drivers.bmp280 import BMP280", "import drivers.bmp280"]
+)
+def test_a_chip_that_imports_another_is_seen_unless_it_is_a_variant(text: str) -> None:
+    assert list(knows_another_chip(Module("drivers/tmp102.py", text)))
+    assert list(knows_another_chip(Module("drivers/kit/crc.py", text)))
+    assert not list(knows_another_chip(Module("drivers/bme280.py", text)))
 
 
 def test_a_task_that_imports_more_than_edge_is_seen() -> None:
