@@ -19,20 +19,8 @@ from edge.ids import Minter
 from edge.instruments import Instruments
 from edge.telemetry import Telemetry
 from edge.testing.clock import VirtualClock
+from tests.flow.test_lines import DEVICES, ON_LINES
 
-DEVICES = """
-devices:
-  tank:  {driver: ds18b20, id: 28-00000a1b2c3d, every: 10s}
-  hut:   {driver: iio, id: bme280, channels: temperature humidity, every: 10s}
-  shed:  {driver: dht22, every: 10s}
-  board: {driver: soc, every: 10s}
-  psu:   {driver: hwmon, id: ina219, channels: "in1, curr1", every: 10s}
-  dust:  {driver: pms5003, port: /dev/ttyUSB0, mode: active, every: 10s}
-  air:   {driver: mhz19, port: /dev/ttyAMA0, abc: false, every: 10s}
-  soil:  {driver: mcp3008, bus: spi-0, select: 0, every: 10s}
-  stove: {driver: max31855, bus: spi-0, select: 1, every: 10s}
-"""
-NAMES = ("tank", "hut", "shed", "board", "psu", "dust", "air", "soil", "stove")
 Told = dict[str, list[dict[str, Any]]]
 
 
@@ -40,7 +28,7 @@ class Heard:
     """Events by device, in place of an inbox."""
 
     def __init__(self) -> None:
-        self.told: Told = {name: [] for name in NAMES}
+        self.told: Told = {name: [] for name in DEVICES}
 
     def push(self, happened: Any) -> None:
         self.told[happened.event.source].append(dict(happened.event.values))
@@ -48,7 +36,7 @@ class Heard:
 
 def configured(folder: Path, backend: str, **edge: str) -> Config:
     keys = "".join(f", {key}: {value}" for key, value in edge.items())
-    (folder / "edge.yaml").write_text(f"edge: {{id: hut, backend: {backend}{keys}}}\n{DEVICES}")
+    (folder / "edge.yaml").write_text(f"edge: {{id: hut, backend: {backend}{keys}}}\n{ON_LINES}")
     return load(folder / "edge.yaml")
 
 
@@ -89,7 +77,7 @@ def lived(config: Config, seconds: float, recorder: Any = None, spoil: Any = Non
 
 def storm(world: World, instruments: Instruments) -> None:
     """The world moves and the lines are bad."""
-    for name in NAMES:
+    for name in DEVICES:
         for channel, unit in instruments.handles[name].channels.items():
             if unit != "bool":
                 low = {"V": 1.0, "A": 1.0, "ppm": 600.0}.get(unit, 20.0)
@@ -121,7 +109,7 @@ def test_played_back_the_same_drivers_say_the_same(recorded: tuple[Path, Told]) 
     replayed, errors = lived(configured(path.parent, "replay", recording=path.name), 900)
 
     assert sum(len(values) for values in told.values()) > 300
-    for name in NAMES:
+    for name in DEVICES:
         assert replayed[name] == told[name], name
         assert "the recording has nothing more of this line" in errors[name]
 
@@ -143,7 +131,7 @@ def test_a_recording_that_is_cut_off_plays_as_far_as_it_goes(recorded: tuple[Pat
     torn.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     replayed, errors = lived(configured(path.parent, "replay", recording=torn.name), 900)
 
-    for name in NAMES:
+    for name in DEVICES:
         there = len(replayed[name])
         assert 0 < there < len(told[name]), name
         assert replayed[name] == told[name][:there], name

@@ -10,8 +10,7 @@ import pytest
 from drivers import BusTimeout
 from edge.testing.harness import Harness
 
-CONFIG = """
-edge: {id: greenhouse, backend: sim}
+ON_LINES = """
 devices:
   tank:  {driver: ds18b20, id: 28-00000a1b2c3d, every: 10s}
   hut:   {driver: iio, id: bme280, channels: temperature humidity, every: 10s}
@@ -22,11 +21,14 @@ devices:
   air:   {driver: mhz19, port: /dev/ttyAMA0, abc: false, every: 10s}
   soil:  {driver: mcp3008, bus: spi-0, select: 0, every: 10s}
   stove: {driver: max31855, bus: spi-0, select: 1, every: 10s}
-tasks:
+"""
+CONFIG = f"""
+edge: {{id: greenhouse, backend: sim}}
+{ON_LINES}tasks:
   look:
     run: ./look.py:look
-    when: {source: air, channel: co2, above: 1000}
-journal: {path: ./journal}
+    when: {{source: air, channel: co2, above: 1000}}
+journal: {{path: ./journal}}
 """
 TASK = """
 from edge import Context, Event, task

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from drivers.tmp102 import TMP102, SimTMP102
 from tests.drivers.needed import CHIPS
 from tests.hardware.interfaces import Adapter
 from tests.hardware.user_bus import Message, UserBus
+from tests.racing import race
 
 pytestmark = pytest.mark.hardware
 
@@ -140,16 +141,7 @@ def test_two_threads_on_one_bus_each_reach_the_chip_they_meant_in_ten_thousand_t
             if (got := sensor.read().values["temperature"]) != expected:
                 wrong.append(got)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=read_many, args=pair) for pair in ((0x48, 10.0), (0x49, 20.0))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    race(*(partial(read_many, *pair) for pair in ((0x48, 10.0), (0x49, 20.0))))
 
     assert wrong == []
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from drivers import BusUnavailable, Nack, SimBus, SimChip, World, WrongChip, fin
 from drivers.bus import SMBusBus
 from drivers.tmp102 import TMP102, SimTMP102
 from tests.hardware.interfaces import Adapter
+from tests.racing import race
 
 pytestmark = pytest.mark.hardware
 
@@ -129,15 +129,6 @@ def test_two_threads_on_one_bus_each_reach_the_chip_they_meant_in_ten_thousand_t
             if (got := stub_bus.transfer(address, b"\x00", 2)) != marks[address]:
                 wrong.append(got)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=read_many, args=[address]) for address in marks]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    race(*(partial(read_many, address) for address in marks))
 
     assert wrong == []

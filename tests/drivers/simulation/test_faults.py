@@ -1,8 +1,7 @@
 """What goes wrong on the wire: each kind does what it says, at its time, to whom it was meant for."""
 
-import sys
-import threading
 from collections import Counter
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -16,6 +15,7 @@ from drivers.simulation.faults import LASTS, TIMEOUT, Faults, FaultyBus, Kind
 from drivers.simulation.recording import Recorder
 from drivers.simulation.weather import LineKind
 from drivers.tmp102 import TMP102, SimTMP102
+from tests.racing import race
 
 
 class Checked(Driver):
@@ -229,16 +229,7 @@ def test_two_threads_on_one_bus_each_reach_the_chip_they_meant_ten_thousand_time
     def read_many(address: int, expected: bytes) -> None:
         wrong.extend(got for _ in range(5000) if (got := recorded.transfer(address, b"\x00", 2)) != expected)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=read_many, args=p) for p in ((0x48, b"\x0a\x00"), (0x49, b"\x14\x00"))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    race(*(partial(read_many, *pair) for pair in ((0x48, b"\x0a\x00"), (0x49, b"\x14\x00"))))
 
     assert wrong == []
     assert Counter(transfer.address for transfer in bus.log) == {0x48: 5000, 0x49: 5000}

@@ -1,7 +1,6 @@
 """The simulated wire: the world, its signals, and a bus that fails on command."""
 
-import sys
-import threading
+from functools import partial
 from random import Random
 
 import pytest
@@ -13,6 +12,7 @@ from drivers.bme280 import BME280, SimBME280
 from drivers.simulation.signals import noise, ramp, sine, step, walk
 from drivers.simulation.silicon import CommandChip, RegisterChip
 from drivers.tmp102 import TMP102, SimTMP102
+from tests.racing import race
 
 
 def test_a_number_assigned_is_the_value_until_another_is(world: World) -> None:
@@ -171,18 +171,7 @@ def test_two_threads_at_one_chip_each_get_the_register_they_asked_for(world: Wor
     def read_many(register: bytes, expected: bytes) -> None:
         wrong.extend(got for _ in range(3000) if (got := bus.transfer(0x48, register, 2)) != expected)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [
-            threading.Thread(target=read_many, args=pair) for pair in ((b"\x00", b"\x15\x00"), (b"\x01", b"\x60\xa0"))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    race(*(partial(read_many, *pair) for pair in ((b"\x00", b"\x15\x00"), (b"\x01", b"\x60\xa0"))))
 
     assert wrong == []
 

@@ -1,9 +1,8 @@
 """I2C through smbus2: the real library's ioctls, answered by simulated chips."""
 
 import errno
-import sys
-import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from drivers.bme280 import BME280, SimBME280
 from drivers.bus import ATTEMPTS, SMBusBus
 from drivers.tmp102 import TMP102, SimTMP102
 from tests.drivers.kernel import PLAIN, STUB, Kernel
+from tests.racing import race
 
 MakeKernel = Callable[[int], Kernel]
 
@@ -192,16 +192,7 @@ def test_two_threads_on_one_bus_each_reach_the_chip_they_meant(
             if (got := sensor.read().values["temperature"]) != expected:
                 wrong.append(got)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=read_many, args=pair) for pair in ((0x48, 10.0), (0x49, 20.0))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    race(*(partial(read_many, *pair) for pair in ((0x48, 10.0), (0x49, 20.0))))
 
     assert wrong == []
 
