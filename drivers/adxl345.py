@@ -53,9 +53,8 @@ class ADXL345(Driver):
 
     def start(self) -> None:
         self.identify()
-        self.format = self._format
+        self.keep(ADXL345.format, self._format)
         self.power = MEASURE
-        self.prove("the data format", self.format, self._format)
         self.bus.wait(0.02)
 
     def read(self) -> Reading:

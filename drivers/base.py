@@ -11,7 +11,7 @@ All calls of the devices on one bus come from that bus's one thread.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Final, Literal, NewType, Protocol, Self
 
@@ -124,12 +124,16 @@ class Device(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A register that says what a chip is: `size` bytes at `register`, of which `mask` is one of `values`."""
+    """A register that says what a chip is: `size` bytes at `register`, of which `mask` is one of `values`.
+
+    `others` names the chips that are often there instead, by what theirs says.
+    """
 
     register: int
     values: tuple[int, ...]
     size: int = 1
     mask: int = -1
+    others: Mapping[int, str] = field(default_factory=dict, compare=False)
 
     def fits(self, data: bytes) -> bool:
         """Whether the bytes in the register, high byte first, are such a chip's."""
@@ -171,12 +175,13 @@ class Driver(Device):
         assert self.address is not None
         return self.bus.transfer(self.address, write, read)
 
-    def prove(self, what: str, found: int, wanted: int) -> None:
-        """Raise `WrongChip` unless the chip's `what` ("chip id") is the one of this part."""
+    def prove(self, what: str, found: int, wanted: int, called: str = "") -> None:
+        """Raise `WrongChip` unless the chip's `what` ("device id") is the one of this part; `called` is the other."""
         if found != wanted:
+            other = f", {called}" if called else ""
             raise WrongChip(
-                f"{self.address:#04x} has {what} {found:#04x}; {type(self).__name__} has {wanted:#04x}: another chip"
-                " answers there; check `driver:` and `address:`"
+                f"{self.address:#04x} has {what} {found:#04x}{other}; {type(self).__name__} has {wanted:#04x}: another"
+                " chip answers there; check `driver:` and `address:`"
             )
 
     def identify(self) -> None:
@@ -184,7 +189,7 @@ class Driver(Device):
         for one in self.identity:
             found = int.from_bytes(self.transfer(bytes([one.register]), one.size), "big") & one.mask
             if found not in one.values:
-                self.prove("device id", found, one.values[0])
+                self.prove("device id", found, one.values[0], one.others.get(found, ""))
 
     def keep(self, register: Register, value: int, *, becomes: int | None = None, bits: int = -1) -> None:
         """Write a register and expect it back, or what it `becomes`: all that proves a chip without an id.

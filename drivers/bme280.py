@@ -67,9 +67,7 @@ class BME280(BMP280):
     # humidity stands between the two in every list
     channels: ClassVar[Mapping[str, str]] = {"temperature": "degC", "humidity": "%", "pressure": "hPa"}
     humidity = Quantity("%", step=0.008, low=0, high=100, slew=FASTEST["%"])
-    identity = (Identity(0xD0, (0x60,)),)
-    id = 0x60
-    relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}
+    identity = (Identity(0xD0, (0x60,), others={0x55: "BMP180", 0x58: "BMP280 (the same without humidity)"}),)
     calibration = Calibration
 
     def __init__(self, bus: Bus, address: int | None = None, *, oversampling: Literal[1, 2, 4, 8, 16] = 1) -> None:

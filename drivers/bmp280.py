@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar, Literal, Self
 
 from drivers.base import FASTEST, Driver, Identity, Reading
-from drivers.errors import BadData, NotStarted, WrongChip
+from drivers.errors import BadData, NotStarted
 from drivers.kit.quantity import Quantity
 from drivers.registers import Bits, Register
 from drivers.sim import World
@@ -91,12 +91,9 @@ class BMP280(Driver):
     pressure = Quantity("hPa", step=0.03, low=300, high=1100, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
-    identity = (Identity(0xD0, (0x58,)),)
-    id: ClassVar[int] = 0x58
-    relatives: ClassVar[Mapping[int, str]] = {0x55: "BMP180", 0x60: "BME280 (driver: bme280)"}
+    identity = (Identity(0xD0, (0x58,), others={0x55: "BMP180", 0x60: "BME280 (driver: bme280)"}),)
     calibration: ClassVar[type[Calibration]] = Calibration
 
-    chip_id = Register(0xD0, writable=False)
     reset = Register(0xE0)
     status = Register(0xF3, writable=False)
     config = Register(0xF5)
@@ -117,15 +114,10 @@ class BMP280(Driver):
 
     def start(self) -> None:
         self._calibration = None
-        found = self.chip_id
-        if found in self.relatives:
-            raise WrongChip(f"{self.address:#04x} has chip id {found:#04x}, {self.relatives[found]}")
-        self.prove("chip id", found, self.id)
+        self.identify()
         self.reset = RESET
         self._settle(type(self).copying, 0.002, "to load its calibration")
-        self.config = 0  # no filter: every sample stands for itself
-        if self.config:
-            raise WrongChip(f"{self.name} has the right id but does not keep its configuration")
+        self.keep(BMP280.config, 0)  # no filter: every sample stands for itself
         blocks = (self.transfer(bytes([register]), size) for register, size in self.calibration.blocks())
         calibration = self.calibration.unpack(*blocks)
         if calibration.t1 in (0, 0xFFFF) or calibration.p1 in (0, 0xFFFF):

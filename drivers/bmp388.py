@@ -12,14 +12,13 @@ from typing import ClassVar, Literal, Self
 
 from drivers.base import FASTEST, Driver, Identity, Reading
 from drivers.bmp280 import invert
-from drivers.errors import BadData, NotStarted, WrongChip
+from drivers.errors import BadData, NotStarted
 from drivers.kit.quantity import Quantity
 from drivers.registers import Register
 from drivers.sim import World
 from drivers.simulation.silicon import RegisterChip
 from drivers.wires.wire import Bus
 
-IDS = {0x50: "BMP388", 0x60: "BMP390"}
 RESET = 0xB6
 STATUS, DATA, POWER, SETTING, CALIBRATION, COMMAND = 0x03, 0x04, 0x1B, 0x1C, 0x31, 0x7E
 READY = 0b11 << 5
@@ -76,9 +75,8 @@ class BMP388(Driver):
     pressure = Quantity("hPa", step=0.03, low=300, high=1250, slew=FASTEST["hPa"])
     address = 0x76
     addresses = (0x76, 0x77)
-    identity = (Identity(0x00, tuple(IDS)),)
+    identity = (Identity(0x00, (0x50, 0x60)),)  # BMP388, BMP390
 
-    chip_id = Register(0x00, writable=False)
     status = Register(STATUS, writable=False)
     power = Register(POWER)
     setting = Register(SETTING)
@@ -93,17 +91,13 @@ class BMP388(Driver):
 
     def start(self) -> None:
         self._calibration = None
-        found = self.chip_id
-        if found not in IDS:
-            self.prove("chip id", found, next(iter(IDS)))
+        self.identify()
         self.command = RESET
         self.bus.wait(0.005)
-        self.setting = self._setting
-        if self.setting != self._setting:
-            raise WrongChip(f"{self.address:#04x} has the id of a {IDS[found]} but does not keep its settings")
+        self.keep(BMP388.setting, self._setting)
         calibration = Calibration.unpack(self.transfer(bytes([CALIBRATION]), 21))
         if calibration.t1 in (0, 0xFFFF) or calibration.p5 in (0, 0xFFFF):
-            raise BadData(f"the {IDS[found]} at {self.address:#04x} gives an empty calibration: check its power supply")
+            raise BadData(f"the BMP388 at {self.address:#04x} gives an empty calibration: check its power supply")
         self._calibration = calibration
 
     def read(self) -> Reading:

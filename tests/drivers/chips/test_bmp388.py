@@ -52,7 +52,7 @@ def test_a_bmp390_is_as_good_and_a_bmp280_is_not(world: World, bus: SimBus) -> N
     sensor.start()
     sensor.read()
     bus.attach(0x76, SimBMP280(world, "it"))
-    with pytest.raises(WrongChip, match="chip id 0x00; BMP388 has 0x50"):
+    with pytest.raises(WrongChip, match="device id 0x00; BMP388 has 0x50"):
         sensor.start()
     with pytest.raises(NotStarted):
         sensor.read()

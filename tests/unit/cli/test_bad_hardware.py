@@ -115,7 +115,7 @@ def test_a_chip_with_another_id(edge: Edge, config: Any, kernel: Kernel) -> None
     kernel.sim.attach(0x76, SimBMP280(World(), "it"))
     said = edge("read", "x")
     assert said.code == 3
-    assert "x: 0x76 has chip id 0x58, BMP280 (the same without humidity)" in said.err
+    assert "x: 0x76 has device id 0x58, BMP280 (the same without humidity)" in said.err
     assert "0x76  x: another chip than bme280" in edge("devices", "scan", "i2c-1").out
 
 
