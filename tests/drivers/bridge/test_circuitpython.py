@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from drivers.errors import BadData, BusError, DriverError, OutOfRange, WrongChip
 from drivers.htu21d import SimSi7021
 from tests.drivers.failing import Failing
 from tests.drivers.test_every_driver import Blank
+from tests.racing import race
 
 LOCK = Path(__file__).parents[3] / "requirements-circuitpython.lock"
 CELSIUS = "temperature=degC"
@@ -260,22 +260,16 @@ def test_two_buses_on_two_threads_never_see_each_other_s_values(module: str) -> 
     def read(device: Device, wanted: Mapping[str, float | bool]) -> None:
         wrong.extend(got for got in (device.read().values for _ in range(1000)) if got != wanted)
 
-    threads = []
+    readers = []
     for level in (20.0, 80.0):
         world = World()
         world["it.temperature"], world["it.voltage"], world["it.current"] = level, level / 4, level / 100
         device = part.build(SimBus({part.address: part.chip(world)}))
         device.start()
-        threads.append(threading.Thread(target=read, args=(device, device.read().values)))
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+        readers.append(partial(read, device, device.read().values))
+
+    race(*readers)
+
     assert wrong == []
 
 
