@@ -18,7 +18,12 @@ _SLOW = 30.0  # seconds: a bus that hangs takes its time to say so
 def devices(words: list[str]) -> int:
     """What is configured, with live values where a runtime runs."""
     options = (
-        Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
+        Arguments(
+            "devices",
+            "Sensors and outputs with their last values. `edge devices scan` shows what is connected, `edge devices"
+            " kinds` every driver there is, `edge devices recover` frees a bus that hangs.",
+            examples=("devices", "devices --json", "devices scan", "devices kinds bme280"),
+        )
         .with_config()
         .with_json(
             "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time,"
