@@ -22,8 +22,6 @@ FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
 SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
 """What bus spi-0 occupies, and what its two chip selects do."""
-I2C_PINS = (2, 3)
-"""What bus i2c-1 occupies, unless an overlay puts it elsewhere."""
 _NO_DURATION = object()
 """Fits no option."""
 
@@ -310,7 +308,6 @@ def _check_sharing(survey: Survey) -> None:
             spot = f"chip select {settings.select} of {settings.bus}"
             _take(taken, (backend, settings.bus, settings.select), (*steps, "select"), spot, survey.report)
     _check_spi_pins(taken, survey)
-    _check_i2c_pins(taken, survey)
 
 
 def _check_spi_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> None:
@@ -327,16 +324,6 @@ def _check_spi_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> N
                 line = survey.report.line(owner)
                 message = f"{settings.bus} is GPIO{pin} as well, which belongs to {owner[1]} (line {line})"
                 survey.report.at(("devices", name, "bus"), message, f"give {owner[1]} another pin")
-
-
-def _check_i2c_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> None:
-    """Only a warning: a compute module may have the bus on other pins (`dtoverlay=i2c1,pins_44_45`)."""
-    usual = survey.config.edge.backend
-    users = {one.backend or usual: name for name, one in survey.config.devices.items() if one.bus == "i2c-1"}
-    for (backend, *wire), steps in taken.items():
-        if backend in users and wire[0] in I2C_PINS:
-            message = f"GPIO{wire[0]} is a wire of i2c-1, where {users[backend]} is"
-            survey.report.warn(steps, message, f"give {steps[1]} another pin")
 
 
 def _take(taken: dict[tuple[Any, ...], Steps], wire: tuple[Any, ...], steps: Steps, place: str, report: Report) -> None:

@@ -146,16 +146,6 @@ def test_a_scheme_on_the_other_schemes_port_is_a_warning(write: Write, broker: s
     assert "usual port" in examined.warnings[0].message
 
 
-@pytest.mark.parametrize(("bus", "warned"), [("i2c-1", ["devices.fan.pins.pwm"]), ("i2c-3", [])])
-def test_a_pin_that_is_a_wire_of_the_i2c_bus_is_a_warning(write: Write, bus: str, warned: list[str]) -> None:
-    """Only that: an overlay can put the bus elsewhere."""
-    parts = f"  oven: {{driver: tmp102, bus: {bus}}}\n  fan: {{driver: fan, pins: {{pwm: 2}}}}\n"
-    examined = examine(write(f"edge: {{id: pi}}\ndevices:\n{parts}"))
-    assert [warning.path for warning in examined.warnings] == warned
-    assert all("GPIO2 is a wire of i2c-1, where oven is" in warning.message for warning in examined.warnings)
-    assert not examined.problems
-
-
 def test_more_runs_of_a_task_than_places_for_all_are_a_warning(write: Write) -> None:
     examined = examine(write(task("when: {source: shake}\n    mode: parallel\n    max_runs: 5 # <-")), environ={})
 
