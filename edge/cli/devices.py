@@ -201,6 +201,8 @@ def _row(device: dict[str, Any]) -> tuple[str, ...]:
         else f"{channel} {quantity(value, device['channels'].get(channel, ''))}"
         for channel, value in device["values"].items()
     )
+    if not values and device["output"] and device["state"] == "ok":
+        values = f"not sampled yet: `edge read {device['name']}`"  # without `every:` it never is
     return device["name"], device["driver"], device["place"], device["backend"], paint_state(device["state"]), values
 
 
