@@ -55,7 +55,7 @@ class Device(ABC):
 
     wire: ClassVar[WireKind]
     own_wire: ClassVar[bool] = False
-    channels: ClassVar[Mapping[str, str]]
+    channels: ClassVar[Mapping[str, str]] = {}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
     slew: ClassVar[Mapping[str, float]] = {}

@@ -40,6 +40,12 @@ class Option:
         """Every `Literal` value among the accepted ones."""
         return tuple(c for t in _alternatives(self.type) if get_origin(t) is Literal for c in get_args(t))
 
+    @property
+    def unchecked(self) -> tuple[Any, ...]:
+        """The types among the accepted ones of which no value can be checked: a mistake of the driver's."""
+        known = (*_WORDS, type(None))
+        return tuple(t for t in _alternatives(self.type) if t not in known and get_origin(t) is not Literal)
+
     def problem(self, value: object) -> str | None:
         """Why `value` (durations already in seconds) is not accepted, as the end of a sentence; None if it is."""
         if any(_fits(value, alternative) for alternative in _alternatives(self.type)):
@@ -112,12 +118,14 @@ def _fits(value: object, accepted: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= limit
     if accepted is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, accepted)
+    return accepted in (bool, str, type(None)) and isinstance(value, accepted)
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Seconds: "a duration"}
 
 
 def _word(accepted: Any) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return "a duration" if accepted is Seconds else words[accepted]
+    return _WORDS.get(accepted, "of a type that can be checked, which its driver does not give it")
 
 
 def nearest(value: object, choices: tuple[Any, ...]) -> str:

@@ -44,7 +44,8 @@ def channels_in(text: str) -> dict[str, tuple[str, str]]:
     for word in words_in(text):
         parts = _CHANNEL.fullmatch(word)
         if parts is None:
-            raise OutOfRange(f"channels: {word!r} is not attribute=unit or attribute:channel=unit")
+            meant = f"; write {word}=degC, or whichever its unit is" if "=" not in word else ""
+            raise OutOfRange(f"channels: {word!r} is not attribute=unit or attribute:channel=unit{meant}")
         channel = parts[2] or parts[1].lower()
         if channel in found:
             raise OutOfRange(f"channels: {channel} stands there twice")

@@ -207,7 +207,8 @@ def _bus(bus: dict[str, Any]) -> str:
         return f"{title}\nnot scanned, because {bus['skipped']}; `edge devices scan {bus['bus']}` does it all the same"
     parts = [title]
     if bus["found"] or not bus["error"]:
-        parts += [_grid(bus["found"]), _list(bus["found"])]
+        parts += [_grid(bus["found"])] if bus["found"] else []  # eight empty ones of a multiplexer fill two screens
+        parts += [_list(bus["found"])]
     return "\n".join(part for part in [*parts, bus["note"], paint(bus["error"] or "", "red")] if part)
 
 

@@ -15,6 +15,7 @@ from drivers.bme280 import BME280
 from drivers.contact import Contact
 from drivers.registers import Bits, Register
 from drivers.relay import Relay
+from drivers.suite import problems as driver_problems
 
 
 def install(folder: Path, distribution: str, kind: str, module: str, body: str) -> None:
@@ -165,6 +166,26 @@ def test_each_type_of_option(option: str, good: list[object], bad: list[object],
     assert found.required is (option == "gain")
     assert [found.problem(value) for value in good] == [None] * len(good)
     assert all((found.problem(value) or "").startswith(f"must be {words}, not ") for value in bad)
+
+
+class Untyped(Everything):
+    """What an author forgets: types that configuration does not know, and none at all."""
+
+    def __init__(self, bus, address=None, *, speed=3, steps: list[int] | None = None) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(bus, address, gain=1.0)
+
+
+@pytest.mark.parametrize(("option", "told"), [("speed", "has no type"), ("steps", "has the type list[int]")])
+def test_an_option_of_no_type_that_can_be_checked_is_refused_and_told_to_its_author(option: str, told: str) -> None:
+    found = options_of(Untyped)[option]
+
+    assert "of a type that can be checked, which its driver does not give it" in found.describe()
+    assert (found.problem([3]) or "").startswith("must be of a type that can be checked")
+    entry = drivers.Entry("untyped", Untyped, drivers.SimChip, "a test")
+    said = [problem for problem in driver_problems(entry) if f"option '{option}' {told}" in problem]
+    assert len(said) == 1
+    assert "channels is empty" in "; ".join(driver_problems(entry))  # neither has it any
+    assert "Seconds, Literal" in said[0]
 
 
 @given(word=st.integers(0, 0xFFFF), low=st.integers(0, 15), data=st.data())

@@ -45,6 +45,15 @@ def edge(edge_factory, tmp_path):
     return edge_factory(tmp_path / "edge.yaml")
 
 
+def test_a_node_that_is_not_there_is_told_with_what_is_and_why(edge, edge_factory, tmp_path):
+    with pytest.raises(KeyError, match=r"no device 'plgu'.*there are climate, lamp, plug, tank"):
+        edge.nodes["plgu"]
+
+    (tmp_path / "sim.yaml").write_text(CONFIG.replace("{id: pi}", "{id: pi, backend: sim}"))
+    with pytest.raises(KeyError, match="`backend: sim` a device is simulated inside the gateway: say `backend: real`"):
+        edge_factory(tmp_path / "sim.yaml").nodes["plug"]
+
+
 def state_of(edge: Any, name: str) -> tuple[str, str]:
     state = dict(edge.runtime.instruments.states())[name]
     return state.state, state.last_error or ""

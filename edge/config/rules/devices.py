@@ -46,10 +46,12 @@ _PLACES: Mapping[WireKind, _Place] = {
 _PLACE_KEYS = ("bus", "address", "select", "pin", "pins", "port", "id", "topic")
 
 
-def _place(driver: type[Device]) -> _Place:
+def _place(driver: type[Device], first: int = 17) -> _Place:
+    """`first`: the pin that the example begins with."""
     if not issubclass(driver, PartOnPins) or issubclass(driver, PinDevice):
         return _PLACES[driver.wire]
-    example = ", ".join(f"{role}: {number}" for role, number in zip(driver.roles, (17, 27, 22, 23), strict=False))
+    numbers = (first, *(number for number in (17, 27, 22, 23) if number != first))
+    example = ", ".join(f"{role}: {number}" for role, number in zip(driver.roles, numbers, strict=False))
     return _Place("sits on several header pins", {"pins": f"pins: {{{example}}}"})
 
 
@@ -99,7 +101,7 @@ def _find(steps: Steps, settings: DeviceSettings, report: Report) -> type[Device
         return drivers.find(kind).driver
     except UnknownDriver:
         known = drivers.kinds()
-        hint = did_you_mean(kind, known, f"there are: {listed(known)}")
+        hint = did_you_mean(kind, known, f"`edge devices kinds` shows the {len(known)} there are")
         report.at((*steps, "driver"), f"no driver called {shortened(kind)}", hint)
     except (DriverError, ImportError, SyntaxError) as error:
         report.at((*steps, "driver"), f"the driver {kind} cannot be used: {error}", "reinstall its package")
@@ -143,7 +145,8 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
             continue
         if (other := {"pin": "pins", "pins": "pin"}.get(key, "")) in settings.model_fields_set:
             meant = other
-            report.at((*steps, other), f"{kind} {place.told}; it has no {other}", f"write {example}")
+            hint = f"write {_moved(driver, settings)}"
+            report.at((*steps, other), f"{kind} {place.told}; it has no {other}", hint)
         else:
             report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
     nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
@@ -155,6 +158,13 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
     fits = settings.bus is None or settings.bus.startswith(f"{driver.wire}-") or settings.behind is not None
     if "bus" in place.needs and not (fits and (settings.behind is None or driver.wire == "i2c")):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
+
+
+def _moved(driver: type[Device], settings: DeviceSettings) -> str:
+    """`pin` as `pins`, or the other way round, with the numbers that are given."""
+    if settings.pin is not None:
+        return _place(driver, settings.pin).needs["pins"]
+    return f"pin: {next(iter((settings.pins or {}).values()), 17)}"
 
 
 def _check_roles(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -255,11 +265,19 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         names = listed(list(drivers.options_of(driver)))
         hint = f"the options of {settings.driver}: {names or 'none'}; {explained}"
-        hint = "`edge devices scan` shows who answers where" if key else hint
+        hint = _other_address(settings.address, driver) if key else hint
         report.at((*steps, key) if key else steps, str(error), hint)
     except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
         message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
         report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
+
+
+def _other_address(address: int | None, driver: Any) -> str:
+    """What may be meant by an address that the part cannot have: often the 0x is forgotten."""
+    spelt = int(str(address), 16)
+    if spelt in driver.addresses:
+        return f"{address} is {address:#04x}; write {spelt:#04x}, with 0x, if that is meant"
+    return "`edge devices scan` shows who answers where"
 
 
 def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:

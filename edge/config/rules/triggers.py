@@ -140,6 +140,11 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
     unit = channels.get(when.channel or next(iter(channels)))
     if when.edge is not None and issubclass(driver, Push) and unit not in _TWO_VALUES:
         report.at((*steps, "edge"), f"{when.channel} of {source} is a number; it has no edges", "use above or below")
+    if unit in _TWO_VALUES and not _possible(when):
+        key, limit = ("below", when.below) if when.above is None else ("above", when.above)
+        name = when.channel or next(iter(channels))
+        message = f"{name} of {source} is true or false, which {key}: {limit:g} cannot tell apart"
+        report.at((*steps, key), message, f"write {'edge: rising' if unit == 'event' else 'equals: true'} instead")
     if unit == "event" and not condition:
         message = f"{when.channel} of {source} becomes true when it happens, and false again at the next press"
         report.at((*steps, "channel"), message, "add edge: rising")
@@ -147,6 +152,11 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
         values = "true or false" if unit in _TWO_VALUES else "numbers"
         message = f"{source} gives {values}, never {kind_of(when.equals)}"
         report.at((*steps, "equals"), message, "write the value without quotes")
+
+
+def _possible(when: When) -> bool:
+    """Whether true and false, which count as 1 and 0, are on both sides of the threshold, if there is one."""
+    return (when.above is None or 0 <= when.above < 1) and (when.below is None or 0 < when.below <= 1)
 
 
 def _check_schedule(steps: Steps, when: When, survey: Survey) -> None:

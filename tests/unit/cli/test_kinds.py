@@ -27,6 +27,25 @@ def test_one_driver_tells_its_channels_its_options_and_an_example(edge: Edge) ->
     assert "NAME: {driver: ads1115, bus: i2c-1}" in page
 
 
+def test_a_part_on_several_pins_tells_what_they_are_called(edge: Edge) -> None:
+    assert "pins: pwm, tach (may be left out)" in edge("devices", "kinds", "fan").out
+    [fan] = json.loads(edge("devices", "kinds", "fan", "--json").out)
+    assert fan["pins"] == {"pwm": True, "tach": False}
+    assert "pins:" not in edge("devices", "kinds", "relay").out.partition("NAME")[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "habit"),
+    [
+        ("relay", "It can be set, and is sampled only where `every:` is given"),
+        ("button", "It measures, and reports by itself"),
+        ("tmp102", "It measures, and is asked every 5s by default"),
+    ],
+)
+def test_it_says_when_a_device_is_heard_of(edge: Edge, kind: str, habit: str) -> None:
+    assert habit in edge("devices", "kinds", kind).out
+
+
 def test_a_program_gets_the_same_as_data(edge: Edge) -> None:
     [relay] = json.loads(edge("devices", "kinds", "relay", "--json").out)
 

@@ -54,6 +54,12 @@ def test_a_laptop_shows_its_simulated_buses_and_what_is_behind_multiplexers(edge
     assert pages[2].splitlines()[-1] == "0x48  right: tmp102"
 
 
+def test_an_empty_bus_is_one_line_and_no_grid(edge: Edge, folder: Path) -> None:
+    (folder / "edge.yaml").write_text(CONFIG.replace("  right: {driver: tmp102, bus: mux/1, address: 0x48}\n", ""))
+
+    assert edge("devices", "scan", "mux/1").out == "mux/1  i2c-1, simulated\nnobody answers\n"
+
+
 def test_json_has_the_same_and_a_line_for_what_is_new(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     from drivers.bmp280 import SimBMP280
     from edge import devices

@@ -89,7 +89,12 @@ def test_a_good_scenario_is_no_problem_and_its_times_are_seconds(folder: Path) -
         ("device: door", "device: dor", "storm.yaml:15: faults.device: no device called 'dor' (did you mean 'door'?)"),
         ("kind: bounce", "kind: nack", "storm.yaml:15: faults.device: nack cannot happen to door (what can: bounce,"),
         ("role: b", "role: c", "storm.yaml:16: faults.role: knob has no pin 'c' (its pins: a, b)"),
-        ("kind: bounce", "kind: bonce", "storm.yaml:15: faults.kind: "),
+        ("kind: bounce", "kind: bonce", "storm.yaml:15: faults.kind: 'bonce' is not one of nack, "),
+        ("kind: unplug", "kind: unplg", "storm.yaml:14: faults.kind: 'unplg' is not one of nack, unplug, wrong_chip,"
+         " reset, stretch, stuck, slow, flip, crc, freeze, spike, silence, bounce, glitch, floating (did you mean"
+         " 'unplug'?)"),
+        ("holes: silent", "holes: quiet", "storm.yaml:6: signals.room.temperature.replay.holes: 'quiet' is not one of"
+         " keep, silent (write one of them)"),
         ("  room: {nack", "  roof: {nack", "storm.yaml:18: weather.roof: roof is not simulated"),
         ("nack: 6", "nack: 0", "storm.yaml:18: weather.room.nack: Input should be greater than 0"),
         ("office.csv", "ofice.csv", "storm.yaml:6: signals.room.temperature.replay: "),
