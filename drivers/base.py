@@ -94,7 +94,7 @@ class Device(ABC):
         """Channel -> unit of this device; override where options choose them."""
         return self.channels
 
-    def reading(self, **values: float | bool) -> Reading:
+    def reading(self, /, **values: float | bool) -> Reading:
         """The reading of these values, after the plausibility check against `limits()`."""
         limits = self.limits()
         for channel, value in values.items():

@@ -143,7 +143,7 @@ class Shelly(MqttOutput):
             else:
                 found[channel] = mqtt.number_of(value, channel) / (_WATT_HOURS if channel == "energy" else 1)
         if not found:
-            raise BadData(f"it has none of {', '.join(channels)}, only {', '.join(status)[:80]}")
+            raise BadData(f"it has none of {', '.join(channels)}, only {mqtt.names_of(status)}")
         return self.reading(**found)
 
 

@@ -7,6 +7,7 @@ the messages is the wire, a `Post`: the runtime's ingest, a connection of a comm
 A device of this kind cannot be asked as a chip can: it speaks when it likes. `read()` gives what was heard last.
 """
 
+import itertools
 import json
 import math
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from drivers.base import Device, Output, Reading, Seconds, Value
+from drivers.base import Device, Output, Reading, Seconds, Value, told
 from drivers.errors import BadData, BusTimeout, BusUnavailable, Nack, OutOfRange
 from drivers.options import nearest, words_in
 
@@ -311,6 +312,12 @@ def object_of(payload: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadData(f"not a JSON object: {payload[:40]!r}")
     return found
+
+
+def names_of(said: Iterable[str], between: str = ", ") -> str:
+    """The keys of a message for an error's text, the first of them, however many and whatever their letters."""
+    first = [told(key)[1:-1] for key in itertools.islice(said, 5)]
+    return between.join(first)[:120]
 
 
 def number_of(value: Any, what: str) -> float:

@@ -334,6 +334,8 @@ ON_THE_BROKER = [
     Mistake("plug without a topic", hung("driver: tasmota"), "devices.part", "topic is missing", "topic: plug1"),
     Mistake("topic with a wildcard", hung("driver: tasmota, topic: plug/+"), "devices.part.topic", "has a wildcard",
             "mqtt.subscribe"),
+    Mistake("base with a wildcard", hung('driver: zigbee2mqtt, topic: air, channels: temperature, base: "+"'),
+            "devices.part", "+/bridge/state has a wildcard", "options"),
     Mistake("topic of a chip", device("driver: tmp102, bus: i2c-1, topic: a"), "devices.part.topic", "has no topic",
             "delete topic"),
     Mistake("bus of a plug", hung("driver: tasmota, topic: plug1, bus: i2c-1"), "devices.part.bus", "has no bus",
