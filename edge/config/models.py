@@ -141,7 +141,7 @@ class DeviceSettings(BaseModel):
     )
     port: str | None = Field(
         default=None,
-        pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:/+-]*$",
+        pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:+-]*(/[A-Za-z0-9][A-Za-z0-9_.:+-]*)*$",
         description="serial port: `/dev/ttyAMA0`, `/dev/serial/by-id/usb-...`",
     )
     id: str | None = Field(

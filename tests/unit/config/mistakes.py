@@ -287,6 +287,8 @@ DEVICES = [
             "talks over a serial port", "delete"),
     Mistake("serial port", device("driver: mhz19, port: 'COM 3'"), "devices.part.port", "cannot be a serial port",
             "/dev/serial/by-id"),
+    Mistake("port that leaves its folder", device("driver: mhz19, port: /dev/serial/../../etc/passwd"),
+            "devices.part.port", "cannot be a serial port", "/dev/serial/by-id"),
     Mistake("wrong mode", device("driver: pms5003, port: ttyAMA0, mode: pasive"), "devices.part.mode",
             "must be one of 'passive', 'active'", "did you mean 'passive'"),
     Mistake("path as the id", device("driver: ds18b20, id: /sys/bus/w1"), "devices.part.id", "cannot be the name",
