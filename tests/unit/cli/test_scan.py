@@ -222,8 +222,10 @@ def test_a_simulated_bus_is_freed_by_the_runtime(serving: Serving, edge: Edge) -
 
 
 def test_a_tool_that_does_not_end_is_said_as_one_that_fails(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
+    (folder / "edge.yaml").unlink()
+
     def hanging(command: list[str], **how: Any) -> Any:
         raise subprocess.TimeoutExpired(command, 10)
 
