@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-from drivers.base import Device, Seconds
+from drivers.base import Device, Seconds, told
 from drivers.errors import OutOfRange
 
 REQUIRED: Final = inspect.Parameter.empty
@@ -92,7 +92,9 @@ def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
     names = words_in(text)
     for position, name in enumerate(names):
         if name not in known:
-            raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{nearest(name, tuple(known))}")
+            raise OutOfRange(
+                f"{option}: there is no {told(name)}, only {', '.join(known)}{nearest(name, tuple(known))}"
+            )
         if name in names[:position]:
             raise OutOfRange(f"{option}: {name} stands there twice")
     return names

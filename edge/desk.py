@@ -27,7 +27,7 @@ from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
 from edge.pipeline import Pipeline
 from edge.roster import Roster
-from edge.scanning import Scanner
+from edge.scanning import Scanner, UnknownBus
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
 
@@ -115,6 +115,10 @@ class Desk:
 
     def recover(self, bus: str) -> dict[str, Any]:
         """Give a simulated bus the clocks that free it; a real one is for the command, which has root's pins."""
+        scanner = Scanner(self._runtime.instruments.wiring, self._runtime.config)
+        simulated = [one["bus"] for one in scanner.buses() if one["backend"] == "sim" and "/" not in one["bus"]]
+        if bus not in simulated:
+            raise UnknownBus(f"no simulated bus {bus!r} to free; there are {', '.join(simulated) or 'none'}")
         wire = self._runtime.instruments.wiring.bus(bus, "sim")
         assert isinstance(wire, SimBus)
         hung = wire.hung

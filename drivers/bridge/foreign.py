@@ -105,11 +105,11 @@ def values_in(option: str, text: str, module: Any) -> dict[str, Any]:
 def _value(option: str, text: str, module: Any) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # the last two: too deep for Python
         thing = module
         for step in text.split("."):
             if not hasattr(thing, step):
-                message = f"{text} is no number, no text in quotes, and no name in {module.__name__}"
+                message = f"{text[:60]} is no number, no text in quotes, and no name in {module.__name__}"
                 raise OutOfRange(f"{option}: {message}") from None
             thing = getattr(thing, step)
         return thing

@@ -10,8 +10,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from drivers.base import Output, PartOnPins, Reading, Seconds, Value
+from drivers.base import Output, PartOnPins, Reading, Seconds, Value, told
 from drivers.errors import BadData, BadPin, NotStarted, OutOfRange
+from drivers.kit.values import number_in
 from drivers.sim import SimPart, SimPins
 from drivers.wires.wire import InputPin, Pins
 
@@ -123,19 +124,25 @@ class Stepper(PartOnPins, Output):
         """Give the pins back."""
 
     def _go(self, position: float) -> None:
+        steps = position * self.per_unit - self._steps
+        # before any is counted out: the position may be any number
+        self._prove_near(steps, (abs(steps) - 1) / self.speed)
         distance = round(position * self.per_unit) - self._steps
         delays = list(ramp(abs(distance), self.speed, self.acceleration))
-        if sum(delays) > self.longest:
-            raise OutOfRange(
-                f"that is {abs(distance)} steps and {sum(delays):.3g} s away, more than longest: {self.longest:g} s;"
-                " go there in parts"
-            )
+        self._prove_near(distance, sum(delays))
         try:
             for delay in delays:
                 self._make(1 if distance > 0 else -1)
                 self.pins.wait(delay)
         finally:
             self._rest()
+
+    def _prove_near(self, steps: float, seconds: float) -> None:
+        if seconds > self.longest:
+            raise OutOfRange(
+                f"that is {abs(steps):.6g} steps and {seconds:.3g} s away, more than longest: {self.longest:g} s;"
+                " go there in parts"
+            )
 
     def _home(self) -> None:
         """Down until the switch closes, slowly, at most for `longest`."""
@@ -165,14 +172,11 @@ class Stepper(PartOnPins, Output):
             self.release()
 
     def _wish(self, value: Value) -> float:
-        try:
-            position = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            position = math.nan
+        position = number_in(value)
         if not self.lowest <= position <= self.highest or math.isinf(position):
             ends = f" from {self.lowest:g} to {self.highest:g}"
             raise OutOfRange(
-                f'a stepper takes a position{ends} ({self.unit}), "home", "zero" or "released", not {value!r}'
+                f'a stepper takes a position{ends} ({self.unit}), "home", "zero" or "released", not {told(value)}'
             )
         return position
 

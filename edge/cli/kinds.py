@@ -51,8 +51,8 @@ def _all() -> list[Entry]:
     for kind in drivers.kinds():
         try:
             found.append(drivers.find(kind))
-        except (DriverError, ImportError, SyntaxError) as error:
-            note(f"the driver {kind} cannot be used: {error}")
+        except DriverError as error:
+            note(str(error))
     return found
 
 

@@ -164,7 +164,10 @@ def _real(arguments: Arguments, options: Any) -> int:
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError("it did not end within 10 s") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"it ended with {done.returncode}"
         raise OSError(f"{said}; it needs root: sudo $(command -v edge) devices recover ...")

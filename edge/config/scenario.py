@@ -52,7 +52,7 @@ class Walk(Section):
 
     start: float
     stride: Annotated[float, Field(gt=0)]
-    every: LongerThanZero = 60.0
+    every: Annotated[Duration, Field(ge=0.001)] = 60.0
     low: float | None = None
     high: float | None = None
 
@@ -107,6 +107,10 @@ Shown = Annotated[Shape, BeforeValidator(_shaped)]
 Moment = Annotated[float, BeforeValidator(parse_duration)]
 
 
+Rate = Annotated[float, Field(gt=0, le=1e6)]
+"""Times an hour. A thousand times as often would be a fault at every moment, and no moment would end."""
+
+
 class PlannedFault(Section):
     """One fault: see `faults`, `line_faults` and, for a pin, `pin_faults` in `drivers.simulation`."""
 
@@ -125,7 +129,7 @@ class Scenario(Section):
     signals: dict[str, Shown] = Field(default={})
     at: dict[Moment, dict[str, Shown]] = Field(default={})
     faults: list[PlannedFault] = Field(default=[])
-    weather: dict[str, dict[Literal[BusKind, LineKind], Annotated[float, Field(gt=0)]]] = Field(default={})
+    weather: dict[str, dict[Literal[BusKind, LineKind], Rate]] = Field(default={})
 
     @property
     def replays(self) -> Iterator[tuple[Steps, Replay]]:

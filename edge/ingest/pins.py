@@ -137,7 +137,7 @@ class PinWatch:
             # after `watch`, so that no edge is missed: one in between at worst repeats this level
             begin = self._clock.monotonic()
             reading = part.begin(sensor.levels(), begin)
-        except Exception as error:  # noqa: BLE001 - told by Health; the other parts must be watched all the same
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by Health; the others are watched all the same
             part.health.bad(error, "failed")
             part.restart = self._clock.monotonic() + RESTART
             return
@@ -196,7 +196,7 @@ class _Part:
         assert self.decoder is not None
         try:
             levels = self.device.sensor.levels()
-        except Exception as error:  # noqa: BLE001 - told by Health
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by Health
             self.health.bad(error, "degraded")
             return
         self.health.good()

@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivers
-from drivers import Driver, DriverClash, DriverError, Reading, Seconds, UnknownDriver, find, kinds, options_of
+from drivers import (
+    CatalogueError,
+    Driver,
+    DriverClash,
+    DriverError,
+    Reading,
+    Seconds,
+    UnknownDriver,
+    find,
+    kinds,
+    options_of,
+)
 from drivers.bme280 import BME280
 from drivers.contact import Contact
 from drivers.registers import Bits, Register
@@ -90,8 +101,25 @@ def test_two_plugins_with_one_name_are_an_error_naming_both(site: Path) -> None:
 def test_a_bug_inside_a_driver_is_not_no_such_driver(site: Path) -> None:
     install(site, "buggy", "x9002", "mod_buggy", "import a_module_that_is_not_there\n")
 
-    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+    with pytest.raises(CatalogueError, match=r"ModuleNotFoundError.*a_module_that_is_not_there") as bug:
         find("x9002")
+    assert not isinstance(bug.value, UnknownDriver)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("x9010", "raise RuntimeError('sick')"),
+        ("x9011", "raise SystemExit(0)"),
+        ("x9012", "def"),
+        ("x9013", "DRIVER, SIM = 5, None"),
+    ],
+)
+def test_a_sick_plugin_is_named_and_takes_nothing_down(site: Path, kind: str, body: str) -> None:
+    install(site, "sick", kind, f"mod_{kind}", body + "\n")
+
+    with pytest.raises(CatalogueError, match=rf"the driver '{kind}' \(sick 1\.0\)"):
+        find(kind)
 
 
 def test_a_plugin_without_its_two_names_says_which_is_missing(site: Path) -> None:

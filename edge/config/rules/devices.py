@@ -103,8 +103,8 @@ def _find(steps: Steps, settings: DeviceSettings, report: Report) -> type[Device
         known = drivers.kinds()
         hint = did_you_mean(kind, known, f"`edge devices kinds` shows the {len(known)} there are")
         report.at((*steps, "driver"), f"no driver called {shortened(kind)}", hint)
-    except (DriverError, ImportError, SyntaxError) as error:
-        report.at((*steps, "driver"), f"the driver {kind} cannot be used: {error}", "reinstall its package")
+    except DriverError as error:
+        report.at((*steps, "driver"), str(error), "reinstall its package")
     return None
 
 
@@ -267,7 +267,7 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
         hint = f"the options of {settings.driver}: {names or 'none'}; {explained}"
         hint = _other_address(settings.address, driver) if key else hint
         report.at((*steps, key) if key else steps, str(error), hint)
-    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code: the rest is still to be checked
         message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
         report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
 

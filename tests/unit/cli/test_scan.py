@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,19 @@ def test_a_simulated_bus_is_freed_by_the_runtime(serving: Serving, edge: Edge) -
     assert "nothing hangs where no runtime runs" in edge("devices", "recover", "i2c-1").err
     serving({"recover": lambda bus: {"bus": bus, "clocks": 9}})
     assert edge("devices", "recover", "i2c-1").out == "i2c-1 is free after 9 clocks\n"
+
+
+def test_a_tool_that_does_not_end_is_said_as_one_that_fails(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (folder / "edge.yaml").unlink()
+
+    def hanging(command: list[str], **how: Any) -> Any:
+        raise subprocess.TimeoutExpired(command, 10)
+
+    monkeypatch.setattr(subprocess, "run", hanging)
+
+    said = edge("devices", "recover", "i2c-1")
+
+    assert said.code == 3
+    assert "`pinctrl get 2` does not work here: it did not end within 10 s" in said.err

@@ -150,3 +150,23 @@ def test_faults_of_lines_are_those_that_their_wire_has(folder: Path, scenario: s
     if problem is not None:
         assert problem in found[0]
         assert "what can: " in found[0]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "problem"),
+    [
+        ("weather: {room: {reset: 1.0e+15}}", "reset: Input should be less than or equal to 1000000"),
+        (
+            "signals: {room.temperature: {walk: {start: 1, stride: 1, every: 0.0001ms}}}",
+            "every: Input should be greater",
+        ),
+        ("at: {-5s: {room.temperature: 1}}", "'-5s' is not a duration"),
+        ("signals: {room.temperature: {replay: {file: huge.csv, column: T}}}", "replay: this is no CSV: field larger"),
+    ],
+)
+def test_a_scenario_that_could_not_be_played_is_refused(folder: Path, scenario: str, problem: str) -> None:
+    (folder / "huge.csv").write_text("t,T\n0," + "1" * 200_000 + "\n")
+
+    [found] = said(folder, scenario)
+
+    assert problem in found
