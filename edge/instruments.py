@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from drivers import DriverError, MqttDevice, Reading
+from drivers import MqttDevice, Reading
 from edge.clock import Clock
 from edge.config import Config
-from edge.devices import Handle, Wires, Wiring
+from edge.devices import Wires, Wiring
+from edge.handles import Handle
 from edge.ids import Minter
 from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
@@ -164,7 +165,7 @@ class Instruments:
                 continue
             try:
                 handle.start()
-            except DriverError as error:
+            except Exception as error:  # noqa: BLE001 - said; a driver's bug must not keep the gateway from starting
                 self._errors[handle.name] = str(error)
                 log.warning("%s cannot be used: %s", handle.name, error, extra={"action": "device_failed"})
 
@@ -180,7 +181,7 @@ class Instruments:
         """Outputs into their safe state, then every wire given back; idempotent. What fails is logged."""
         try:
             self.wiring.close()
-        except DriverError as error:
+        except Exception as error:  # noqa: BLE001 - said below
             # an output on a bus can be unplugged when we stop; everything after it still has to close
             log.error("an output may not be in its safe state: %s", error, extra={"action": "device_failed"})
 
