@@ -28,8 +28,11 @@ class Room:
     def __init__(self) -> None:
         self.world = World()
         self.wait: Callable[[float], None] = lambda seconds: None
-        self.pins: SimulatedPins = pin_factory("sim", now=self.world.now, wait=lambda seconds: self.wait(seconds))
+        self.pins: SimulatedPins = pin_factory("sim", now=self.world.now, wait=self.pause)
         self.opened = 0
+
+    def pause(self, seconds: float) -> None:
+        self.wait(seconds)
 
     def wiring(self, **devices: Any) -> Wiring:
         def open_pins() -> SimulatedPins:
@@ -46,7 +49,7 @@ class Room:
             open_tree=refuse,
             open_serial=refuse,
             world=self.world,
-            wait=lambda seconds: self.wait(seconds),
+            wait=self.pause,
         )
         return Wiring(Config.model_validate({"edge": {"id": "a", "backend": "sim"}, "devices": devices}), wires)
 
