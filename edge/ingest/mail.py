@@ -98,9 +98,12 @@ class Box:
         """Ask how it is. One with a safe state goes there first, until the broker once had that word: the gateway has
         just started, and nobody knows how its last run left the device."""
         device = self.device
-        if not self._greeted and isinstance(device, MqttOutput) and device.safe is not None:
-            commands.ahead(device.command(device.safe), self._safe)
-        commands.later(device.ask())
+        try:
+            if not self._greeted and isinstance(device, MqttOutput) and device.safe is not None:
+                commands.ahead(device.command(device.safe), self._safe)
+            commands.later(device.ask())
+        except Exception as error:  # noqa: BLE001 - told by Health; a driver's bug must not cost the connection
+            self.health.bad(error, "failed")
 
     def _safe(self, error: DriverError | None) -> None:
         # what a lost connection took with it was perhaps never said

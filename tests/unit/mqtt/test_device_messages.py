@@ -243,3 +243,22 @@ def test_a_safe_state_is_sent_at_every_connection_until_the_broker_once_had_it(c
     for _ in range(3):
         connect_and_lose(4)
     assert sent() == 1
+
+
+def test_a_driver_that_cannot_greet_its_device_costs_no_connection(
+    make_gateway: Callable[..., Gateway], mail: Mail, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask() -> None:
+        raise KeyError("a driver's bug")
+
+    [box] = mail.topics[STATE]
+    monkeypatch.setattr(box.device, "ask", ask)
+    gateway = make_gateway(devices=mail.topics)
+    gateway.link.listen(mail.connected, mail.disconnected)
+    broker.cut()
+    gateway.step()
+    gateway.link.retry()
+    gateway.step()
+
+    assert gateway.link.session is not None
+    assert mail.states["tank"].state == "failed"
