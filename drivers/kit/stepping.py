@@ -75,7 +75,7 @@ class Stepper(PartOnPins, Output):
         """Open the pins, the motor without current. Where it stands is position 0, the first time."""
         if not self._running:
             self.open()
-            self._running = True
+            self._running, self._halted = True, False
         if self._stop is None and "home" in self.numbers:
             self._stop = self.pins.input(self.numbers["home"], pull="up")
 

@@ -60,6 +60,7 @@ class Commands:
         self._link: Link | None = None
         self._driver: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._driving = threading.RLock()  # of givers, where the link has no thread any more
         self._waiting: deque[_Order] = deque()
         self._under_way: set[_Order] = set()
         self._mute: float | None = None  # when the broker that did not answer was heard last
@@ -120,10 +121,11 @@ class Commands:
         for _ in range(turns):
             driver = self._driver
             if driver is None or driver is threading.current_thread() or not driver.is_alive():
-                self._step()
-                if order.answered.is_set() or link.session is None:
-                    return
-                link.step(_TURN)
+                with self._driving:
+                    self._step()
+                    if order.answered.is_set() or link.session is None:
+                        return
+                    link.step(_TURN)
             elif order.answered.wait(_TURN):
                 return
 
