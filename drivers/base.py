@@ -338,6 +338,11 @@ class Output(ABC):
     def set(self, value: Value) -> None:
         """Act at once; `OutOfRange` names the accepted values. After `start()`."""
 
+    def halt(self) -> None:
+        """End what a `set` in another thread still does, which then raises; any thread, blocks nobody. `make_safe` or
+        `close` follows. Nothing to do for an output that acts in a moment."""
+        return
+
     def make_safe(self) -> None:
         """Go to the configured safe state; called at stop and on failure, also by `close()`."""
         self.set(self.safe)

@@ -17,8 +17,8 @@ from drivers.wires.rescue import CLOCKS
 from edge.clock import Clock, iso
 from edge.config import Config
 from edge.config.tasks import shown
-from edge.devices import Handle, find
 from edge.errors import EdgeError
+from edge.handles import Handle, find, urgent_first
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
@@ -232,12 +232,11 @@ def read_now(handle: Handle, wall: float, quality: str) -> dict[str, Any]:
 
 def make_safe(handles: Mapping[str, Handle]) -> list[dict[str, Any]]:
     """Every output that has a safe state into it: name, whether it worked, and why not."""
-    done = []
-    for handle in handles.values():
-        if handle.output and not handle.keeps:
-            error = _attempt(handle.make_safe)
-            done.append({"device": handle.name, "safe": error is None, "error": error})
-    return done
+    acting = {name: handle for name, handle in handles.items() if handle.output and not handle.keeps}
+    for handle in acting.values():
+        handle.halt()
+    errors = {handle.name: _attempt(handle.make_safe) for handle in urgent_first(acting.values())}
+    return [{"device": name, "safe": errors[name] is None, "error": errors[name]} for name in acting]
 
 
 def _attempt(act: Callable[[], None]) -> str | None:

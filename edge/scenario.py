@@ -12,8 +12,9 @@ from drivers.simulation.signals import Signal, constant, diurnal, drift, noise, 
 from edge.buses import address_of
 from edge.config.report import Report
 from edge.config.scenario import PlannedFault, Scenario, Shape, read_scenario
-from edge.devices import Handle, Wiring
+from edge.devices import Wiring
 from edge.errors import ConfigError
+from edge.handles import Handle
 
 
 class Stage:

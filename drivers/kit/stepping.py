@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal
 
 from drivers.base import Output, PartOnPins, Reading, Seconds, Value, told
-from drivers.errors import BadData, BadPin, NotStarted, OutOfRange
+from drivers.errors import BadData, BadPin, Halted, NotStarted, OutOfRange
 from drivers.kit.values import number_in
 from drivers.sim import SimPart, SimPins
 from drivers.wires.wire import InputPin, Pins
@@ -65,6 +65,7 @@ class Stepper(PartOnPins, Output):
         self.hold = hold
         self._steps = 0
         self._running = False
+        self._halted = False
         self._stop: InputPin | None = None
 
     @classmethod
@@ -75,7 +76,7 @@ class Stepper(PartOnPins, Output):
         """Open the pins, the motor without current. Where it stands is position 0, the first time."""
         if not self._running:
             self.open()
-            self._running = True
+            self._running, self._halted = True, False
         if self._stop is None and "home" in self.numbers:
             self._stop = self.pins.input(self.numbers["home"], pull="up")
 
@@ -96,8 +97,16 @@ class Stepper(PartOnPins, Output):
         else:
             self._go(self._wish(value))
 
+    def halt(self) -> None:
+        """The motor stands after the step that it is in."""
+        self._halted = True
+
+    def make_safe(self) -> None:
+        self._halted = False
+        super().make_safe()
+
     def close(self) -> None:
-        running, self._running = self._running, False
+        running, self._running, self._halted = self._running, False, False
         stop, self._stop = self._stop, None
         if stop is not None:
             stop.close()
@@ -164,6 +173,8 @@ class Stepper(PartOnPins, Output):
             )
 
     def _make(self, way: int) -> None:
+        if self._halted:
+            raise Halted(f"stopped at {self._steps / self.per_unit:g} {self.unit}: it is to be safe now")
         self.step(way)
         self._steps += way
 

@@ -168,7 +168,7 @@ def _safe_directly(gateway: Gateway) -> list[dict[str, Any]]:
 def _configured(gateway: Gateway) -> list[dict[str, Any]]:
     """As the runtime tells it, without what only a runtime knows. Opens nothing."""
     from drivers import Output, find
-    from edge.devices import place_of
+    from edge.handles import place_of
 
     listed = []
     for name, settings in gateway.config.devices.items():

@@ -170,7 +170,9 @@ class DeviceSettings(BaseModel):
         default=None, description="`real`, `sim` or `replay` for this device; default: `edge.backend`"
     )
     remote_set: bool = Field(
-        default=False, description="whether `edge/<id>/<device>/<channel>/set` may move this output over MQTT"
+        default=False,
+        description="whether `edge/<id>/<device>/<channel>/set` may move this output over MQTT; for one that takes its"
+        " time (stepper, servo) ten commands may wait",
     )
 
     @property

@@ -31,7 +31,7 @@ from edge.config import Config, load
 from edge.config.models import Broker
 from edge.config.units import parse_duration, show_duration
 from edge.devices import Wires
-from edge.devices import find as find_device
+from edge.handles import find as find_device
 from edge.journal import Journal, Keyring, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
