@@ -124,7 +124,7 @@ class Scenario(Section):
     signals: dict[str, Shown] = Field(default={})
     at: dict[Moment, dict[str, Shown]] = Field(default={})
     faults: list[PlannedFault] = Field(default=[])
-    weather: dict[str, dict[Literal[BusKind, LineKind], Annotated[float, Field(gt=0)]]] = Field(default={})
+    weather: dict[str, dict[Literal[BusKind, LineKind, PinKind], Annotated[float, Field(gt=0)]]] = Field(default={})
 
     @property
     def replays(self) -> Iterator[tuple[Steps, Replay]]:
