@@ -102,7 +102,7 @@ def test_all_channels_of_a_sample_are_of_one_measurement(kind: str) -> None:
     world = World(clock)
     ranges = {channel: span for channel, span in driver.ranges.items() if channel in driver.channels_of({})}
     for channel, (low, high) in ranges.items():
-        world[f"it.{channel}"] = sine((low + high) / 2, 0.2 * (high - low), 0.03)
+        world[f"it.{channel}"] = sine((low + high) / 2, 0.2 * (high - low), 0.007)
     bus = Ticking({address_of(kind): chip(kind, world)}, clock)
     device = build(kind, bus)
     device.start()
