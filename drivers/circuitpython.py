@@ -7,9 +7,10 @@
 The package comes from PyPI without its dependencies (`pip install --no-deps`): Adafruit-Blinka, which would look for a
 board, is neither needed nor imported. What those drivers import of it is stood in for (`_stand_ins`).
 
-- Each device has copies of the modules for itself (`drivers.kit.private`), bound to its bus: their classes keep buffers
-  that all instances share, and two buses run on two threads. The process's own `sys.modules` shows nothing of them.
-- `time` in them is the time of the bus (`drivers.wires.busio`): they sleep by `bus.wait`.
+- Each device has copies of the modules for itself (`drivers.bridge.private`), bound to its bus: their classes keep
+  buffers that all instances share, and two buses run on two threads. The process's own `sys.modules` shows
+  nothing of them.
+- `time` in them is the time of the bus (`drivers.bridge.busio`): they sleep by `bus.wait`.
 - Whatever they raise is a `DriverError` here, with their text. What a DriverError of ours led to stays that error.
 - The modules are named by the configuration and by nothing else; `edge check` imports them.
 
@@ -25,6 +26,20 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from drivers import find, kinds
 from drivers.base import Device, Driver, Reading, Seconds
+from drivers.bridge.busio import I2C, Overdue, WireClock, WireError
+from drivers.bridge.foreign import (
+    Source,
+    address_argument,
+    channels_in,
+    class_in,
+    nearest,
+    prove_arguments,
+    prove_attribute,
+    source_of,
+    values_in,
+)
+from drivers.bridge.private import Names, PrivateModules
+from drivers.bridge.private import find as find_module
 from drivers.errors import (
     BadData,
     BusError,
@@ -38,22 +53,8 @@ from drivers.errors import (
     UnknownDriver,
     WrongChip,
 )
-from drivers.kit.foreign import (
-    Source,
-    address_argument,
-    channels_in,
-    class_in,
-    nearest,
-    prove_arguments,
-    prove_attribute,
-    source_of,
-    values_in,
-)
-from drivers.kit.private import Names, PrivateModules
-from drivers.kit.private import find as find_module
 from drivers.options import words_in
 from drivers.sim import SimChip
-from drivers.wires.busio import I2C, Overdue, WireClock, WireError
 from drivers.wires.wire import Bus
 
 LOOK: Final = 0.1

@@ -15,7 +15,8 @@ from drivers.base import Reading, Seconds
 from drivers.errors import BusError, OutOfRange
 from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.wires.sysfs import SimNode, SysfsDevice, Tree, translated
+from drivers.simulation.sysfs import SimFiles
+from drivers.wires.sysfs import SysfsDevice, Tree, translated
 
 PAUSE = 2.0
 """Seconds between two attempts, as long as the kernel waits before it asks the sensor anew."""
@@ -57,7 +58,7 @@ class DHT22(SysfsDevice):
         return self.reading(temperature=temperature, humidity=self.number("in_humidityrelative_input") / 1000)
 
 
-class SimDHT22(SimNode):
+class SimDHT22(SimFiles):
     """The kernel's `dht11` device: tenths, kept for 2 s; the next `misses` transfers lose edges."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 21.0, "humidity": 45.0}

@@ -21,7 +21,8 @@ from drivers.base import Reading, Seconds
 from drivers.errors import BadData, Nack
 from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.wires.sysfs import SimNode, SysfsDevice
+from drivers.simulation.sysfs import SimFiles
+from drivers.wires.sysfs import SysfsDevice
 
 FAMILIES = ("28-", "22-", "3b-", "42-")
 _ANSWER = re.compile(r"((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\n.* t=(-?\d+)")
@@ -67,7 +68,7 @@ def _refuse_no_conversion(file: str, scratchpad: bytes) -> None:
         )
 
 
-class SimDS18B20(SimNode):
+class SimDS18B20(SimFiles):
     """Eight bytes of memory, a checksum, and the kernel's two lines about them.
 
     fault   "power": the conversion is cut short, as without enough parasite power; "noise": a bit is read wrongly;

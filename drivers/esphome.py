@@ -16,18 +16,18 @@ from typing import Any, ClassVar, Literal
 
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, OutOfRange
+from drivers.kit import preset
 from drivers.kit.values import each
 from drivers.options import nearest, words_in
 from drivers.simulation.mqtt import SimNode
-from drivers.wires import mqtt
-from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
+from drivers.wires.mqtt import MqttOutput, Post, Presence
 
 _KINDS = ("sensor", "binary_sensor", "switch")
 
 
-def components_in(text: str) -> dict[str, tuple[str, Quantity]]:
-    """Channel -> component (`sensor/level`) and quantity, of the option `channels`. Raises `OutOfRange`."""
-    found: dict[str, tuple[str, Quantity]] = {}
+def components_in(text: str) -> dict[str, tuple[str, str]]:
+    """Channel -> component (`sensor/level`) and unit, of the option `channels`. Raises `OutOfRange`."""
+    found: dict[str, tuple[str, str]] = {}
     for word in words_in(text):
         component, _, unit = word.partition("=")
         kind, _, name = component.partition("/")
@@ -40,7 +40,7 @@ def components_in(text: str) -> dict[str, tuple[str, Quantity]]:
             raise OutOfRange(f"channels: {component} is on or off; delete ={unit}")
         if name in found:
             raise OutOfRange(f"channels: {name} stands there twice")
-        found[name] = (component, Quantity(unit) if kind == "sensor" else BOOL)
+        found[name] = (component, unit if kind == "sensor" else "bool")
     if not found:
         raise OutOfRange("channels: name at least one component, such as sensor/level=mm")
     return found
@@ -65,7 +65,7 @@ class EspHome(MqttOutput):
         stale: Seconds | None = None,
     ) -> None:
         components = components_in(channels)
-        super().__init__(post, topic, {name: quantity for name, (_, quantity) in components.items()}, stale, safe)
+        super().__init__(post, topic, {name: unit for name, (_, unit) in components.items()}, stale, safe)
         self.switches = tuple(name for name, (component, _) in components.items() if component.startswith("switch/"))
         if safe is not None and not self.switches:
             raise OutOfRange("safe: a node without a switch among its channels cannot be set")
@@ -79,7 +79,7 @@ class EspHome(MqttOutput):
             found = components_in(str(options.get("channels", "")))
         except OutOfRange:
             return cls.channels
-        return {name: quantity.unit for name, (_, quantity) in found.items()}
+        return {name: unit for name, (_, unit) in found.items()}
 
     @classmethod
     def acts(cls, options: Mapping[str, Any]) -> bool:
@@ -95,16 +95,16 @@ class EspHome(MqttOutput):
 
     def take(self, topic: str, payload: bytes) -> Reading | Presence | None:
         if topic == self.presence:
-            return mqtt.presence_of(payload, "online", "offline")
+            return preset.presence_of(payload, "online", "offline")
         name = self.places.get(topic)
         if name is None or not payload:  # empty: somebody cleared what the broker kept
             return None
-        text = mqtt.text_of(payload)
+        text = preset.text_of(payload)
         if self.telling[name] == "bool" and not topic.startswith(f"{self.topic}/sensor/"):
-            return self.reading(**{name: mqtt.switch_of(text, name)})
+            return self.reading(**{name: preset.switch_of(text, name)})
         if text.lower() == "nan":
             raise BadData(f"{name} is nan: the node has no value of it")
-        return self.reading(**{name: mqtt.number_of(text, name)})
+        return self.reading(**{name: preset.number_of(text, name)})
 
 
 class SimEspHome(SimNode):

@@ -13,7 +13,8 @@ from drivers.base import Reading
 from drivers.errors import BadData, Nack, WrongChip
 from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.wires.spi import SimSpiChip, SpiDevice
+from drivers.simulation.spi import SimSpiChip
+from drivers.wires.spi import SpiDevice
 
 FAULTS = {
     0x1: "the thermocouple is not connected, or broken",

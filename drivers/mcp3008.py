@@ -14,7 +14,8 @@ from typing import ClassVar
 from drivers.base import Reading
 from drivers.errors import Nack, OutOfRange
 from drivers.sim import World
-from drivers.wires.spi import SimSpiChip, SpiDevice
+from drivers.simulation.spi import SimSpiChip
+from drivers.wires.spi import SpiDevice
 from drivers.wires.wire import Spi
 
 CHANNELS = tuple(f"ch{number}" for number in range(8))

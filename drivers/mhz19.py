@@ -17,7 +17,8 @@ from drivers.base import Reading, Seconds
 from drivers.errors import BadData
 from drivers.kit.quantity import Quantity
 from drivers.sim import World
-from drivers.wires.uart import Line, SerialDevice, SimTalker
+from drivers.simulation.uart import SimTalker
+from drivers.wires.uart import Line, SerialDevice
 
 READ, ABC = 0x86, 0x79
 

@@ -18,7 +18,8 @@ from typing import ClassVar, Literal
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData
 from drivers.sim import World
-from drivers.wires.uart import Line, SerialDevice, SimTalker
+from drivers.simulation.uart import SimTalker
+from drivers.wires.uart import Line, SerialDevice
 
 HEADER = b"BM"
 WORDS = 13

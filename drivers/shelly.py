@@ -26,12 +26,14 @@ from typing import Any, ClassVar, Literal
 
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, OutOfRange
+from drivers.kit import preset
+from drivers.kit.preset import BOOL
 from drivers.simulation.mqtt import SimNode
-from drivers.wires import mqtt
-from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence
+from drivers.wires.mqtt import MqttOutput, Post, Presence
 
-KNOWN = mqtt.quantities("on", "power", "voltage", "current", "frequency", "power_factor", "energy", "temperature")
-KNOWN["input"] = BOOL
+KNOWN = preset.measures(
+    "on", "power", "voltage", "current", "frequency", "power_factor", "energy", "temperature", input=BOOL
+)
 _SWITCH: Mapping[str, tuple[str, ...]] = {
     "on": ("output",), "power": ("apower",), "voltage": ("voltage",), "current": ("current",), "frequency": ("freq",),
     "power_factor": ("pf",), "energy": ("aenergy", "total"), "temperature": ("temperature", "tC"),
@@ -47,8 +49,8 @@ class Shelly(MqttOutput):
     `shellies/shelly1pm-A123B4`. `relay` counts from 0, as Shelly does, and is the number of the input as well.
     """
 
-    channels: ClassVar[Mapping[str, str]] = mqtt.units(KNOWN)
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = mqtt.ranges(KNOWN)
+    channels: ClassVar[Mapping[str, str]] = preset.units(KNOWN)
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = preset.ranges(KNOWN)
     resolution: ClassVar[Mapping[str, float]] = {
         "power": 0.1, "voltage": 0.1, "current": 0.001, "frequency": 0.1, "power_factor": 0.01, "energy": 0.001,
         "temperature": 0.1,
@@ -65,7 +67,7 @@ class Shelly(MqttOutput):
         safe: bool | Literal["on", "off"] | None = None,
         stale: Seconds | None = None,
     ) -> None:
-        super().__init__(post, topic, mqtt.channels_in(channels, KNOWN, "shelly"), stale, safe)
+        super().__init__(post, topic, preset.channels_in(channels, KNOWN, "shelly"), stale, safe)
         if not 0 <= relay <= 7:
             raise OutOfRange(f"there is no relay {relay}; they count from 0")
         self.relay = relay
@@ -92,7 +94,7 @@ class Shelly(MqttOutput):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        return mqtt.chosen_units(options.get("channels", "on"), KNOWN, cls.channels)
+        return preset.channels_or(options.get("channels", "on"), KNOWN, cls.channels)
 
     @property
     def claims(self) -> frozenset[str]:
@@ -112,24 +114,26 @@ class Shelly(MqttOutput):
 
     def take(self, topic: str, payload: bytes) -> Reading | Presence | None:
         if topic == self.presence:
-            return mqtt.presence_of(payload, "true", "false")
+            return preset.presence_of(payload, "true", "false")
         channels = self.places.get(topic)
         if channels is None:
             return None
         return self._plain(channels[0], payload) if self.generation == 1 else self._status(channels, payload)
 
     def _plain(self, channel: str, payload: bytes) -> Reading:
-        text = mqtt.text_of(payload)
+        text = preset.text_of(payload)
         if channel == "on":
-            return self.reading(on=mqtt.switch_of("off" if text == "overpower" else text, "the relay"))
+            return self.reading(on=preset.switch_of("off" if text == "overpower" else text, "the relay"))
         if channel == "input":
             if text not in ("0", "1"):
                 raise BadData(f"the input is {text[:40]!r}, neither 0 nor 1")
             return self.reading(input=text == "1")
-        return self.reading(**{channel: mqtt.number_of(text, channel) / (_WATT_MINUTES if channel == "energy" else 1)})
+        return self.reading(
+            **{channel: preset.number_of(text, channel) / (_WATT_MINUTES if channel == "energy" else 1)}
+        )
 
     def _status(self, channels: tuple[str, ...], payload: bytes) -> Reading:
-        status = mqtt.object_of(payload)
+        status = preset.object_of(payload)
         found: dict[str, float | bool] = {}
         for channel in channels:
             path = ("state",) if channel == "input" else _SWITCH[channel]
@@ -139,9 +143,9 @@ class Shelly(MqttOutput):
             if value is None:  # null: it could not measure
                 continue
             if channel in ("on", "input"):
-                found[channel] = mqtt.switch_of(value, path[0])
+                found[channel] = preset.switch_of(value, path[0])
             else:
-                found[channel] = mqtt.number_of(value, channel) / (_WATT_HOURS if channel == "energy" else 1)
+                found[channel] = preset.number_of(value, channel) / (_WATT_HOURS if channel == "energy" else 1)
         if not found:
             raise BadData(f"it has none of {', '.join(channels)}, only {', '.join(status)[:80]}")
         return self.reading(**found)

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from drivers.base import Reading, Seconds
 from drivers.errors import BadData, BusUnavailable
-from drivers.wires.sysfs import SimNode, SysfsDevice, Tree
+from drivers.simulation.sysfs import SimFiles
+from drivers.wires.sysfs import SysfsDevice, Tree
 
 PLATFORM = "/sys/devices/platform"
 BITS: Mapping[str, int] = {
@@ -76,7 +77,7 @@ class SoC(SysfsDevice):
         )
 
 
-class SimSoC(SimNode):
+class SimSoC(SimFiles):
     """A Raspberry Pi: one thermal zone, and the firmware's word, whose upper half remembers the lower one."""
 
     defaults: ClassVar[Mapping[str, float]] = {"temperature": 48.0}

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import BadData, OutOfRange
+from drivers.kit import preset
 from drivers.simulation.mqtt import SimNode
-from drivers.wires import mqtt
 from drivers.wires.mqtt import MqttOutput, Post, Presence
 
 _METER = {
@@ -36,10 +36,10 @@ _UNITS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 """Channel -> unit as the device names it -> factor and offset to ours."""
 _OF_THE_CHIP = "ESP32"  # the temperature of the processor itself
 
-KNOWN = mqtt.quantities(
-    "on", *(name for name in (*_METER, *_SENSORS) if name in mqtt.QUANTITIES),
-    energy_today=mqtt.QUANTITIES["energy"], energy_yesterday=mqtt.QUANTITIES["energy"],
-    dew_point=mqtt.QUANTITIES["temperature"],
+KNOWN = preset.measures(
+    "on", *(name for name in (*_METER, *_SENSORS) if name in preset.MEASURES),
+    energy_today=preset.MEASURES["energy"], energy_yesterday=preset.MEASURES["energy"],
+    dew_point=preset.MEASURES["temperature"],
 )  # fmt: skip
 
 
@@ -51,8 +51,8 @@ class Tasmota(MqttOutput):
     are taken by `relay`.
     """
 
-    channels: ClassVar[Mapping[str, str]] = mqtt.units(KNOWN)
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = mqtt.ranges(KNOWN)
+    channels: ClassVar[Mapping[str, str]] = preset.units(KNOWN)
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = preset.ranges(KNOWN)
     resolution: ClassVar[Mapping[str, float]] = {
         "power": 1.0, "apparent_power": 1.0, "reactive_power": 1.0, "power_factor": 0.01, "voltage": 1.0,
         "current": 0.001, "frequency": 0.1, "energy": 0.001, "energy_today": 0.001, "energy_yesterday": 0.001,
@@ -72,7 +72,7 @@ class Tasmota(MqttOutput):
         safe: bool | Literal["on", "off"] | None = None,
         stale: Seconds | None = None,
     ) -> None:
-        super().__init__(post, topic, mqtt.channels_in(channels, KNOWN, "tasmota"), stale, safe)
+        super().__init__(post, topic, preset.channels_in(channels, KNOWN, "tasmota"), stale, safe)
         if "%prefix%" not in full_topic or "%topic%" not in full_topic:
             raise OutOfRange(f"full_topic {full_topic!r} needs %prefix% and %topic%, as FullTopic of the device has")
         if relay is not None and not 1 <= relay <= 32:
@@ -92,7 +92,7 @@ class Tasmota(MqttOutput):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        return mqtt.chosen_units(options.get("channels", "on"), KNOWN, cls.channels)
+        return preset.channels_or(options.get("channels", "on"), KNOWN, cls.channels)
 
     @property
     def claims(self) -> frozenset[str]:
@@ -111,18 +111,18 @@ class Tasmota(MqttOutput):
 
     def take(self, topic: str, payload: bytes) -> Reading | Presence | None:
         if topic == self.presence:
-            return mqtt.presence_of(payload, "Online", "Offline")
+            return preset.presence_of(payload, "Online", "Offline")
         if topic == self.switch:
-            return self.reading(on=mqtt.switch_of(mqtt.text_of(payload), self._power))
+            return self.reading(on=preset.switch_of(preset.text_of(payload), self._power))
         if topic == self.state:
-            return self._state(mqtt.object_of(payload))
-        return self._telemetry(mqtt.object_of(payload)) if topic == self.telemetry else None
+            return self._state(preset.object_of(payload))
+        return self._telemetry(preset.object_of(payload)) if topic == self.telemetry else None
 
     def _state(self, state: Mapping[str, Any]) -> Reading | None:
         value = state.get(self._power, state.get("POWER1") if self.relay is None else None)
         if value is None or "on" not in self.telling:
             return None
-        return self.reading(on=mqtt.switch_of(value, self._power))
+        return self.reading(on=preset.switch_of(value, self._power))
 
     def _telemetry(self, said: Mapping[str, Any]) -> Reading:
         found: dict[str, float | bool] = {}
@@ -130,7 +130,7 @@ class Tasmota(MqttOutput):
             key = _METER.get(channel) or _SENSORS[channel]
             value = self._metered(said, key) if channel in _METER else self._sensed(said, key)
             if value is not None:  # null: the sensor did not answer
-                found[channel] = self._converted(channel, mqtt.number_of(value, key), said)
+                found[channel] = self._converted(channel, preset.number_of(value, key), said)
         if not found:
             raise BadData(f"it has none of {', '.join(sorted(self.telling))}, only {', '.join(said)[:80]}")
         return self.reading(**found)

@@ -19,17 +19,18 @@ from typing import Any, ClassVar, Literal
 
 from drivers.base import Reading, Seconds, Value, on_or_off
 from drivers.errors import OutOfRange
+from drivers.kit import preset
+from drivers.kit.preset import BOOL, Measure
 from drivers.kit.values import percent
 from drivers.simulation.mqtt import SimNode
-from drivers.wires import mqtt
-from drivers.wires.mqtt import BOOL, MqttOutput, Post, Presence, Quantity
+from drivers.wires.mqtt import MqttOutput, Post, Presence
 
-KNOWN = mqtt.quantities(
+KNOWN = preset.measures(
     "temperature", "humidity", "pressure", "illuminance", "co2", "battery",
     "on", "power", "voltage", "current", "energy",
-    brightness=Quantity("%", 0.0, 100.0), battery_voltage=Quantity("mV", 0.0, 20_000.0),
-    device_temperature=mqtt.QUANTITIES["temperature"], soil_moisture=Quantity("%", 0.0, 100.0),
-    pm25=Quantity("ug/m3", 0.0, 10_000.0), linkquality=Quantity("lqi", 0.0, 255.0), position=Quantity("%", 0.0, 100.0),
+    brightness=Measure("%", 0.0, 100.0), battery_voltage=Measure("mV", 0.0, 20_000.0),
+    device_temperature=preset.MEASURES["temperature"], soil_moisture=Measure("%", 0.0, 100.0),
+    pm25=Measure("ug/m3", 0.0, 10_000.0), linkquality=Measure("lqi", 0.0, 255.0), position=Measure("%", 0.0, 100.0),
     contact=BOOL, occupancy=BOOL, presence=BOOL, vibration=BOOL, water_leak=BOOL, smoke=BOOL, gas=BOOL, tamper=BOOL,
     battery_low=BOOL,
 )  # fmt: skip
@@ -44,8 +45,8 @@ class Zigbee2Mqtt(MqttOutput):
     of several switches of a device (`state_l1`); `base` is Zigbee2MQTT's base topic.
     """
 
-    channels: ClassVar[Mapping[str, str]] = mqtt.units(KNOWN)
-    ranges: ClassVar[Mapping[str, tuple[float, float]]] = mqtt.ranges(KNOWN)
+    channels: ClassVar[Mapping[str, str]] = preset.units(KNOWN)
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = preset.ranges(KNOWN)
     resolution: ClassVar[Mapping[str, float]] = {
         "temperature": 0.01, "humidity": 0.01, "pressure": 0.1, "illuminance": 1.0, "co2": 1.0, "battery": 0.5,
         "power": 0.01, "voltage": 0.01, "current": 0.01, "energy": 0.01, "brightness": 0.4, "battery_voltage": 1.0,
@@ -64,7 +65,7 @@ class Zigbee2Mqtt(MqttOutput):
         safe: bool | float | Literal["on", "off"] | None = None,
         stale: Seconds | None = None,
     ) -> None:
-        super().__init__(post, topic, mqtt.channels_in(channels, KNOWN, "zigbee2mqtt", open=True), stale, safe)
+        super().__init__(post, topic, preset.channels_in(channels, KNOWN, "zigbee2mqtt", open=True), stale, safe)
         if safe is not None and not self.acts({"channels": channels}):
             raise OutOfRange("safe: a device without the channel on or brightness cannot be set")
         self.state = f"{base}/{self.topic}"
@@ -75,7 +76,7 @@ class Zigbee2Mqtt(MqttOutput):
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:
-        return mqtt.chosen_units(options.get("channels", ""), KNOWN, cls.channels)
+        return preset.channels_or(options.get("channels", ""), KNOWN, cls.channels)
 
     @classmethod
     def acts(cls, options: Mapping[str, Any]) -> bool:
@@ -102,17 +103,17 @@ class Zigbee2Mqtt(MqttOutput):
 
     def take(self, topic: str, payload: bytes) -> Reading | Presence | None:
         if topic in (self.presence, self._bridge):
-            return mqtt.presence_of(payload, "online", "offline", "bridge" if topic == self._bridge else "device")
+            return preset.presence_of(payload, "online", "offline", "bridge" if topic == self._bridge else "device")
         if topic != self.state or not payload:  # empty: the device was removed, and its state cleared
             return None
-        said = mqtt.object_of(payload)
+        said = preset.object_of(payload)
         found: dict[str, float | bool] = {}
         for channel, unit in self.telling.items():
             key = self.key(channel)
             value = said.get(key)
             if value is None:
                 continue
-            found[channel] = mqtt.switch_of(value, key) if unit == "bool" else mqtt.number_of(value, key)
+            found[channel] = preset.switch_of(value, key) if unit == "bool" else preset.number_of(value, key)
             if channel == "brightness":
                 found[channel] *= 100 / _BRIGHTEST
         return self.reading(**found) if found else None
@@ -169,7 +170,7 @@ class SimZigbee2Mqtt(SimNode):
         device: Zigbee2Mqtt = self.device
         if topic != f"{device.state}/set":
             return
-        wish = mqtt.object_of(payload)
+        wish = preset.object_of(payload)
         if (bright := wish.get(device.key("brightness"))) is not None:
             self.world[f"{self.name}.brightness"] = bright * 100 / _BRIGHTEST
         self.switch(wish.get(device.key("on"), "ON") == "ON")

@@ -1,1 +1,4 @@
-"""What drivers are made of: quantities, checksums, what edges mean, motion, letters; each used by several of them."""
+"""What drivers are made of, each used by several of them.
+
+Quantities, checksums, what edges mean, motion, what outputs are given, channels by name, letters on a screen.
+"""

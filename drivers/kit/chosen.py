@@ -7,7 +7,8 @@ from typing import Any
 from drivers.errors import OutOfRange
 from drivers.options import words_in
 from drivers.sim import World
-from drivers.wires.sysfs import SimNode, SysfsDevice, Tree
+from drivers.simulation.sysfs import SimFiles
+from drivers.wires.sysfs import SysfsDevice, Tree
 
 
 class ChosenChannels(SysfsDevice):
@@ -37,7 +38,7 @@ class ChosenChannels(SysfsDevice):
         return True
 
 
-class SimChosen(SimNode):
+class SimChosen(SimFiles):
     """The part that has just the channels which its device reads."""
 
     def __init__(self, world: World, name: str) -> None:

@@ -7,18 +7,14 @@ the messages is the wire, a `Post`: the runtime's ingest, a connection of a comm
 A device of this kind cannot be asked as a chip can: it speaks when it likes. `read()` gives what was heard last.
 """
 
-import json
-import math
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from drivers.base import Device, Output, Reading, Seconds, Value
 from drivers.errors import BadData, BusTimeout, BusUnavailable, Nack, OutOfRange
-from drivers.options import nearest, words_in
 
 LARGEST = 64_000
 """Bytes of the longest message that is looked at; what such devices send is a hundredth of it."""
@@ -38,48 +34,6 @@ class Presence:
 
     online: bool
     of: str = "device"
-
-
-class Quantity(NamedTuple):
-    """The unit of a channel, and the values beyond which it is no measurement but a fault."""
-
-    unit: str
-    low: float = -math.inf
-    high: float = math.inf
-
-
-BOOL = Quantity("bool")
-QUANTITIES: Mapping[str, Quantity] = {
-    "on": BOOL,
-    "power": Quantity("W", -100_000.0, 100_000.0),
-    "apparent_power": Quantity("VA", -100_000.0, 100_000.0),
-    "reactive_power": Quantity("var", -100_000.0, 100_000.0),
-    "power_factor": Quantity("ratio", -1.0, 1.0),
-    "voltage": Quantity("V", 0.0, 1_000.0),
-    "current": Quantity("A", -500.0, 500.0),
-    "frequency": Quantity("Hz", 0.0, 500.0),
-    "energy": Quantity("kWh", 0.0, 999_999.0),
-    "temperature": Quantity("degC", -100.0, 300.0),
-    "humidity": Quantity("%", 0.0, 100.0),
-    "pressure": Quantity("hPa", 300.0, 1_200.0),
-    "illuminance": Quantity("lx", 0.0, 200_000.0),
-    "co2": Quantity("ppm", 0.0, 50_000.0),
-    "battery": Quantity("%", 0.0, 100.0),
-}
-"""Channels that several presets have."""
-
-
-def quantities(*names: str, **more: Quantity) -> dict[str, Quantity]:
-    """Those of `QUANTITIES`, in this order, and some of the preset's own."""
-    return {**{name: QUANTITIES[name] for name in names}, **more}
-
-
-def units(table: Mapping[str, Quantity]) -> dict[str, str]:
-    return {name: quantity.unit for name, quantity in table.items()}
-
-
-def ranges(table: Mapping[str, Quantity]) -> dict[str, tuple[float, float]]:
-    return {name: (low, high) for name, (_, low, high) in table.items() if math.isfinite(low)}
 
 
 class Post(Protocol):
@@ -116,14 +70,14 @@ class MqttDevice(Device):
     topics: tuple[str, ...]
     telling: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, post: Post, topic: str | None, channels: Mapping[str, Quantity], stale: Seconds | None) -> None:
+    def __init__(self, post: Post, topic: str | None, telling: Mapping[str, str], stale: Seconds | None) -> None:
         if not topic or topic.strip("/") != topic or set(topic) & set("+#\0"):
             raise OutOfRange(f"{type(self).__name__} needs the topic of one device, without + and #, not {topic!r}")
         if stale is not None and stale <= 0:
             raise OutOfRange("stale: 0s would make every device lost at once; leave it out for the usual time")
         self.post = post
         self.topic = topic
-        self.telling = units(channels)
+        self.telling = telling
         self.stale = type(self).silence if stale is None else stale
         self.fed = False
         self.cut = ""
@@ -229,11 +183,11 @@ class MqttOutput(MqttDevice, Output):
         self,
         post: Post,
         topic: str | None,
-        channels: Mapping[str, Quantity],
+        telling: Mapping[str, str],
         stale: Seconds | None,
         safe: Value | None,
     ) -> None:
-        super().__init__(post, topic, channels, stale)
+        super().__init__(post, topic, telling, stale)
         self.safe = safe
         self._in_use = False
 
@@ -259,93 +213,3 @@ class MqttOutput(MqttDevice, Output):
         in_use, self._in_use = self._in_use, False
         if in_use:
             self.make_safe()
-
-
-# -- what presets read with -----------------------------------------------------------------------------------------
-
-
-def channels_in(text: str, known: Mapping[str, Quantity], preset: str, *, open: bool = False) -> dict[str, Quantity]:
-    """The option `channels`: names, and where the preset's list is `open` also `name=unit`. Raises `OutOfRange`."""
-    chosen: dict[str, Quantity] = {}
-    for word in words_in(text):
-        name, given, unit = word.partition("=")
-        if name in chosen:
-            raise OutOfRange(f"channels: {name} stands there twice")
-        if name in known:
-            if given and unit != known[name].unit:
-                raise OutOfRange(f"channels: {preset} gives {name} in {known[name].unit}, not in {unit or 'nothing'}")
-            chosen[name] = known[name]
-        elif open and unit and re.fullmatch("[a-z][a-z0-9_]*", name):
-            chosen[name] = Quantity(unit)
-        else:
-            otherwise = f"; any other needs its unit: {name}=degC" if open else ""
-            listed = f"; it knows {', '.join(known)}"
-            raise OutOfRange(f"channels: {preset} knows no {name!r}{nearest(name, tuple(known)) or listed}{otherwise}")
-    if not chosen:
-        raise OutOfRange(f"channels: name at least one of {', '.join(known)}")
-    return chosen
-
-
-def chosen_units(text: object, known: Mapping[str, Quantity], otherwise: Mapping[str, str]) -> Mapping[str, str]:
-    """The units of `channels_in`, for `Device.channels_of`: `otherwise` where the option makes no sense."""
-    try:
-        return units(channels_in(str(text), known, "", open=True))
-    except OutOfRange:
-        return otherwise
-
-
-def text_of(payload: bytes) -> str:
-    """A payload that is a word or a number. Raises `BadData`."""
-    try:
-        return payload.decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise BadData(f"not text: {payload[:40]!r}") from error
-
-
-def object_of(payload: bytes) -> dict[str, Any]:
-    """A payload that is a JSON object. Raises `BadData`."""
-    try:
-        found = json.loads(payload, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise BadData(f"not JSON: {payload[:40]!r}") from error
-    if not isinstance(found, dict):
-        raise BadData(f"not a JSON object: {payload[:40]!r}")
-    return found
-
-
-def number_of(value: Any, what: str) -> float:
-    """A number, also one written as text, as some devices do. Raises `BadData`."""
-    try:
-        if isinstance(value, int | float | str) and not isinstance(value, bool):
-            number = float(value)
-            if math.isfinite(number):
-                return number
-    except (ValueError, OverflowError):
-        pass
-    raise BadData(f"{what} is {str(value)[:40]!r}, which is no number")
-
-
-def switch_of(value: Any, what: str) -> bool:
-    """True or false, or on and off in any case. Raises `BadData`."""
-    if isinstance(value, bool):
-        return value
-    word = value.lower() if isinstance(value, str) else ""
-    if word not in ("on", "off"):
-        raise BadData(f"{what} is {str(value)[:40]!r}, neither ON nor OFF")
-    return word == "on"
-
-
-def presence_of(payload: bytes, online: str, offline: str, of: str = "device") -> Presence | None:
-    """What an availability topic says; None for the empty message that clears it. Raises `BadData`."""
-    word = text_of(payload)
-    if word.startswith("{"):
-        word = str(object_of(payload).get("state"))
-    if not word:
-        return None
-    if word not in (online, offline):
-        raise BadData(f"{word[:40]!r} is neither {online} nor {offline}")
-    return Presence(word == online, of)
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(word)

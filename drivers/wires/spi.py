@@ -5,13 +5,11 @@ that is missing reads as whatever MISO rests at, so a driver has to recognise it
 from MISO to 3.3 V makes that certain.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from drivers.base import Device
 from drivers.errors import BusFault, BusUnavailable
-from drivers.simulation.line import SimEnd, SimLine
 from drivers.wires.wire import Spi
 
 
@@ -60,30 +58,3 @@ class SpiDevice(Device):
     def close(self) -> None:
         """Nothing to do for a chip that may simply go on."""
         return
-
-
-class SimSpiChip(SimEnd):
-    """The chip's side of SPI."""
-
-    @abstractmethod
-    def exchange(self, data: bytes) -> bytes:
-        """Bytes on MOSI while it is selected, and as many on MISO."""
-
-    def line(self, *, wait: Callable[[float], None] | None = None) -> "SimSpi":
-        return SimSpi(self, wait=wait)
-
-
-class SimSpi(SimLine[SimSpiChip]):
-    """An SPI bus with one chip, with the contract of `Spi`.
-
-    rests   what MISO rests at while no chip drives it: high with the recommended resistor
-    """
-
-    wire = "spi"
-    rests = True
-
-    def transfer(self, data: bytes) -> bytes:
-        with self.exchange(data):
-            if not self.heard:
-                return (b"\xff" if self.rests else b"\0") * len(data)
-            return self.faults.distort(self.part.exchange(data))

@@ -44,7 +44,7 @@ _NONE = timedelta(0)
 _MOMENT = timedelta(microseconds=1)  # the step of a datetime
 _ROUNDING = timedelta(milliseconds=1)  # a deadline in float seconds may come that much before its tick
 _GRACE = timedelta(seconds=GRACE)
-_LABELS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error", EVENT_JOB_MAX_INSTANCES: "overrun"}
+_LABELS = {EVENT_JOB_ERROR: "error", EVENT_JOB_MAX_INSTANCES: "overrun"}
 log = logging.getLogger(__name__)
 
 Fire = Callable[[], object]
@@ -191,6 +191,8 @@ class Calendar(Schedule):
         super().__init__(clock=clock, report=report)
         self._lock = threading.Lock()
         self._scheduler: Any = None
+        self._telling = threading.Lock()
+        self._missed: dict[str, datetime] = {}  # the last tick of each job that was told as missed
 
     def start(self) -> None:
         with self._lock:
@@ -221,7 +223,7 @@ class Calendar(Schedule):
                 planned = self._scheduler.get_job(job.name)
                 late = now - planned.next_run_time if planned is not None else -_MOMENT
                 if late > _GRACE:
-                    self._say(job.name, "missed")
+                    self._tell_missed(job.name, planned.next_run_time)
                 if not _NONE <= late <= _GRACE:
                     self._submit(job)
             self._scheduler.wakeup()
@@ -245,7 +247,17 @@ class Calendar(Schedule):
             )
 
     def _listen(self, event: Any) -> None:
-        self._say(event.job_id, _LABELS[event.code])
+        if event.code == EVENT_JOB_MISSED:
+            self._tell_missed(event.job_id, event.scheduled_run_time)
+        else:
+            self._say(event.job_id, _LABELS[event.code])
+
+    def _tell_missed(self, name: str, tick: datetime) -> None:
+        # the scheduler may find a tick that was passed over at the same moment as whoever watches the clock
+        with self._telling:
+            known, self._missed[name] = self._missed.get(name), tick
+        if known != tick:
+            self._say(name, "missed")
 
 
 class VirtualCalendar(Schedule):

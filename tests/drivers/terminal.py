@@ -7,7 +7,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from drivers.wires.uart import SimTalker
+from drivers.simulation.uart import SimTalker
 
 
 class Terminal:

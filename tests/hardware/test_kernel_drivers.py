@@ -34,6 +34,7 @@ class Pair:
     called    what the kernel's driver calls itself in /sys, where that is not `theirs`
     rate      of the bus, Hz: some of the kernel's drivers wait as long as the transfer takes and no longer
     shares    where in the range of each channel it is read
+    newer     Linux 6.1 does not know it yet: skipped where the kernel takes no driver for it
     """
 
     ours: str
@@ -45,6 +46,7 @@ class Pair:
     called: str = ""
     rate: int = 100_000
     shares: tuple[float, ...] = (0.3, 0.62)
+    newer: bool = False
 
 
 GRAVITY = 9.80665
@@ -56,7 +58,7 @@ PAIRS = [
     Pair("ds3231", "ds3231", "hwmon", {"temperature": ("temp1", 0.25)}),
     Pair("sht31", "sht3x", "hwmon", {"temperature": ("temp1", 0.01), "humidity": ("humidity1", 0.01)}),
     Pair("sht4x", "sht4x", "hwmon", {"temperature": ("temp1", 0.01), "humidity": ("humidity1", 0.01)}),
-    Pair("aht20", "aht20", "hwmon", {"temperature": ("temp1", 0.01), "humidity": ("humidity1", 0.01)}),
+    Pair("aht20", "aht20", "hwmon", {"temperature": ("temp1", 0.01), "humidity": ("humidity1", 0.01)}, newer=True),
     Pair(
         "ina219",
         "ina219",
@@ -143,6 +145,8 @@ def test_the_kernels_driver_and_ours_read_the_same_world(
 
     folder = user.bind(pair.theirs, address)
     try:
+        if pair.newer and not (folder / "driver").exists():
+            pytest.skip(f"this kernel has no driver that takes '{pair.theirs}'")
         for file, text in pair.settings.items():
             next(folder.glob(f"**/{file}")).write_text(text)
         wanted = " ".join(theirs for theirs, _ in pair.channels.values())

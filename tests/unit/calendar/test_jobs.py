@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -248,6 +249,34 @@ def test_the_scheduler_that_finds_a_passed_over_tick_by_itself_reports_it_once(
     real.stop()
     assert diary.all() == []
     assert len(asked) <= 3
+
+
+def test_a_passed_over_tick_is_told_once_though_two_find_it(real: Calendar, clock: VirtualClock, diary: Diary) -> None:
+    """The scheduler wakes just when whoever watches the clock has seen it."""
+    looked = threading.Event()
+
+    class Watched(SteadyTicks):
+        def after(self, moment: datetime) -> datetime:
+            looked.set()
+            return super().after(moment)
+
+    real.every("job", 1, diary.fire("job"))
+    real._jobs["job"].ticks = Watched(1)
+    real._plan(real._jobs["job"])
+
+    def report(name: str, label: str) -> None:
+        diary.report(name, label)
+        looked.clear()
+        real._scheduler.wakeup()
+        assert looked.wait(PATIENCE)
+
+    real._report = report
+    clock.step_wall(7 * DAY)
+    real.watch_clock()
+    real._report = diary.report
+    real.stop()
+
+    assert diary.all() == ["job missed"]
 
 
 def test_the_scheduler_does_not_stall_after_a_step_back(real: Calendar, clock: VirtualClock, diary: Diary) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from drivers import BadData, BusFault, BusUnavailable, Nack, OutOfRange, World, WrongChip, find
 from drivers.max31855 import MAX31855, SimMAX31855
 from drivers.mcp3008 import MCP3008, SimMCP3008
-from drivers.wires.spi import SimSpi, SimSpiChip
+from drivers.simulation.spi import SimSpi, SimSpiChip
 from tests.drivers.lines import lined
 
 

@@ -22,7 +22,7 @@ from drivers.htu21d import SimSi7021
 from tests.drivers.failing import Failing
 from tests.drivers.test_every_driver import Blank
 
-LOCK = Path(__file__).parents[2] / "requirements-circuitpython.lock"
+LOCK = Path(__file__).parents[3] / "requirements-circuitpython.lock"
 CELSIUS = "temperature=degC"
 AIR = f"{CELSIUS} relative_humidity:humidity=%"
 FACTORS = {"m/s2": 1 / 9.80665, "rad/s": 180 / math.pi, "mA": 0.001}
@@ -132,7 +132,8 @@ def test_their_decoder_and_ours_agree_with_the_world(part: Part, data: st.DataOb
         reference = device.read().values
 
     for channel, value in wanted.items():
-        near = ours.resolution[channel] + part.off.get(channel, 0) * abs(value)
+        # theirs may take a wider span with double steps: then half a step of theirs is exactly one of ours
+        near = ours.resolution[channel] * (1 + 1e-9) + part.off.get(channel, 0) * abs(value)
         assert got[channel] == pytest.approx(value, abs=near)
         assert got[channel] == pytest.approx(reference[channel], abs=2 * near)
 

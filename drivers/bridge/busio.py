@@ -1,6 +1,6 @@
 """CircuitPython's `busio.I2C` over a `Bus`, and the clock that code written for it may read.
 
-The driver beside it (`drivers.circuitpython`) hands these two to code of other people, which knows OSError and no
+The driver (`drivers.circuitpython`) hands these two to code of other people, which knows OSError and no
 error of ours, and which sleeps and reads the time by itself. So a bus error travels through that code as a
 `WireError`, and a sleep is a wait on the bus.
 """

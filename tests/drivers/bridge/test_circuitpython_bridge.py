@@ -103,7 +103,7 @@ except RuntimeError as error:
         capture_output=True,
         text=True,
         check=True,
-        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}", "PATH": ""},
+        env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}", "PATH": ""},
     )
     celsius, modules, same, board = done.stdout.splitlines()
 

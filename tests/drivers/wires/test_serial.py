@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from drivers import BadData, BusTimeout, BusUnavailable, DriverError, Nack, OutOfRange, World, find
 from drivers.mhz19 import ABC, MHZ19, READ, SimMHZ19, checksum, command
 from drivers.pms5003 import PMS5003, SimPMS5003
-from drivers.wires.uart import SerialPort, SimSerial, SimTalker, ports
+from drivers.simulation.uart import SimSerial, SimTalker
+from drivers.wires.uart import SerialPort, ports
 from tests.drivers.lines import lined
 from tests.drivers.terminal import terminal
 

@@ -1,0 +1,1 @@
+"""What lets code written for CircuitPython run here untouched: its modules, its wires, its classes; for one driver."""
