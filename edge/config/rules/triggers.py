@@ -154,7 +154,7 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
 
 
 def _check_reach(steps: Steps, when: When, source: str, channel: str, survey: Survey) -> None:
-    """A condition that can never be true: what the part cannot measure is an error, not a reading."""
+    """A condition that can never be true, or never ends: what the part cannot measure is an error, not a reading."""
     limits = survey.limits.get(source, {})
     if channel not in limits:
         return
@@ -167,6 +167,9 @@ def _check_reach(steps: Steps, when: When, source: str, channel: str, survey: Su
         "below": f"below {low:g}" if when.below is not None and when.below <= low else "",
         "equals": f"{same}" if same is not None and not low <= same <= high else "",
     }
+    if when.clear is not None:
+        ends = when.clear >= low if when.above is not None else when.clear <= high
+        never["clear"] = "" if ends else f"{when.clear:g}"
     for key, what in never.items():
         if what:
             message = f"{channel} of {source} ({settings.driver}) is never {what} {unit}"
