@@ -129,7 +129,7 @@ class Scenario(Section):
     signals: dict[str, Shown] = Field(default={})
     at: dict[Moment, dict[str, Shown]] = Field(default={})
     faults: list[PlannedFault] = Field(default=[])
-    weather: dict[str, dict[Literal[BusKind, LineKind], Rate]] = Field(default={})
+    weather: dict[str, dict[Literal[BusKind, LineKind, PinKind], Rate]] = Field(default={})
 
     @property
     def replays(self) -> Iterator[tuple[Steps, Replay]]:

@@ -188,7 +188,7 @@ class _Part:
         self.decoder, self._begin, self._missed = decoder, at, decoder.missed
         return reading
 
-    def fail(self, error: Exception, now: float) -> None:
+    def fail(self, error: Exception | SystemExit, now: float) -> None:
         """Make no sense of its edges until it is begun anew."""
         self.health.bad(error, "failed")
         self.decoder = self.look_up = None

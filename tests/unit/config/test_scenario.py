@@ -139,7 +139,9 @@ def test_a_replay_needs_a_recording(folder: Path, edge: str, expected: str | Non
         ("weather: {soil: {nack: 1}}", "nack cannot happen to soil"),
         ("weather: {tank: {flip: 1}}", "flip cannot happen to tank"),
         ("faults: [{at: 1m, device: dust, kind: stretch}]", "stretch cannot happen to dust"),
-        ("weather: {door: {stuck: 1}}", "stuck cannot happen to door"),
+        ("weather: {door: {stuck: 1, glitch: 20}}", None),
+        ("weather: {door: {nack: 1}}", "nack cannot happen to door"),
+        ("weather: {tank: {bounce: 1}}", "bounce cannot happen to tank"),
     ],
 )
 def test_faults_of_lines_are_those_that_their_wire_has(folder: Path, scenario: str, problem: str | None) -> None:
