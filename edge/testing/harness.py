@@ -12,6 +12,7 @@ What one thread cannot show: a task that never returns hangs the test, as it wou
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ from edge.testing.tools import SimulatedBodies, ToolAnswers
 
 _JOURNAL = "/journal"
 _QUIET = 3  # rounds without a change until nothing more will: an answer may take a round to be sent and one to arrive
+_RESTLESS = 20_000  # rounds at one moment of the virtual clock; a backlog of weeks takes some hundreds
 _PATIENCE = 3600.0  # seconds of the virtual clock for one run with its retries
 _RECONNECT = 1.0  # seconds between two looks while a link is down
 
@@ -214,9 +216,12 @@ class Harness:
         if not self._running:
             return math.inf
         runtime = self.runtime
-        quiet, before = 0, None
+        quiet, before, rounds = 0, None, itertools.count(1)
         due = math.inf
         while quiet < _QUIET:
+            assert next(rounds) < _RESTLESS, (
+                "it comes to no rest: does a task command the device, or publish to the topic, that it waits for?"
+            )
             self.nodes.step()
             due = min((part.turn(block=False) for part in runtime.parts), default=math.inf)
             while runtime.pipeline.step():
