@@ -117,6 +117,11 @@ class Handle:
                 self._wiring.connect(self, self._device)
                 self._connected = True
 
+    @property
+    def started(self) -> bool:
+        """Whether the device has proved to be there and its wire is open."""
+        return self._connected
+
     def sample(self) -> Reading:
         """One reading of all channels; starts the device first where nobody has. Raises DriverError."""
         with self.lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from edge.ids import Minter
 from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
 from edge.ingest.mail import Mail
-from edge.ingest.pins import PinWatch, Watching
+from edge.ingest.pins import RESTART, PinWatch, Watching
 from edge.ingest.plausible import Expected
 from edge.ingest.readings import Sampler, Sampling
 from edge.links.commands import Commands
@@ -145,8 +145,27 @@ class Instruments:
             if handle.output and handle.kind.own_wire:
                 orders = self.remote[handle.name] = Orders(handle, self._clock, part.wake)
                 steps.append(orders.step)
+        if unasked := [handle for handle in handles if handle.output and handle not in sampled]:
+            steps.append(self._retried(unasked))
         part.steps = steps
         return part
+
+    def _retried(self, handles: Sequence[Handle]) -> Callable[[], float | None]:
+        """A step that starts outputs again which could not be used: nobody asks them, so nobody else would notice."""
+        due = math.inf
+
+        def step() -> float | None:
+            nonlocal due
+            failed = [handle for handle in handles if handle.name in self._errors]
+            now = self._clock.monotonic()
+            if due <= now:
+                failed = [handle for handle in failed if not self._start(handle)]
+                due = math.inf
+            if failed and due == math.inf:
+                due = now + RESTART
+            return due if failed else None
+
+        return step
 
     def _sampler(self, handles: list[Handle]) -> Sampler:
         sampler = Sampler(
@@ -187,7 +206,7 @@ class Instruments:
         self.last[device] = Last(self._clock.wall(), values, doubt)
         if not doubt:
             self._good[device] = values
-        self._show(device, reading.values)
+            self._show(device, reading.values)  # on a state topic nobody could see the mark
 
     def _on_news(self, device: str, reading: Reading, known: Mapping[str, float | bool]) -> None:
         self._good[device] = known
@@ -199,15 +218,24 @@ class Instruments:
         return self._good.get(device, {})
 
     def start_outputs(self) -> None:
-        """Every output into its safe state. One that cannot be used is said and does not stop the others."""
+        """Every output into its safe state. One that cannot be used is said, stops no other, and is tried again every
+        `RESTART` seconds."""
         for handle in self.handles.values():
-            if not handle.output:
-                continue
-            try:
+            if handle.output:
+                self._start(handle)
+
+    def _start(self, handle: Handle) -> bool:
+        try:
+            if not handle.started:  # a task may have used it meanwhile: its word stands
                 handle.start()
-            except Exception as error:  # noqa: BLE001 - said; a driver's bug must not keep the gateway from starting
-                self._errors[handle.name] = str(error)
+        except Exception as error:  # noqa: BLE001 - said; a driver's bug must not keep the gateway from starting
+            if self._errors.get(handle.name) != str(error):
                 log.warning("%s cannot be used: %s", handle.name, error, extra={"action": "device_failed"})
+            self._errors[handle.name] = str(error)
+            return False
+        if self._errors.pop(handle.name, None) is not None:
+            log.info("%s can be used again, and is in its safe state", handle.name, extra={"action": "device_back"})
+        return True
 
     def states(self) -> Iterator[tuple[str, DeviceState]]:
         """How every device does, in the order of the configuration."""

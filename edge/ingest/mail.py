@@ -65,6 +65,8 @@ class Box:
         self._heard = mail.clock.monotonic()
         self._silent = False
         self._greeted = False
+        self._here = False  # it was, since the gateway started
+        self._missed = False  # the word for its safe state, because it was away
 
     def event(self, said: Said, wall: float, monotonic: float) -> Event | None:
         """What one message is; None where it is no news of a channel. Raises PayloadError."""
@@ -91,16 +93,21 @@ class Box:
     def _judge(self, heard: Reading | Presence | None, said: Said) -> None:
         if self.device.away:
             self.health.bad(self.device.absence(), "failed")
+            self._missed = not self._here
         elif isinstance(heard, Presence) or not said.retain:
             self.health.good()
+            self._here = True
+            if self._missed and not self.simulated:
+                self._missed = False
+                self._mail.commands.later(_safe_word(self.device))
 
     def greet(self, commands: Commands) -> None:
         """Ask how it is. One with a safe state goes there first, until the broker once had that word: the gateway has
         just started, and nobody knows how its last run left the device."""
         device = self.device
         try:
-            if not self._greeted and isinstance(device, MqttOutput) and device.safe is not None:
-                commands.ahead(device.command(device.safe), self._safe)
+            if not self._greeted and (word := _safe_word(device)):
+                commands.ahead(word, self._safe)
             commands.later(device.ask())
         except Exception as error:  # noqa: BLE001 - told by Health; a driver's bug must not cost the connection
             self.health.bad(error, "failed")
@@ -264,5 +271,8 @@ class Mail:
 
 
 def _greeting(device: MqttDevice) -> list[tuple[str, bytes]]:
-    safe = device.command(device.safe) if isinstance(device, MqttOutput) and device.safe is not None else []
-    return [*safe, *device.ask()]
+    return [*_safe_word(device), *device.ask()]
+
+
+def _safe_word(device: MqttDevice) -> list[tuple[str, bytes]]:
+    return device.command(device.safe) if isinstance(device, MqttOutput) and device.safe is not None else []

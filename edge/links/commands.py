@@ -87,8 +87,10 @@ class Commands:
             raise order.error
 
     def later(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        """Send these in the next step, for nobody who waits; a lost connection loses them. The link's thread."""
-        self._waiting.extend(_Order(topic, payload) for topic, payload in messages)
+        """Send these in the next step, for nobody who waits; a lost connection loses them. Any thread."""
+        self._waiting.extend([_Order(topic, payload) for topic, payload in messages])
+        if messages and self._link is not None:
+            self._link.wake()
 
     def ahead(self, messages: Sequence[tuple[str, bytes]], told: Told) -> None:
         """Send these before everything that waits, and tell what became of the last one. The link's thread."""

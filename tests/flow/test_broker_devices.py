@@ -224,6 +224,24 @@ def test_what_has_a_safe_state_is_safe_at_start_and_stop_and_the_rest_is_left_al
     assert (edge.nodes["plug"].on, edge.nodes["lamp"].on) == (False, True)
 
 
+def test_a_plug_that_was_away_when_the_gateway_started_is_made_safe_when_it_comes_back(edge):
+    edge.nodes["plug"].leave()
+    edge.restart()
+    edge.advance("1s")
+    assert state_of(edge, "plug")[0] == "failed"
+    edge.nodes["plug"].switch(True)  # by its button
+    edge.nodes["plug"].arrive()
+    edge.advance("1s")
+    assert edge.nodes["plug"].on is False
+
+    edge.runtime.desk.set("plug", "on")
+    edge.nodes["plug"].leave()
+    edge.advance("1s")
+    edge.nodes["plug"].arrive()  # later absences are its own affair: what a task told it stands
+    edge.advance("1s")
+    assert edge.nodes["plug"].on is True
+
+
 def test_after_a_restart_what_the_broker_kept_is_the_state(edge):
     edge.world["tank.pump"] = True
     edge.world["tank.level"] = 740.0
