@@ -21,10 +21,9 @@ Only what is asked for is imported. A built-in kind cannot be taken over by a pl
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
 from typing import Any
 
 from drivers.base import (
@@ -52,6 +51,7 @@ from drivers.errors import (
     ChipError,
     DriverClash,
     DriverError,
+    Halted,
     Nack,
     NotStarted,
     OutOfRange,
@@ -89,6 +89,7 @@ __all__ = [
     "DriverError",
     "Emit",
     "Entry",
+    "Halted",
     "Line",
     "MqttDevice",
     "Nack",
@@ -174,17 +175,17 @@ class Entry:
 def find(kind: str) -> Entry:
     """The driver called `kind`.
 
-    Raises `UnknownDriver` with near names, `DriverClash` where two plugins claim the name. An error inside the
-    driver's own module is not "no such driver": it passes through.
+    Raises `UnknownDriver` with near names, `DriverClash` where two plugins claim the name, and `CatalogueError` where
+    the driver's own module raises something, whatever that is, or is no driver.
     """
     if kind in _built_in():
-        return _entry(kind, importlib.import_module(f"drivers.{kind}"), "built in")
+        return _entry(kind, lambda: importlib.import_module(f"drivers.{kind}"), "built in")
     plugins = _plugins(kind)
     if len(plugins) > 1:
         owners = " and ".join(sorted(map(_owner, plugins)))
         raise DriverClash(f"the driver {kind!r} is claimed by {owners}: uninstall one of them")
     if plugins:
-        return _entry(kind, plugins[0].load(), _owner(plugins[0]))
+        return _entry(kind, plugins[0].load, _owner(plugins[0]))
     near = difflib.get_close_matches(kind, kinds())
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(kinds())}"
     raise UnknownDriver(f"no driver called {kind!r}; {hint}")
@@ -209,8 +210,16 @@ def _owner(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unnamed distribution"
 
 
-def _entry(kind: str, module: ModuleType, origin: str) -> Entry:
+def _entry(kind: str, load: Callable[[], Any], origin: str) -> Entry:
+    who = f"the driver {kind!r} ({origin})"
     try:
-        return Entry(kind, module.DRIVER, module.SIM, origin)
+        module = load()
+    except (Exception, SystemExit) as error:  # other people's code, and whoever asks has other drivers as well
+        raise CatalogueError(f"{who} cannot be imported: {type(error).__name__}: {error}") from error
+    try:
+        driver, sim = module.DRIVER, module.SIM
     except AttributeError as error:
-        raise DriverError(f"the driver {kind!r} ({origin}) must define DRIVER and SIM: {error}") from error
+        raise CatalogueError(f"{who} must define DRIVER and SIM: {error}") from error
+    if not (isinstance(driver, type) and issubclass(driver, Device) and isinstance(sim, type)):
+        raise CatalogueError(f"{who}: DRIVER must be a class of drivers.Device, and SIM a class")
+    return Entry(kind, driver, sim, origin)

@@ -52,6 +52,7 @@ class ADS1115(Driver):
     resolution: ClassVar[Mapping[str, float]] = dict.fromkeys(channels, 6.144 / 32768)
     address = 0x48
     addresses = (0x48, 0x49, 0x4A, 0x4B)
+    _volts: float = FULL_SCALE["2/3"] / 32768
 
     config = Register(0x01, size=2)
     conversion = Register(0x00, size=2, signed=True, writable=False)
@@ -81,6 +82,10 @@ class ADS1115(Driver):
         except (OutOfRange, AttributeError):
             return cls.channels
         return {name: cls.channels[name] for name in names}
+
+    def limits(self) -> Mapping[str, tuple[float, float]]:
+        full = self._volts * 32767
+        return {name: (max(low, -full), min(high, full)) for name, (low, high) in self.ranges.items()}
 
     def start(self) -> None:
         self.transfer(SIGNATURE)

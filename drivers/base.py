@@ -55,7 +55,7 @@ class Device(ABC):
 
     wire: ClassVar[WireKind]
     own_wire: ClassVar[bool] = False
-    channels: ClassVar[Mapping[str, str]]
+    channels: ClassVar[Mapping[str, str]] = {}
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
     resolution: ClassVar[Mapping[str, float]] = {}
     slew: ClassVar[Mapping[str, float]] = {}
@@ -94,7 +94,7 @@ class Device(ABC):
         """Channel -> unit of this device; override where options choose them."""
         return self.channels
 
-    def reading(self, **values: float | bool) -> Reading:
+    def reading(self, /, **values: float | bool) -> Reading:
         """The reading of these values, after the plausibility check against `limits()`."""
         limits = self.limits()
         for channel, value in values.items():
@@ -306,13 +306,22 @@ class Push(ABC):
         """A new decoder of its edges; a level that can chatter counts when it has held for `settle` seconds."""
 
 
+def told(value: object) -> str:
+    """The value as an error names it, however long and deep: it may be anybody who sent it."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of thousands of digits, lists in lists
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 def on_or_off(value: Value, part: str) -> bool:
     """What a switched output makes of a value; `OutOfRange` names the part and what it takes."""
     if value in (True, 1, "on"):
         return True
     if value in (False, 0, "off"):
         return False
-    raise OutOfRange(f'{part} takes true, 1 or "on"; false, 0 or "off"; not {value!r}')
+    raise OutOfRange(f'{part} takes true, 1 or "on"; false, 0 or "off"; not {told(value)}')
 
 
 class Output(ABC):
@@ -328,6 +337,11 @@ class Output(ABC):
     @abstractmethod
     def set(self, value: Value) -> None:
         """Act at once; `OutOfRange` names the accepted values. After `start()`."""
+
+    def halt(self) -> None:
+        """End what a `set` in another thread still does, which then raises; any thread, blocks nobody. `make_safe` or
+        `close` follows. Nothing to do for an output that acts in a moment."""
+        return
 
     def make_safe(self) -> None:
         """Go to the configured safe state; called at stop and on failure, also by `close()`."""

@@ -7,8 +7,9 @@ it: it switches on, and the next event or tick of `every` switches off; a driver
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from drivers.base import Output, PinDevice, Reading, Value, on_or_off
+from drivers.base import Output, PinDevice, Reading, Value, on_or_off, told
 from drivers.errors import NotStarted, OutOfRange
+from drivers.kit.values import number_in
 from drivers.sim import SimPart, SimPins
 from drivers.wires.wire import OutputPin, Pins, PwmPin
 
@@ -87,12 +88,11 @@ class Buzzer(PinDevice, Output):
         return 0.0 if value == 0 else self._hearable(value)
 
     def _hearable(self, value: Value) -> float:
-        try:
-            hertz = float(value)
-        except (TypeError, ValueError):
-            hertz = -1.0
+        hertz = number_in(value)
         if not DEEPEST <= hertz <= HIGHEST:
-            raise OutOfRange(f'a passive buzzer takes {DEEPEST:g} to {HIGHEST:g} (Hz), "on" or "off", not {value!r}')
+            raise OutOfRange(
+                f'a passive buzzer takes {DEEPEST:g} to {HIGHEST:g} (Hz), "on" or "off", not {told(value)}'
+            )
         return hertz
 
     def _sound(self, tone: float) -> None:

@@ -19,13 +19,14 @@ attribute (`acceleration_x`, `acceleration_y`) are surely of one measurement.
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
 from typing import Any, ClassVar, Final, NoReturn
 
 from drivers import find, kinds
-from drivers.base import Device, Driver, Reading, Seconds
+from drivers.base import Device, Driver, Reading, Seconds, told
 from drivers.bridge.busio import I2C, Overdue, WireClock, WireError
 from drivers.bridge.foreign import (
     Source,
@@ -60,6 +61,7 @@ from drivers.wires.wire import Bus
 LOOK: Final = 0.1
 """Seconds between two looks at a value that is not there yet."""
 
+_OURS: Final = ("drivers", "edge")
 _AT_ONCE: Final = Seconds(0.0)
 _PATIENCE: Final = Seconds(5.0)
 
@@ -195,7 +197,7 @@ class CircuitPython(Driver):
             raise error.error from None
         except Overdue:
             raise self._overdue() from None
-        except Exception as error:  # code of other people: whatever it raises
+        except (Exception, SystemExit) as error:  # code of other people: whatever it raises
             raise self._translated(error, starting=starting) from error
 
     def _overdue(self) -> DriverError:
@@ -203,7 +205,7 @@ class CircuitPython(Driver):
         error = self._i2c.error
         return BadData(text) if error is None else type(error)(f"{error} ({text})")
 
-    def _translated(self, error: Exception, *, starting: bool) -> DriverError:
+    def _translated(self, error: BaseException, *, starting: bool) -> DriverError:
         """What is raised while the part is being constructed is about the chip or, before it answered, the options."""
         text = f"{self._who}: {type(error).__name__}: {error}"
         wire = _wire_error_behind(error) or self._i2c.error
@@ -220,6 +222,10 @@ class CircuitPython(Driver):
 
 def _imported(name: str, clock: WireClock) -> Any:
     root = name.partition(".")[0]
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise OutOfRange(f"module: {told(name)} is no module's name; write it as Python imports it: adafruit_sht31d")
+    if root in (*sys.stdlib_module_names, *_OURS):
+        raise OutOfRange(f"module: {root} is no driver but a part of {'this program' if root in _OURS else 'Python'}")
     modules = PrivateModules(_stand_ins(clock), (root, "adafruit_*", "circuitpython_*"))
     try:
         return modules.load(name)
@@ -227,7 +233,7 @@ def _imported(name: str, clock: WireClock) -> Any:
         missing = error.name or root
         whose = "" if missing.startswith(root) else f", which {name} imports,"
         raise UnknownDriver(f"module: {missing}{whose} is not installed; {_install(missing)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CatalogueError(f"module: {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 

@@ -17,6 +17,7 @@
     │   ├── PinInUse (RuntimeError)      pin_in_use    no    the pin belongs to another device or process
     │   ├── BadPin (ValueError)          config        no    no such pin, or it cannot be used so
     │   └── PinUnavailable (OSError)     config        no    no GPIO here: not a Pi, no permission, lgpio missing
+    ├── Halted                           halted        no    what it did was ended: it is to be in its safe state
     └── CatalogueError
         ├── UnknownDriver (LookupError)  config        no    nothing is installed under that name
         └── DriverClash                  config        no    two plugins claim one name
@@ -136,6 +137,12 @@ class PinUnavailable(PinError, OSError):
     """GPIO cannot be opened on this machine; the text says what to install or change."""
 
     kind = "config"
+
+
+class Halted(DriverError):
+    """An output was stopped in the middle of what it was told: it is to go to its safe state."""
+
+    kind = "halted"
 
 
 class CatalogueError(DriverError):

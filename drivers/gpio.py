@@ -147,14 +147,16 @@ class HeaderPins:
         return self._now()
 
     def close(self) -> None:
-        for pin in tuple(self._open.values()):
-            pin.close()
-        chip, self._pulse_chip = self._pulse_chip, None
-        if chip is not None:
-            import lgpio
+        """Give every pin back, also those after one that fails; idempotent."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._factory.close)
+            chip, self._pulse_chip = self._pulse_chip, None
+            if chip is not None:
+                import lgpio
 
-            lgpio.gpiochip_close(chip)
-        self._factory.close()
+                stack.callback(lgpio.gpiochip_close, chip)
+            for pin in tuple(self._open.values()):
+                stack.callback(pin.close)
 
     def driven(self, number: int, level: float) -> None:
         """An output was opened at or set to this level, or share of each period; the simulation keeps a history."""

@@ -37,6 +37,9 @@ class MCP3008(SpiDevice):
             raise OutOfRange(f"reference must be 0.25 to 5.5 V, not {reference:g}")
         self.reference = reference
 
+    def limits(self) -> Mapping[str, tuple[float, float]]:
+        return dict.fromkeys(CHANNELS, (0.0, self.reference * (STEPS - 1) / STEPS))
+
     def read(self) -> Reading:
         return self.reading(**{name: self._volts(number) for number, name in enumerate(CHANNELS)})
 

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-from drivers.base import Device, Seconds
+from drivers.base import Device, Seconds, told
 from drivers.errors import OutOfRange
 
 REQUIRED: Final = inspect.Parameter.empty
@@ -39,6 +39,12 @@ class Option:
     def choices(self) -> tuple[Any, ...]:
         """Every `Literal` value among the accepted ones."""
         return tuple(c for t in _alternatives(self.type) if get_origin(t) is Literal for c in get_args(t))
+
+    @property
+    def unchecked(self) -> tuple[Any, ...]:
+        """The types among the accepted ones of which no value can be checked: a mistake of the driver's."""
+        known = (*_WORDS, type(None))
+        return tuple(t for t in _alternatives(self.type) if t not in known and get_origin(t) is not Literal)
 
     def problem(self, value: object) -> str | None:
         """Why `value` (durations already in seconds) is not accepted, as the end of a sentence; None if it is."""
@@ -86,7 +92,9 @@ def names_in(text: str, known: Collection[str], option: str) -> tuple[str, ...]:
     names = words_in(text)
     for position, name in enumerate(names):
         if name not in known:
-            raise OutOfRange(f"{option}: there is no {name!r}, only {', '.join(known)}{nearest(name, tuple(known))}")
+            raise OutOfRange(
+                f"{option}: there is no {told(name)}, only {', '.join(known)}{nearest(name, tuple(known))}"
+            )
         if name in names[:position]:
             raise OutOfRange(f"{option}: {name} stands there twice")
     return names
@@ -112,12 +120,14 @@ def _fits(value: object, accepted: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= limit
     if accepted is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, accepted)
+    return accepted in (bool, str, type(None)) and isinstance(value, accepted)
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Seconds: "a duration"}
 
 
 def _word(accepted: Any) -> str:
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    return "a duration" if accepted is Seconds else words[accepted]
+    return _WORDS.get(accepted, "of a type that can be checked, which its driver does not give it")
 
 
 def nearest(value: object, choices: tuple[Any, ...]) -> str:

@@ -11,7 +11,7 @@ brown-out), or is shorted to the supply: no reading then, but an error, and `sta
 from collections.abc import Mapping
 from typing import ClassVar
 
-from drivers.base import Driver, Output, Reading, Value, on_or_off
+from drivers.base import Driver, Output, Reading, Value, on_or_off, told
 from drivers.errors import BadData, NotStarted, OutOfRange
 from drivers.kit.values import each
 from drivers.sim import SimChip, World
@@ -55,7 +55,7 @@ class PCF8574(Driver, Output):
         driven = self._started()
         if isinstance(value, int) and not isinstance(value, bool):
             if not 0 <= value <= 0xFF:
-                raise OutOfRange(f"a PCF8574 takes a byte, 0 to 255, not {value}")
+                raise OutOfRange(f"a PCF8574 takes a byte, 0 to 255, not {told(value)}")
             self._drive(value)
             return
         for pin, high in each(value, PINS, "a PCF8574", on_or_off).items():

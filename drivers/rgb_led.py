@@ -8,7 +8,7 @@ wish to the power of `gamma`.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, PartOnPins, Reading, Value
+from drivers.base import Output, PartOnPins, Reading, Value, told
 from drivers.errors import NotStarted, OutOfRange
 from drivers.kit.values import each, percent
 from drivers.sim import SimPart, SimPins
@@ -109,7 +109,7 @@ def parts(value: Value) -> dict[str, float]:
             raise ValueError
         return {role: byte / 255 * 100 for role, byte in zip(ROLES, bytes.fromhex(text[1:]), strict=True)}
     except ValueError:
-        raise OutOfRange(f"a colour is # and six of 0-9 a-f (#ff8800), not {value!r}") from None
+        raise OutOfRange(f"a colour is # and six of 0-9 a-f (#ff8800), not {told(value)}") from None
 
 
 class SimRgbLed(SimPart):

@@ -10,8 +10,9 @@ each move: the gear then holds, which is enough for a flap or a valve. A load th
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Output, PinDevice, Reading, Seconds, Value
+from drivers.base import Output, PinDevice, Reading, Seconds, Value, told
 from drivers.errors import NotStarted, OutOfRange
+from drivers.kit.values import number_in
 from drivers.sim import SimPart, SimPins
 from drivers.wires.wire import Pins, PwmPin
 
@@ -95,13 +96,10 @@ class Servo(PinDevice, Output):
         """The angle; None for released."""
         if value == "released":
             return None
-        try:
-            angle = float("nan") if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            angle = float("nan")
+        angle = number_in(value)
         if not self.min_angle <= angle <= self.max_angle:
             raise OutOfRange(
-                f'a servo takes {self.min_angle:g} to {self.max_angle:g} (degrees) or "released", not {value!r}'
+                f'a servo takes {self.min_angle:g} to {self.max_angle:g} (degrees) or "released", not {told(value)}'
             )
         return angle
 

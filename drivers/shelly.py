@@ -147,7 +147,7 @@ class Shelly(MqttOutput):
             else:
                 found[channel] = preset.number_of(value, channel) / (_WATT_HOURS if channel == "energy" else 1)
         if not found:
-            raise BadData(f"it has none of {', '.join(channels)}, only {', '.join(status)[:80]}")
+            raise BadData(f"it has none of {', '.join(channels)}, only {preset.names_of(status)}")
         return self.reading(**found)
 
 

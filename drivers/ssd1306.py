@@ -14,10 +14,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from drivers.base import Driver, Output, Reading, Value, on_or_off
+from drivers.base import Driver, Output, Reading, Value, on_or_off, told
 from drivers.errors import BadData, NotStarted, OutOfRange, WrongChip
 from drivers.kit.canvas import PITCH, Canvas, wrapped
 from drivers.kit.quantity import Quantity
+from drivers.kit.values import number_in
 from drivers.sim import SimChip, World
 from drivers.wires.wire import Bus
 
@@ -102,13 +103,17 @@ class SSD1306(Driver, Output):
             return
         if isinstance(value, str):
             self._lines = self._fitting(value)
-        elif not math.isfinite(value):
-            raise OutOfRange(f"a display shows texts and numbers, not {value}")
-        elif self._graph:
-            self._numbers.append(float(value))
         else:
-            self._lines = [f"{value:.10g}"]
+            self._number(number_in(value), value)
         self._switch(True)
+
+    def _number(self, number: float, value: Value) -> None:
+        if not math.isfinite(number):
+            raise OutOfRange(f"a display shows texts and numbers, not {told(value)}")
+        if self._graph:
+            self._numbers.append(number)
+        else:
+            self._lines = [f"{number:.10g}"]
 
     def make_safe(self) -> None:
         if not self._safe_on:

@@ -74,10 +74,10 @@ def _declarations(entry: Entry, options: Mapping[str, Any]) -> Iterator[str]:
         for channel in sorted(set(getattr(driver, table)) - set(driver.channels)):
             yield f"{table} names {channel!r}, which is no channel"
     for option in options_of(driver).values():
-        try:
-            option.describe()
-        except KeyError as error:
-            yield f"option {option.name!r} has the type {error}, which configuration cannot check"
+        for unknown in option.unchecked:
+            has = "no type" if unknown is inspect.Parameter.empty else f"the type {unknown}"
+            known = "bool, int, float, str, Seconds, Literal"
+            yield f"option {option.name!r} has {has}; configuration can check {known}"
 
 
 def _on_a_bus(entry: Entry, options: dict[str, Any]) -> Iterator[str]:

@@ -132,7 +132,7 @@ class Tasmota(MqttOutput):
             if value is not None:  # null: the sensor did not answer
                 found[channel] = self._converted(channel, preset.number_of(value, key), said)
         if not found:
-            raise BadData(f"it has none of {', '.join(sorted(self.telling))}, only {', '.join(said)[:80]}")
+            raise BadData(f"it has none of {', '.join(sorted(self.telling))}, only {preset.names_of(said)}")
         return self.reading(**found)
 
     def _metered(self, said: Mapping[str, Any], key: str) -> Any:
@@ -154,7 +154,8 @@ class Tasmota(MqttOutput):
         if len(having) > 1:
             having.pop(_OF_THE_CHIP, None)
         if len(having) > 1:
-            raise BadData(f"{key} stands in {' and '.join(having)}: name one, such as `sensor: {next(iter(having))}`")
+            parts, first = preset.names_of(having, " and "), preset.names_of([next(iter(having))])
+            raise BadData(f"{key} stands in {parts}: name one, such as `sensor: {first}`")
         return next(iter(having.values()), None)
 
     def _converted(self, channel: str, number: float, said: Mapping[str, Any]) -> float:

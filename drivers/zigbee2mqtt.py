@@ -73,6 +73,7 @@ class Zigbee2Mqtt(MqttOutput):
         self._bridge = f"{base}/bridge/state"
         self.presence = f"{self.state}/availability"
         self.topics = (self._bridge, self.presence, self.state)
+        self.prove_safe()
 
     @classmethod
     def channels_of(cls, options: Mapping[str, Any]) -> Mapping[str, str]:

@@ -168,7 +168,7 @@ class Runtime:
             inbox=self.inbox,
             minter=self.minter,
             tasks=tasks,
-            outputs=self.instruments.handles,
+            outputs=self.instruments.remote,
             mail=self.instruments.mail,
             install=self._install,
             telemetry=self.telemetry,

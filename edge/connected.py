@@ -102,5 +102,5 @@ def _serial(config: Config, root: Path) -> Iterator[Part]:
 def _speaks(kind: str) -> bool:
     try:
         return issubclass(drivers.find(kind).driver, SerialDevice)
-    except (DriverError, ImportError, SyntaxError):
+    except DriverError:
         return False

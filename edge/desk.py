@@ -17,8 +17,8 @@ from drivers.wires.rescue import CLOCKS
 from edge.clock import Clock, iso
 from edge.config import Config
 from edge.config.tasks import shown
-from edge.devices import Handle, find
 from edge.errors import EdgeError
+from edge.handles import Handle, find, urgent_first
 from edge.ids import Minter
 from edge.ingest.inbox import Inbox
 from edge.ingest.tally import Tally
@@ -27,7 +27,7 @@ from edge.journal import Journal
 from edge.model import Event, EventKind, Fired, Start
 from edge.pipeline import Pipeline
 from edge.roster import Roster
-from edge.scanning import Scanner
+from edge.scanning import Scanner, UnknownBus
 from edge.telemetry import Telemetry
 from edge.traffic import Traffic
 
@@ -115,6 +115,10 @@ class Desk:
 
     def recover(self, bus: str) -> dict[str, Any]:
         """Give a simulated bus the clocks that free it; a real one is for the command, which has root's pins."""
+        scanner = Scanner(self._runtime.instruments.wiring, self._runtime.config)
+        simulated = [one["bus"] for one in scanner.buses() if one["backend"] == "sim" and "/" not in one["bus"]]
+        if bus not in simulated:
+            raise UnknownBus(f"no simulated bus {bus!r} to free; there are {', '.join(simulated) or 'none'}")
         wire = self._runtime.instruments.wiring.bus(bus, "sim")
         assert isinstance(wire, SimBus)
         hung = wire.hung
@@ -228,12 +232,11 @@ def read_now(handle: Handle, wall: float, quality: str) -> dict[str, Any]:
 
 def make_safe(handles: Mapping[str, Handle]) -> list[dict[str, Any]]:
     """Every output that has a safe state into it: name, whether it worked, and why not."""
-    done = []
-    for handle in handles.values():
-        if handle.output and not handle.keeps:
-            error = _attempt(handle.make_safe)
-            done.append({"device": handle.name, "safe": error is None, "error": error})
-    return done
+    acting = {name: handle for name, handle in handles.items() if handle.output and not handle.keeps}
+    for handle in acting.values():
+        handle.halt()
+    errors = {handle.name: _attempt(handle.make_safe) for handle in urgent_first(acting.values())}
+    return [{"device": name, "safe": errors[name] is None, "error": errors[name]} for name in acting]
 
 
 def _attempt(act: Callable[[], None]) -> str | None:

@@ -1,15 +1,14 @@
-"""Configured devices over their wires: which driver, which bus or pin, real or simulated, and who may call when.
+"""Configured devices over their wires: which driver, which bus or pin, real or simulated.
 
 The wires are opened when a device first needs them, so a missing bus fails the devices on it and nothing else.
-Drivers are not thread-safe: every call goes through the lock of the device's wire, whoever makes it.
 """
 
 from __future__ import annotations
 
-import difflib
+import logging
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +20,9 @@ from drivers import (
     Driver,
     Line,
     MqttDevice,
-    Output,
     PartOnPins,
     Pins,
     Post,
-    Push,
-    Reading,
     SerialDevice,
     SimBus,
     SimChip,
@@ -41,23 +37,13 @@ from drivers import (
 )
 from drivers.simulation.pin_faults import PinFaults
 from drivers.simulation.recorded_lines import RECORDED
-from drivers.simulation.recording import OffScript, Recorder, Recording, read_recording
-from drivers.wires.mqtt import MqttOutput
+from drivers.simulation.recording import Recorder, Recording, read_recording
 from drivers.wires.trunk import Multiplexer
 from edge.buses import Buses, address_of
-from edge.config.models import Backend, Broker, Config, DeviceSettings
-from edge.errors import EdgeError
+from edge.config.models import Backend, Broker, Config
+from edge.handles import BUSY, Handle, urgent_first
 
-
-class UnknownDevice(EdgeError, KeyError):
-    """No device of that name is configured."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class NotAnOutput(EdgeError, TypeError):
-    """The device measures; it cannot be set."""
+log = logging.getLogger(__name__)
 
 
 def _no_post(settings: Broker, client_id: str) -> Post:
@@ -82,133 +68,6 @@ class Wires:
     open_post: Callable[[Broker, str], Post] = _no_post
     seed: int = 0
     recorder: Recorder | None = None
-
-
-class Handle:
-    """One configured device. Any thread; `start`, `read` and `set` block for as long as the wire does."""
-
-    def __init__(
-        self, name: str, settings: DeviceSettings, entry: drivers.Entry, backend: Backend, wiring: Wiring
-    ) -> None:
-        self.name = name
-        self.settings = settings
-        self.backend = backend
-        self.kind = entry.driver
-        self.entry = entry
-        self._wiring = wiring
-        self._device: Device | None = None
-        self._connected = False
-        self.lock = wiring.lock(self)
-
-    @property
-    def wire(self) -> str:
-        """What it hangs on: `i2c-1`, `spi-0`, `pins`, `/dev/ttyUSB0`, its place where it has a wire of its own. Devices
-        with the same wire share a thread."""
-        if self.kind.own_wire:
-            return self.place
-        return self._wiring.buses.root(self.settings) or self.settings.port or "pins"
-
-    @property
-    def place(self) -> str:
-        """Where it is, for people."""
-        return place_of(self.settings, self.kind)
-
-    @property
-    def output(self) -> bool:
-        return issubclass(self.kind, Output) and self.kind.acts(self.settings.options)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether it stays as it was set when nobody is in charge any more."""
-        return issubclass(self.kind, MqttOutput) and self.settings.options.get("safe") is None
-
-    @property
-    def push(self) -> bool:
-        return issubclass(self.kind, Push)
-
-    @property
-    def channels(self) -> Mapping[str, str]:
-        return self.kind.channels_of(self.settings.traits)
-
-    def start(self) -> None:
-        """Open the wire and prove the device is there; may be repeated after a failure. Raises DriverError."""
-        with self.lock:
-            if self._device is None:
-                self._device = self._wiring.build(self)
-            self._device.start()
-            if not self._connected:
-                self._wiring.connect(self, self._device)
-                self._connected = True
-
-    def sample(self) -> Reading:
-        """One reading of all channels; starts the device first where nobody has. Raises DriverError."""
-        with self.lock:
-            return self._started().read()
-
-    def read(self) -> dict[str, float | bool]:
-        """Channel -> value: what a task sees of `sample`."""
-        return dict(self.sample().values)
-
-    def set(self, value: Any) -> None:
-        """Act at once. Raises `NotAnOutput`, or DriverError with the accepted values."""
-        with self.lock:
-            self._started_output().set(value)
-
-    def make_safe(self) -> None:
-        """Go to the configured safe state."""
-        with self.lock:
-            self._started_output().make_safe()
-
-    def feed(self) -> MqttDevice:
-        """The device on the broker, started; whoever calls this brings it what comes."""
-        with self.lock:
-            device = self._device = self._wiring.build(self)
-            assert isinstance(device, MqttDevice)
-            device.fed = True
-        self.start()
-        return device
-
-    def watch(self, emit: drivers.Emit) -> None:
-        """Have every raw edge reported, in the library's thread."""
-        with self.lock:
-            self._started_push().watch(emit)
-
-    def levels(self) -> Mapping[str, bool]:
-        """Role -> level of the pins it watches, now."""
-        with self.lock:
-            return self._started_push().levels()
-
-    def decoder(self, settle: float) -> drivers.Decoder:
-        """What is to make sense of its edges from now on."""
-        with self.lock:
-            return self._started_push().decoder(settle)
-
-    def close(self) -> None:
-        """Leave the device at rest, outputs in their safe state; idempotent."""
-        with self.lock:
-            device, self._device, self._connected = self._device, None, False
-            if device is not None:
-                # a recording need not end where this does
-                with suppress(OffScript) if self.backend == "replay" else nullcontext():
-                    device.close()
-
-    def _started_push(self) -> Push:
-        device = self._started()
-        assert isinstance(device, Push)
-        return device
-
-    def _started_output(self) -> Output:
-        if not self.output:
-            raise NotAnOutput(f"{self.name} ({self.settings.driver}) measures; it cannot be set")
-        device = self._started()
-        assert isinstance(device, Output)
-        return device
-
-    def _started(self) -> Device:
-        if not self._connected:
-            self.start()
-        assert self._device is not None
-        return self._device
 
 
 class Wiring:
@@ -362,39 +221,28 @@ class Wiring:
         return groups
 
     def close(self) -> None:
-        """Outputs go to their safe state, then every wire is given back; idempotent. Raises the last failure."""
+        """Outputs go to their safe state, then every wire is given back; idempotent. Raises the last failure of a
+        device; those before it are logged."""
         with ExitStack() as stack:
             stack.callback(self.buses.close)
             for pins in self._pins.values():
                 stack.callback(pins.close)
             for line in self._lines.values():
                 stack.callback(line.close)
-            for handle in self.handles.values():
-                stack.callback(handle.close)
             self._pins, self._lines = {}, {}
+            self._close_devices()
 
-
-def place_of(settings: DeviceSettings, kind: type[Device]) -> str:
-    """Where a device of this kind is, for people: `i2c-1 0x48`, `GPIO17`, `GPIO17+27`, `spi-0.1`, `/dev/ttyUSB0`,
-    `w1 28-0000`."""
-    if issubclass(kind, SysfsDevice):
-        return " ".join(filter(None, (kind.tree_name, settings.id)))
-    if issubclass(kind, SpiDevice):
-        return f"{settings.bus}.{settings.select}"
-    if settings.numbers:
-        return f"GPIO{'+'.join(map(str, settings.numbers.values()))}"
-    if issubclass(kind, MqttDevice):
-        return f"mqtt {settings.topic}"
-    address = settings.address if settings.address is not None else getattr(kind, "address", None)
-    return settings.port or f"{settings.bus} {address:#04x}"
-
-
-def find(handles: Mapping[str, Handle], name: str) -> Handle:
-    """The device called `name`. Raises `UnknownDevice` with the nearest names."""
-    handle = handles.get(name)
-    if handle is None:
-        near = difflib.get_close_matches(name, handles, n=1)
-        known = ", ".join(handles) or "none"
-        hint = f"did you mean {near[0]!r}?" if near else f"configured: {known}"
-        raise UnknownDevice(f"no device called {name!r}; {hint}")
-    return handle
+    def _close_devices(self) -> None:
+        for handle in self.handles.values():
+            handle.halt()
+        end = self._wires.world.now() + BUSY
+        failure: Exception | None = None
+        for handle in urgent_first(self.handles.values()):
+            try:
+                handle.close(max(0.0, end - self._wires.world.now()))
+            except Exception as error:  # noqa: BLE001 - raised below; a driver's bug must not keep the next output from its safe state
+                if failure is not None:
+                    log.error("closing: %s", failure, extra={"action": "device_failed"})
+                failure = error
+        if failure is not None:
+            raise failure

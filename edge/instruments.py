@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from drivers import DriverError, MqttDevice, Reading
+from drivers import BusTimeout, MqttDevice, Reading
 from edge.clock import Clock
 from edge.config import Config
-from edge.devices import Handle, Wires, Wiring
+from edge.devices import Wires, Wiring
+from edge.handles import Handle
 from edge.ids import Minter
 from edge.ingest.health import DeviceState
 from edge.ingest.inbox import Inbox
@@ -25,6 +28,9 @@ from edge.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+WAITING: Final = 10
+"""Commands from outside that may wait for one device; a further one is refused."""
+
 Show = Callable[[str, Mapping[str, float | bool]], None]
 """Takes a device's name and its live values."""
 
@@ -36,6 +42,35 @@ class Last:
     time: float
     values: Mapping[str, float | bool]
     doubt: str = ""
+
+
+class Orders:
+    """Commands from outside for a device whose calls take long: its own thread obeys them, one after the other, while
+    events go on. `set` from any thread, `step` on the device's."""
+
+    def __init__(self, handle: Handle, clock: Clock, wake: Callable[[], None]) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._wake = wake
+        self._waiting: deque[Any] = deque()
+
+    def set(self, value: Any) -> None:
+        """Have it set soon; what becomes of it is logged. Raises BusTimeout where too many wait."""
+        if len(self._waiting) >= WAITING:
+            raise BusTimeout(f"{self._handle.name} is busy: {WAITING} commands wait for it already")
+        self._waiting.append(value)
+        self._wake()
+
+    def step(self) -> float | None:
+        """Obey the oldest; when to come again (monotonic)."""
+        if not self._waiting:
+            return None
+        value = self._waiting.popleft()
+        try:
+            self._handle.set(value)
+        except Exception as error:  # noqa: BLE001 - whatever the device says, it is the command that was wrong
+            log.warning("%s: %r refused: %s", self._handle.name, value, error, extra={"action": "command_refused"})
+        return self._clock.monotonic() if self._waiting else None
 
 
 class Instruments:
@@ -63,6 +98,8 @@ class Instruments:
         commands = Commands()
         self.wiring = Wiring(config, replace(wires, open_post=lambda settings, client_id: commands))
         self.handles = self.wiring.handles
+        self.remote: dict[str, Handle | Orders] = dict(self.handles)
+        """What a command from outside sets; it must not wait."""
         self.last: dict[str, Last] = {}
         self._good: dict[str, Mapping[str, float | bool]] = {}
         self.parts = [
@@ -104,6 +141,10 @@ class Instruments:
             watch = self._watch(watched, part.wake)
             part.start = watch.start
             steps.append(watch.step)
+        for handle in handles:
+            if handle.output and handle.kind.own_wire:
+                orders = self.remote[handle.name] = Orders(handle, self._clock, part.wake)
+                steps.append(orders.step)
         part.steps = steps
         return part
 
@@ -164,7 +205,7 @@ class Instruments:
                 continue
             try:
                 handle.start()
-            except DriverError as error:
+            except Exception as error:  # noqa: BLE001 - said; a driver's bug must not keep the gateway from starting
                 self._errors[handle.name] = str(error)
                 log.warning("%s cannot be used: %s", handle.name, error, extra={"action": "device_failed"})
 
@@ -180,7 +221,7 @@ class Instruments:
         """Outputs into their safe state, then every wire given back; idempotent. What fails is logged."""
         try:
             self.wiring.close()
-        except DriverError as error:
+        except Exception as error:  # noqa: BLE001 - said below
             # an output on a bus can be unplugged when we stop; everything after it still has to close
             log.error("an output may not be in its safe state: %s", error, extra={"action": "device_failed"})
 

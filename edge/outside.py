@@ -19,7 +19,7 @@ from edge.devices import Wires
 from edge.journal import DiskFiles, Files
 from edge.links.backoff import Backoff
 from edge.links.calendar import Calendar, Report, Schedule
-from edge.links.caller import Caller
+from edge.links.caller import Caller, Reach
 from edge.links.link import Link, Will
 from edge.links.mqtt import MqttLink
 from edge.links.resolver import Spawn
@@ -93,7 +93,7 @@ class Outside:
         def wait(seconds: float) -> None:
             never.wait(seconds)
 
-        dial = Dialler(clock, lambda: Backoff(dice))
+        dial, reach = Dialler(clock, lambda: Backoff(dice)), Reach()
 
         return cls(
             clock=clock,
@@ -107,7 +107,9 @@ class Outside:
                 open_serial=lambda port, baud: SerialPort(port, baud, wait=wait),
                 world=World(clock.monotonic) if world is None else world,
                 wait=wait,
-                open_post=lambda settings, name: Caller(dial(settings, client_id=name, keep_session=False), clock),
+                open_post=lambda settings, name: Caller(
+                    dial(settings, client_id=name, keep_session=False), clock, reach
+                ),
             ),
             open_link=dial,
             open_calendar=lambda report: Calendar(clock=clock, report=report),

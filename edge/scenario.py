@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -12,8 +13,9 @@ from drivers.simulation.signals import Signal, constant, diurnal, drift, noise, 
 from edge.buses import address_of
 from edge.config.report import Report
 from edge.config.scenario import PlannedFault, Scenario, Shape, read_scenario
-from edge.devices import Handle, Wiring
+from edge.devices import Wiring
 from edge.errors import ConfigError
+from edge.handles import Handle
 
 
 class Stage:
@@ -45,13 +47,19 @@ class Stage:
         for fault in scenario.faults:
             self._plan(fault)
         for name, rates in scenario.weather.items():
-            handle = self._wiring.handles[name]
-            if issubclass(handle.kind, Driver):
-                bus, address = self._place(handle)
-                bus.faults.weather(address, rates)  # type: ignore[arg-type]
-            else:
-                self._line(handle).faults.weather(rates)  # type: ignore[arg-type]
+            self._rain(self._wiring.handles[name], rates)
         world.refresh()
+
+    def _rain(self, handle: Handle, rates: Mapping[Any, float]) -> None:
+        dice = Random(self._random.random())
+        if handle.settings.numbers:
+            for pin in handle.settings.numbers.values():
+                self._wiring.pin_faults.weather(pin, rates, random=dice)
+        elif issubclass(handle.kind, Driver):
+            bus, address = self._place(handle)
+            bus.faults.weather(address, rates, random=dice)
+        else:
+            self._line(handle).faults.weather(rates, random=dice)
 
     def _change(self, name: str, signal: Signal) -> Any:
         return lambda: self._world.__setitem__(name, signal)

@@ -101,7 +101,7 @@ class I2C:
 
     answered    how many transfers the chip has answered
     error       how the last transfer ended, None where it was answered
-    Locking means nothing here: whoever uses a device holds its bus (`edge.devices`), and each has an `I2C` of its own.
+    Locking means nothing here: whoever uses a device holds its bus (`edge.handles`), and each has an `I2C` of its own.
     """
 
     def __init__(self, bus: Bus, address: int, clock: WireClock) -> None:

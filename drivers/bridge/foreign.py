@@ -44,7 +44,8 @@ def channels_in(text: str) -> dict[str, tuple[str, str]]:
     for word in words_in(text):
         parts = _CHANNEL.fullmatch(word)
         if parts is None:
-            raise OutOfRange(f"channels: {word!r} is not attribute=unit or attribute:channel=unit")
+            meant = f"; write {word}=degC, or whichever its unit is" if "=" not in word else ""
+            raise OutOfRange(f"channels: {word!r} is not attribute=unit or attribute:channel=unit{meant}")
         channel = parts[2] or parts[1].lower()
         if channel in found:
             raise OutOfRange(f"channels: {channel} stands there twice")
@@ -104,11 +105,11 @@ def values_in(option: str, text: str, module: Any) -> dict[str, Any]:
 def _value(option: str, text: str, module: Any) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # the last two: too deep for Python
         thing = module
         for step in text.split("."):
             if not hasattr(thing, step):
-                message = f"{text} is no number, no text in quotes, and no name in {module.__name__}"
+                message = f"{text[:60]} is no number, no text in quotes, and no name in {module.__name__}"
                 raise OutOfRange(f"{option}: {message}") from None
             thing = getattr(thing, step)
         return thing

@@ -1,11 +1,13 @@
 """What presets of MQTT devices are made of: the usual channels, those that a configuration names, and payloads."""
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from drivers.base import told
 from drivers.errors import BadData, OutOfRange
 from drivers.options import nearest, words_in
 from drivers.wires.mqtt import Presence
@@ -103,6 +105,12 @@ def object_of(payload: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadData(f"not a JSON object: {payload[:40]!r}")
     return found
+
+
+def names_of(said: Iterable[str], between: str = ", ") -> str:
+    """The keys of a message for an error's text, the first of them, however many and whatever their letters."""
+    first = [told(key)[1:-1] for key in itertools.islice(said, 5)]
+    return between.join(first)[:120]
 
 
 def number_of(value: Any, what: str) -> float:

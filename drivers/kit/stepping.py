@@ -10,8 +10,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from drivers.base import Output, PartOnPins, Reading, Seconds, Value
-from drivers.errors import BadData, BadPin, NotStarted, OutOfRange
+from drivers.base import Output, PartOnPins, Reading, Seconds, Value, told
+from drivers.errors import BadData, BadPin, Halted, NotStarted, OutOfRange
+from drivers.kit.values import number_in
 from drivers.sim import SimPart, SimPins
 from drivers.wires.wire import InputPin, Pins
 
@@ -64,6 +65,7 @@ class Stepper(PartOnPins, Output):
         self.hold = hold
         self._steps = 0
         self._running = False
+        self._halted = False
         self._stop: InputPin | None = None
 
     @classmethod
@@ -74,7 +76,7 @@ class Stepper(PartOnPins, Output):
         """Open the pins, the motor without current. Where it stands is position 0, the first time."""
         if not self._running:
             self.open()
-            self._running = True
+            self._running, self._halted = True, False
         if self._stop is None and "home" in self.numbers:
             self._stop = self.pins.input(self.numbers["home"], pull="up")
 
@@ -95,8 +97,16 @@ class Stepper(PartOnPins, Output):
         else:
             self._go(self._wish(value))
 
+    def halt(self) -> None:
+        """The motor stands after the step that it is in."""
+        self._halted = True
+
+    def make_safe(self) -> None:
+        self._halted = False
+        super().make_safe()
+
     def close(self) -> None:
-        running, self._running = self._running, False
+        running, self._running, self._halted = self._running, False, False
         stop, self._stop = self._stop, None
         if stop is not None:
             stop.close()
@@ -123,19 +133,25 @@ class Stepper(PartOnPins, Output):
         """Give the pins back."""
 
     def _go(self, position: float) -> None:
+        steps = position * self.per_unit - self._steps
+        # before any is counted out: the position may be any number
+        self._prove_near(steps, (abs(steps) - 1) / self.speed)
         distance = round(position * self.per_unit) - self._steps
         delays = list(ramp(abs(distance), self.speed, self.acceleration))
-        if sum(delays) > self.longest:
-            raise OutOfRange(
-                f"that is {abs(distance)} steps and {sum(delays):.3g} s away, more than longest: {self.longest:g} s;"
-                " go there in parts"
-            )
+        self._prove_near(distance, sum(delays))
         try:
             for delay in delays:
                 self._make(1 if distance > 0 else -1)
                 self.pins.wait(delay)
         finally:
             self._rest()
+
+    def _prove_near(self, steps: float, seconds: float) -> None:
+        if seconds > self.longest:
+            raise OutOfRange(
+                f"that is {abs(steps):.6g} steps and {seconds:.3g} s away, more than longest: {self.longest:g} s;"
+                " go there in parts"
+            )
 
     def _home(self) -> None:
         """Down until the switch closes, slowly, at most for `longest`."""
@@ -157,6 +173,8 @@ class Stepper(PartOnPins, Output):
             )
 
     def _make(self, way: int) -> None:
+        if self._halted:
+            raise Halted(f"stopped at {self._steps / self.per_unit:g} {self.unit}: it is to be safe now")
         self.step(way)
         self._steps += way
 
@@ -165,14 +183,11 @@ class Stepper(PartOnPins, Output):
             self.release()
 
     def _wish(self, value: Value) -> float:
-        try:
-            position = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            position = math.nan
+        position = number_in(value)
         if not self.lowest <= position <= self.highest or math.isinf(position):
             ends = f" from {self.lowest:g} to {self.highest:g}"
             raise OutOfRange(
-                f'a stepper takes a position{ends} ({self.unit}), "home", "zero" or "released", not {value!r}'
+                f'a stepper takes a position{ends} ({self.unit}), "home", "zero" or "released", not {told(value)}'
             )
         return position
 

@@ -1,23 +1,29 @@
 """What outputs are given beyond on and off: per cent, and a value for each of several channels."""
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
-from drivers.base import Value
+from drivers.base import Value, told
 from drivers.errors import OutOfRange
 from drivers.options import names_in
+
+
+def number_in(value: object) -> float:
+    """What a value is as a number, also one in a text; NaN, which fits nowhere, for what is none, as true and false."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def percent(value: Value, part: str) -> float:
     """0 to 100, also as a text; on is 100, off is 0. `OutOfRange` names the part."""
     if isinstance(value, bool) or value in ("on", "off"):
         return 100.0 if value in (True, "on") else 0.0
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = -1.0
+    number = number_in(value)
     if not 0 <= number <= 100:
-        raise OutOfRange(f'{part} takes 0 to 100 (per cent), "on" or "off", not {value!r}')
+        raise OutOfRange(f'{part} takes 0 to 100 (per cent), "on" or "off", not {told(value)}')
     return number
 
 

@@ -90,14 +90,17 @@ class Faults(Weather[Kind]):
         *,
         lasts: Mapping[str, float] = LASTS,
         gap: float = 15.0,
+        random: Random | None = None,
     ) -> None:
         """Random faults from now on: kind -> times an hour; each lasts for a random time, `lasts` on average.
+
+        `random` draws them; default: the bus's own, by its seed.
 
         Around a wrong chip nothing is plugged in for `gap` seconds: whoever changes chips unplugs one first.
         """
         for kind, rate in per_hour.items():
             where = None if kind == "stuck" else address
-            storm = self._storm(kind, where, rate, lasts[kind], Random(self.random.random()))
+            storm = self._storm(kind, where, rate, lasts[kind], Random((random or self.random).random()))
             self._rain(_changed(storm, gap) if kind == "wrong_chip" else storm)
 
     @property

@@ -70,12 +70,17 @@ class LineFaults(Weather[LineKind]):
         """Let something go wrong for `seconds`, `after` seconds from now. Raises ValueError for what cannot be."""
         return self._add(kind, None, seconds, after, by, channel)
 
-    def weather(self, per_hour: Mapping[LineKind, float], *, lasts: Mapping[str, float] = LASTS) -> None:
-        """Random faults from now on: kind -> times an hour; each lasts for a random time, `lasts` on average."""
+    def weather(
+        self, per_hour: Mapping[LineKind, float], *, lasts: Mapping[str, float] = LASTS, random: Random | None = None
+    ) -> None:
+        """Random faults from now on: kind -> times an hour; each lasts for a random time, `lasts` on average.
+
+        `random` draws them; default: the line's own, by its seed.
+        """
         for kind, rate in per_hour.items():
             if kind not in self.kinds:
                 raise ValueError(f"there is no fault {kind!r} here; there are {', '.join(self.kinds)}")
-            self._rain(self._storm(kind, None, rate, lasts[kind], Random(self.random.random())))
+            self._rain(self._storm(kind, None, rate, lasts[kind], Random((random or self.random).random())))
 
     def obstruct(self) -> None:
         """Before an exchange: raises `Nack`, or takes time."""

@@ -1,8 +1,9 @@
-"""What goes wrong between a part and its pin: bounce, glitch, a stuck line, a floating one.
+"""What goes wrong between a part and its pin, planned for a time or random by a seed.
 
     faults = PinFaults(world)
     part.wire(faults.between(pins), device)                     # instead of part.wire(pins, device)
     faults.plan("bounce", 17, seconds=3600)
+    faults.weather(17, {"glitch": 20, "stuck": 0.5})            # times an hour
 
     kind       what the pin does
     bounce     each change chatters `by` times before it holds, within some milliseconds
@@ -13,7 +14,8 @@
 Edges happen at their own times, in the world's `refresh()`; the same seed gives the same edges.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, TypeVar, cast, get_args
@@ -25,6 +27,8 @@ PinKind = Literal["bounce", "glitch", "stuck", "floating"]
 Shown = TypeVar("Shown", bound=float | None)
 
 _SIZES: Final = {"bounce": 4.0, "glitch": 0.001, "stuck": 0.0, "floating": 0.05}
+LASTS: Final[Mapping[str, float]] = {"bounce": 60.0, "glitch": 0.0, "stuck": 10.0, "floating": 10.0}
+"""How long a fault of the weather lasts on average, seconds; a glitch is as long as its `by`."""
 _CHATTER: Final = (0.0002, 0.0015)
 """Shortest and longest pulse of a bouncing contact, seconds."""
 _HELD: Final = ("stuck", "floating")
@@ -42,10 +46,14 @@ class PinFault:
 
 
 class PinFaults:
-    """The faults of one header. `history` is what was planned, oldest first. Not thread-safe: the world's owner."""
+    """The faults of one header. Not thread-safe: the world's owner.
+
+    history   what was planned, and what of the weather has begun, oldest first (the last 10,000)
+    """
 
     def __init__(self, world: World, *, seed: int = 0) -> None:
-        self.history: list[PinFault] = []
+        self.history: deque[PinFault] = deque(maxlen=10_000)
+        self._expected: list[PinFault] = []
         self._world = world
         self._random = Random(f"{seed} pins")
         self._wanted: dict[int, bool] = {}
@@ -61,19 +69,51 @@ class PinFaults:
         self, kind: PinKind, pin: int, *, seconds: float = 1.0, after: float = 0.0, by: float | None = None
     ) -> PinFault:
         """Let something go wrong for `seconds`, `after` seconds from now. Raises ValueError for an unknown kind."""
-        if kind not in get_args(PinKind):
-            raise ValueError(f"there is no fault {kind!r} of a pin; there are {', '.join(get_args(PinKind))}")
+        _require(kind)
         begin = self._world.now() + after
         fault = PinFault(kind, pin, begin, begin + seconds, _SIZES[kind] if by is None else by)
-        self.history.append(fault)
-        if kind == "glitch":
-            self._world.later(begin, lambda: self._show(pin, not self._wanted.get(pin, False)))
-            self._world.later(begin + fault.by, lambda: self._settle(pin))
-        elif kind == "floating":
-            self._world.later(begin, lambda: self._float(fault))
-        if kind in _HELD:
-            self._world.later(fault.end, lambda: self._settle(pin))
+        self._expect(fault)
         return fault
+
+    def weather(
+        self,
+        pin: int,
+        per_hour: Mapping[PinKind, float],
+        *,
+        lasts: Mapping[str, float] = LASTS,
+        random: Random | None = None,
+    ) -> None:
+        """Random faults from now on: kind -> times an hour; each lasts for a random time, `lasts` on average.
+
+        `random` draws them; default: the header's own, by its seed. Raises ValueError for an unknown kind.
+        """
+        for kind, rate in per_hour.items():
+            _require(kind)
+            dice = Random((random or self._random).random())
+            self._rain(kind, pin, self._world.now(), rate, lasts[kind], dice)
+
+    def _rain(self, kind: PinKind, pin: int, after: float, rate: float, lasts: float, dice: Random) -> None:
+        """One fault some time after that moment, and then the next one."""
+        begin = after + dice.expovariate(rate / 3600)
+        fault = PinFault(kind, pin, begin, begin + (dice.expovariate(1 / lasts) if lasts else 0.0), _SIZES[kind])
+
+        def occur() -> None:
+            self._expect(fault)
+            self._rain(kind, pin, fault.end, rate, lasts, dice)
+
+        self._world.later(begin, occur)
+
+    def _expect(self, fault: PinFault) -> None:
+        pin = fault.pin
+        self.history.append(fault)
+        self._expected.append(fault)
+        if fault.kind == "glitch":
+            self._world.later(fault.begin, lambda: self._show(pin, not self._wanted.get(pin, False)))
+            self._world.later(fault.begin + fault.by, lambda: self._settle(pin))
+        elif fault.kind == "floating":
+            self._world.later(fault.begin, lambda: self._float(fault))
+        if fault.kind in _HELD:
+            self._world.later(fault.end, lambda: self._settle(pin))
 
     def drive(self, number: int, level: bool, at: float | None, put: Callable[[bool, float | None], None]) -> None:
         """The part makes this level, at the time `at` (None: now); `put` brings one to the pin."""
@@ -111,7 +151,8 @@ class PinFaults:
 
     def _here(self, pin: int) -> dict[str, PinFault]:
         now = self._world.now()
-        return {fault.kind: fault for fault in self.history if fault.pin == pin and fault.begin <= now < fault.end}
+        self._expected = [fault for fault in self._expected if now < fault.end]
+        return {fault.kind: fault for fault in self._expected if fault.pin == pin and fault.begin <= now}
 
     def _settle(self, pin: int) -> None:
         """Back to what the part makes, unless something else holds the line."""
@@ -129,6 +170,11 @@ class PinFaults:
         if now < fault.end:
             self._show(fault.pin, bool(self._random.getrandbits(1)))
             self._world.later(now + self._random.expovariate(1 / fault.by), lambda: self._float(fault))
+
+
+def _require(kind: str) -> None:
+    if kind not in get_args(PinKind):
+        raise ValueError(f"there is no fault {kind!r} of a pin; there are {', '.join(get_args(PinKind))}")
 
 
 class _Between:

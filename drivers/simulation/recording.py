@@ -27,6 +27,7 @@ time do not count. Version 1 is the same without lines.
 """
 
 import json
+import math
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -45,6 +46,13 @@ VERSION: Final = 2
 READABLE: Final = (1, VERSION)
 _FLUSH: Final = 1.0  # seconds
 _GZIP: Final = 31
+LARGEST: Final = 300_000_000
+"""Bytes that a recording may unpack to: what `edge record` writes in 10 MB is about a third of that."""
+_FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
+    "bus": {"bus": str, "address": int, "write": str, "read": int},
+    "line": {"line": str, "ask": str},
+    "pin": {"pin": int, "level": bool},
+}
 
 
 class BadRecording(DriverError):
@@ -255,11 +263,45 @@ def read_recording(path: str | Path) -> Recording:
 
 def _unpacked(name: str, packed: bytes) -> Recording:
     try:
-        text = zlib.decompressobj(wbits=_GZIP).decompress(packed)
+        unpacker = zlib.decompressobj(wbits=_GZIP)
+        text = unpacker.decompress(packed, LARGEST)
+        if unpacker.unconsumed_tail:
+            raise BadRecording(
+                f"{name} unpacks to more than {LARGEST} bytes; record less at a time, `edge record --limit`"
+            )
         lines = text.split(b"\n")[:-1]  # what stands behind the last line end was torn
         head = json.loads(lines[0])["edge_recording"]
         if head in READABLE:
-            return Recording(name, [json.loads(line) for line in lines[1:]])
-    except (zlib.error, ValueError, LookupError, TypeError) as error:
+            return Recording(name, [_proven(json.loads(line)) for line in lines[1:]])
+    except (zlib.error, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BadRecording(f"{name} is no recording; `edge record FILE` makes one ({error})") from error
     raise BadRecording(f"{name} has version {head}; this program reads version {VERSION}")
+
+
+def _proven(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The line as it is; who plays back a recording has it from anybody. Raises ValueError, LookupError, TypeError."""
+    [kind] = _FIELDS.keys() & set(line)
+    wrong = [name for name, wanted in _FIELDS[kind].items() if type(line[name]) is not wanted]
+    if wrong or type(line["t"]) not in (int, float) or not 0 <= line["t"] < math.inf:
+        raise ValueError(f"a line has no such {wrong[0] if wrong else 't'}")
+    if "error" in line:
+        wrong = [name for name in ("error", "text") if type(line[name]) is not str]
+    elif kind == "bus":
+        bytes.fromhex(line["write"])
+        wrong = ["answer"] if len(bytes.fromhex(line["answer"])) != line["read"] else []
+    elif kind == "line":
+        wrong = [] if _fits(line["ask"], line["answer"]) else ["answer"]
+    if wrong:
+        raise ValueError(f"a line has no such {wrong[0]}")
+    return line
+
+
+def _fits(asked: str, answer: Any) -> bool:
+    """Whether it is an answer to this at all."""
+    if asked.startswith("folder "):
+        return type(answer) is list and all(type(name) is str for name in answer)
+    if asked.startswith("send "):
+        return len(bytes.fromhex(answer)) == len(bytes.fromhex(asked[5:]))
+    if asked.startswith("read "):
+        return len(bytes.fromhex(answer)) <= int(asked[5:])  # fewer came in time
+    return type(answer) is str

@@ -13,7 +13,7 @@ import difflib
 import math
 import statistics
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -45,7 +45,7 @@ def read_series(
     time   the column of the time: seconds, or dates such as `2015-02-04 17:51:00`; default: the first
     Raises ValueError for a column that is not there, and where no row can be used.
     """
-    rows = csv.reader(lines)
+    rows = _rows(lines)
     header = next(rows, [])
     clock = _place(header, time) if time is not None else 0
     place = _place(header, column)
@@ -90,6 +90,13 @@ def replay(
         return series.values[row]
 
     return at
+
+
+def _rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines)
+    except csv.Error as error:
+        raise ValueError(f"this is no CSV: {error}") from error
 
 
 def _place(header: list[str], name: str) -> int:

@@ -195,6 +195,14 @@ class MqttOutput(MqttDevice, Output):
     def command(self, value: Value) -> list[tuple[str, bytes]]:
         """The messages that bring the device to this value. Raises `OutOfRange`."""
 
+    def prove_safe(self) -> None:
+        """At the end of a constructor whose `safe` may be a number: raises `OutOfRange` for one that cannot be set."""
+        if self.safe is not None:
+            try:
+                self.command(self.safe)
+            except OutOfRange as error:
+                raise OutOfRange(f"safe: {error}") from error
+
     def start(self) -> None:
         super().start()
         self._in_use = self._in_use or self.fed  # who only reads must not switch it off when he is done

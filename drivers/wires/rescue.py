@@ -10,6 +10,7 @@ Never done without being asked: a chip that only stretches the clock would be se
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,8 +60,9 @@ def nine_clocks(run: Run, bus: str, sda: int, scl: int) -> int:
     try:
         freed = _clock(run, bus, sda, scl)
     finally:
-        for pin in before.values():
-            _set(run, bus, pin.number, pin.function)
+        with ExitStack() as given_back:  # each, also where another cannot be
+            for pin in reversed(before.values()):
+                given_back.callback(_set, run, bus, pin.number, pin.function)
     if not freed:
         raise BusFault(f"{bus}: SDA (GPIO{sda}) stays low after {CLOCKS} clocks: power-cycle the chips on it, or look"
                        " for a short to ground")  # fmt: skip

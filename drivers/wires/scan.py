@@ -60,7 +60,7 @@ class Catalogue:
         for kind in drivers.kinds():
             try:
                 driver = drivers.find(kind).driver
-            except (DriverError, ImportError, SyntaxError) as error:
+            except DriverError as error:
                 catalogue.broken[kind] = str(error)
                 continue
             if issubclass(driver, Driver):

@@ -18,7 +18,12 @@ _SLOW = 30.0  # seconds: a bus that hangs takes its time to say so
 def devices(words: list[str]) -> int:
     """What is configured, with live values where a runtime runs."""
     options = (
-        Arguments("devices", "Sensors and outputs with their last values.", examples=("devices", "devices --json"))
+        Arguments(
+            "devices",
+            "Sensors and outputs with their last values. `edge devices scan` shows what is connected, `edge devices"
+            " kinds` every driver there is, `edge devices recover` frees a bus that hangs.",
+            examples=("devices", "devices --json", "devices scan", "devices kinds bme280"),
+        )
         .with_config()
         .with_json(
             "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time,"
@@ -163,7 +168,7 @@ def _safe_directly(gateway: Gateway) -> list[dict[str, Any]]:
 def _configured(gateway: Gateway) -> list[dict[str, Any]]:
     """As the runtime tells it, without what only a runtime knows. Opens nothing."""
     from drivers import Output, find
-    from edge.devices import place_of
+    from edge.handles import place_of
 
     listed = []
     for name, settings in gateway.config.devices.items():
@@ -196,6 +201,8 @@ def _row(device: dict[str, Any]) -> tuple[str, ...]:
         else f"{channel} {quantity(value, device['channels'].get(channel, ''))}"
         for channel, value in device["values"].items()
     )
+    if not values and device["output"] and device["state"] == "ok":
+        values = f"not sampled yet: `edge read {device['name']}`"  # without `every:` it never is
     return device["name"], device["driver"], device["place"], device["backend"], paint_state(device["state"]), values
 
 

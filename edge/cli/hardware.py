@@ -10,7 +10,8 @@ from drivers import DriverError
 from edge.cli.exits import DEGRADED, Stop
 from edge.cli.gateway import Gateway
 from edge.cli.output import note
-from edge.devices import Handle, Wiring, find
+from edge.devices import Wiring
+from edge.handles import Handle, find
 from edge.outside import Outside
 
 

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import drivers
-from drivers import Driver, DriverError, Entry, Output, Push
+from drivers import Device, Driver, DriverError, Entry, Output, PartOnPins, PinDevice, Push
 from drivers.options import REQUIRED, Option
 from edge.cli.arguments import Arguments
 from edge.cli.exits import FINE, Stop
@@ -26,7 +26,7 @@ def kinds(words: list[str]) -> int:
     )
     arguments.add_argument("kind", metavar="KIND", nargs="?", help="name of a driver")
     options = arguments.with_json(
-        "a list of {kind, part, wire, addresses, channels, options, output, push, origin, example}"
+        "a list of {kind, part, wire, addresses, pins, channels, options, output, push, origin, example}"
     ).parse_args(words)
     if options.kind is None:
         entries = _all()
@@ -51,8 +51,8 @@ def _all() -> list[Entry]:
     for kind in drivers.kinds():
         try:
             found.append(drivers.find(kind))
-        except (DriverError, ImportError, SyntaxError) as error:
-            note(f"the driver {kind} cannot be used: {error}")
+        except DriverError as error:
+            note(str(error))
     return found
 
 
@@ -76,6 +76,7 @@ def _data(entry: Entry) -> dict[str, Any]:
         "part": _part(entry),
         "wire": driver.wire,
         "addresses": list(driver.addresses) if issubclass(driver, Driver) else [],
+        "pins": _pins(driver),
         "channels": {
             name: {"unit": unit, "range": driver.ranges.get(name), "resolution": driver.resolution.get(name)}
             for name, unit in driver.channels.items()
@@ -103,15 +104,32 @@ def _tell(entry: Entry) -> None:
     if issubclass(driver, Driver) and driver.addresses:
         usual = f"; usually {driver.address:#04x}" if driver.address is not None else ""
         say(f"addresses: {', '.join(f'{address:#04x}' for address in driver.addresses)}{usual}\n")
+    if pins := _pins(driver):
+        said = ", ".join(role if needed else f"{role} (may be left out)" for role, needed in pins.items())
+        say(f"pins: {said}\n")
     say(columns(_channels(entry), ("channel", "unit", "range", "step")))
     options = drivers.options_of(driver)
     if options:
         say()
         say(columns(map(_option, options.values()), ("option", "default", "takes")))
-    acts = "It can be set" if issubclass(driver, Output) else "It measures"
-    by_itself = issubclass(driver, Push) or driver.wire == "mqtt"
-    how = "reports by itself" if by_itself else f"is asked every {show_duration(driver.every)} by default"
-    say(f"\n{acts}, and {how}\n\n  NAME: {example_of(entry.kind, driver)}")
+    say(f"\n{_habits(driver)}\n\n  NAME: {example_of(entry.kind, driver)}")
+
+
+def _habits(driver: type[Device]) -> str:
+    acts = issubclass(driver, Output)
+    how = f"is asked every {show_duration(driver.every)} by default"
+    if issubclass(driver, Push) or driver.wire == "mqtt":
+        how = "reports by itself"
+    elif acts:
+        how = "is sampled only where `every:` is given"
+    return f"{'It can be set' if acts else 'It measures'}, and {how}"
+
+
+def _pins(driver: type[Device]) -> dict[str, bool]:
+    """What its wires are called, and whether each must be given; empty for a part on one pin, or on none."""
+    if not issubclass(driver, PartOnPins) or issubclass(driver, PinDevice):
+        return {}
+    return dict.fromkeys(driver.roles, True) | dict.fromkeys(driver.optional_roles, False)
 
 
 def _channels(entry: Entry) -> list[tuple[str, ...]]:

@@ -164,7 +164,10 @@ def _real(arguments: Arguments, options: Any) -> int:
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise OSError("it did not end within 10 s") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"it ended with {done.returncode}"
         raise OSError(f"{said}; it needs root: sudo $(command -v edge) devices recover ...")
@@ -207,7 +210,8 @@ def _bus(bus: dict[str, Any]) -> str:
         return f"{title}\nnot scanned, because {bus['skipped']}; `edge devices scan {bus['bus']}` does it all the same"
     parts = [title]
     if bus["found"] or not bus["error"]:
-        parts += [_grid(bus["found"]), _list(bus["found"])]
+        parts += [_grid(bus["found"])] if bus["found"] else []  # eight empty ones of a multiplexer fill two screens
+        parts += [_list(bus["found"])]
     return "\n".join(part for part in [*parts, bus["note"], paint(bus["error"] or "", "red")] if part)
 
 

@@ -8,7 +8,7 @@ from edge.cli.rights import goal, may
 from edge.config.models import Config, DurabilityByClass, JournalSection
 from edge.config.tasks import TaskSettings, When
 from edge.config.units import show_duration, show_size
-from edge.devices import place_of
+from edge.handles import place_of
 from edge.journal import key_id
 
 _DURABILITY = {

@@ -141,7 +141,7 @@ class DeviceSettings(BaseModel):
     )
     port: str | None = Field(
         default=None,
-        pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:/+-]*$",
+        pattern=r"^(/dev/)?[A-Za-z0-9][A-Za-z0-9_.:+-]*(/[A-Za-z0-9][A-Za-z0-9_.:+-]*)*$",
         description="serial port: `/dev/ttyAMA0`, `/dev/serial/by-id/usb-...`",
     )
     id: str | None = Field(
@@ -170,7 +170,9 @@ class DeviceSettings(BaseModel):
         default=None, description="`real`, `sim` or `replay` for this device; default: `edge.backend`"
     )
     remote_set: bool = Field(
-        default=False, description="whether `edge/<id>/<device>/set` may move this output over MQTT"
+        default=False,
+        description="whether `edge/<id>/<device>/<channel>/set` may move this output over MQTT; for one that takes its"
+        " time (stepper, servo) ten commands may wait",
     )
 
     @property

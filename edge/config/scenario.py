@@ -13,6 +13,7 @@ weather:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ from drivers.simulation.pin_faults import PinKind
 from drivers.simulation.series import Series, read_series
 from drivers.simulation.weather import BusKind, LineKind
 from edge.config.base import FilePath, Section
-from edge.config.report import Report, Steps, did_you_mean, listed
+from edge.config.report import Report, Steps, did_you_mean, listed, shortened
 from edge.config.source import read_mapping
 from edge.config.units import Duration, LongerThanZero, parse_duration
 
@@ -51,7 +52,7 @@ class Walk(Section):
 
     start: float
     stride: Annotated[float, Field(gt=0)]
-    every: LongerThanZero = 60.0
+    every: Annotated[Duration, Field(ge=0.001)] = 60.0
     low: float | None = None
     high: float | None = None
 
@@ -106,6 +107,10 @@ Shown = Annotated[Shape, BeforeValidator(_shaped)]
 Moment = Annotated[float, BeforeValidator(parse_duration)]
 
 
+Rate = Annotated[float, Field(gt=0, le=1e6)]
+"""Times an hour. A thousand times as often would be a fault at every moment, and no moment would end."""
+
+
 class PlannedFault(Section):
     """One fault: see `faults`, `line_faults` and, for a pin, `pin_faults` in `drivers.simulation`."""
 
@@ -124,7 +129,7 @@ class Scenario(Section):
     signals: dict[str, Shown] = Field(default={})
     at: dict[Moment, dict[str, Shown]] = Field(default={})
     faults: list[PlannedFault] = Field(default=[])
-    weather: dict[str, dict[Literal[BusKind, LineKind], Annotated[float, Field(gt=0)]]] = Field(default={})
+    weather: dict[str, dict[Literal[BusKind, LineKind, PinKind], Rate]] = Field(default={})
 
     @property
     def replays(self) -> Iterator[tuple[Steps, Replay]]:
@@ -183,6 +188,10 @@ def _sentence(mistake: Any, steps: Steps) -> tuple[str, str]:
         return f"there is no key {steps[-1]!r} here", did_you_mean(steps[-1], known, f"there are {listed(known)}")
     if mistake["type"] == "missing":
         return f"{steps[-1]} is missing", ""
+    if mistake["type"] == "literal_error":
+        known = re.findall(r"'([^']*)'", mistake["ctx"]["expected"])
+        message = f"{shortened(mistake['input'])} is not one of {listed(known)}"
+        return message, did_you_mean(mistake["input"], known, "write one of them")
     message, _, hint = mistake["msg"].removeprefix("Value error, ").partition("; ")
     return message, hint
 

@@ -6,6 +6,7 @@ so references can still be checked in the same go. `model_at` knows which keys m
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -251,6 +252,10 @@ def _bound(limit: Any, value: Any) -> str:
 
 
 def _type_hint(kind: str, value: Any, steps: Steps) -> str:
+    if (gpio := re.fullmatch(r"(?i)(?:gpio|bcm)[ _]?(\d+)", str(value))) and {"pin", "pins"} & set(steps):
+        return f"write the number alone: {gpio[1]}"
+    if steps[-1] == "pins" and kind != "int_type":
+        return "write what each wire is: pins: {a: 17, b: 27}; `edge devices kinds KIND` names them"
     if steps[-1] == "bus":
         return "write the kind of the bus and its number: i2c-1, spi-0"
     if kind == "string_type" and isinstance(value, bool | int | float) and not is_secret(steps):
@@ -358,10 +363,7 @@ def _choices(way: Steps) -> tuple[Any, ...]:
 
 def _wrong_text(way: Steps, value: Any, say: Say) -> None:
     if way[-1] == "bus":
-        say(
-            f"{shortened(value)} is not a bus",
-            "write i2c-1 for /dev/i2c-1, spi-0 for /dev/spidev0.*, mux/3 for channel 3 of the multiplexer mux",
-        )
+        say(f"{shortened(value)} is not a bus", _bus_hint(str(value)))
     elif way[-1] == "port":
         say(f"{shortened(value)} cannot be a serial port", "`ls /dev/serial/by-id /dev/tty*` shows what there is")
     elif way[-1] == "id" and way[0] == "devices":
@@ -372,6 +374,16 @@ def _wrong_text(way: Steps, value: Any, say: Say) -> None:
             "letters, digits, `.`, `-` and `_`, beginning with a letter or digit")  # fmt: skip
     else:
         say(f"{shortened(value)} cannot be a name", f"{_NAME_HINT}{_suggested(value)}")
+
+
+def _bus_hint(value: str) -> str:
+    if near := re.fullmatch(r"(?:/dev/)?i2c[-_ ]?(\d+)", value.lower()):
+        return f"write i2c-{near[1]}"
+    if re.fullmatch(r"(?:/dev/)?spi(?:dev|[-_ ])?0(?:\.\d)?", value.lower()):
+        return "write spi-0, and its chip select as select: 0 or 1"
+    if re.fullmatch(r"[^/]+/\d+", value):
+        return "a multiplexer has the channels 0 to 7: mux/3 is channel 3 of the device mux"
+    return "write i2c-1 for /dev/i2c-1, spi-0 for /dev/spidev0.*, mux/3 for channel 3 of the multiplexer mux"
 
 
 def _suggested(value: Any) -> str:

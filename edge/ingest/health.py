@@ -45,7 +45,7 @@ class Health:
                 log.info("%s is back", self._device, extra={"action": "device_ok", "device": self._device})
             self._become("ok", self._now.last_error)
 
-    def bad(self, error: Exception, state: State) -> None:
+    def bad(self, error: Exception | SystemExit, state: State) -> None:
         """The device did not; the text of a `DriverError` says what to do about it."""
         expected = isinstance(error, DriverError)
         self.count(error.kind if isinstance(error, DriverError) else "bug")

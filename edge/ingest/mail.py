@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers import BadData, BusError, BusTimeout, BusUnavailable, MqttDevice, OutOfRange, Reading
+from drivers import BadData, BusError, BusTimeout, BusUnavailable, DriverError, MqttDevice, OutOfRange, Reading
 from drivers.simulation.mqtt import SimPost
 from drivers.wires.mqtt import MqttOutput, Presence, Said
 from edge.clock import Clock
@@ -64,15 +64,18 @@ class Box:
         self._known: Mapping[str, float | bool] = {}
         self._heard = mail.clock.monotonic()
         self._silent = False
+        self._greeted = False
 
     def event(self, said: Said, wall: float, monotonic: float) -> Event | None:
         """What one message is; None where it is no news of a channel. Raises PayloadError."""
         with self._lock:
             try:
                 heard = self.device.hear(said)
-            except (BadData, OutOfRange) as error:
+            except Exception as error:  # a driver's bug too: a broker delivers again what nobody acknowledged
                 self.health.bad(error, "failed" if self.device.away else "degraded")
                 reason = "implausible" if isinstance(error, OutOfRange) else "bad_payload"
+                if not isinstance(error, BadData | OutOfRange):
+                    log.exception("%s: its driver failed on %s", self.name, said.topic)
                 raise PayloadError(reason, f"{self.name}, topic {said.topic}: {error}") from error
             if not said.retain:
                 self._heard, self._silent = monotonic, False
@@ -90,6 +93,21 @@ class Box:
             self.health.bad(self.device.absence(), "failed")
         elif isinstance(heard, Presence) or not said.retain:
             self.health.good()
+
+    def greet(self, commands: Commands) -> None:
+        """Ask how it is. One with a safe state goes there first, until the broker once had that word: the gateway has
+        just started, and nobody knows how its last run left the device."""
+        device = self.device
+        try:
+            if not self._greeted and isinstance(device, MqttOutput) and device.safe is not None:
+                commands.ahead(device.command(device.safe), self._safe)
+            commands.later(device.ask())
+        except Exception as error:  # noqa: BLE001 - told by Health; a driver's bug must not cost the connection
+            self.health.bad(error, "failed")
+
+    def _safe(self, error: DriverError | None) -> None:
+        # what a lost connection took with it was perhaps never said
+        self._greeted = not isinstance(error, BusUnavailable)
 
     def check(self, now: float) -> float | None:
         """Silence for too long is a state; when to look again."""
@@ -161,7 +179,7 @@ class Mail:
         self._offer = offer
         self._minter = minter
         self._on_news = on_news
-        self._greeted = self._drained = False
+        self._drained = False
         self._boxes = [
             Box(
                 addressee.name,
@@ -187,7 +205,7 @@ class Mail:
         for box in self._boxes:
             if box.simulated:
                 box.device.post.subscribe(box.device.topics)
-                for topic, payload in _greeting(box.device, first=True):
+                for topic, payload in _greeting(box.device):
                     box.device.post.publish(topic, payload)
 
     def step(self) -> float | None:
@@ -212,12 +230,11 @@ class Mail:
         return now + post.due
 
     def connected(self, session: Session) -> None:
-        """Ask every real one how it is; those with a safe state go there when the gateway has just started."""
+        """Greet every real one."""
         for box in self._boxes:
             if not box.simulated:
                 box.mend()
-                self.commands.later(_greeting(box.device, first=not self._greeted))
-        self._greeted = True
+                box.greet(self.commands)
 
     def drain(self) -> None:
         """The gateway stops: that its connection ends then is no fault of a device. Any thread."""
@@ -246,6 +263,6 @@ class Mail:
         )
 
 
-def _greeting(device: MqttDevice, *, first: bool) -> list[tuple[str, bytes]]:
-    safe = device.command(device.safe) if first and isinstance(device, MqttOutput) and device.safe is not None else []
+def _greeting(device: MqttDevice) -> list[tuple[str, bytes]]:
+    safe = device.command(device.safe) if isinstance(device, MqttOutput) and device.safe is not None else []
     return [*safe, *device.ask()]

@@ -7,6 +7,7 @@ Invariants
   for: 30s` on a door that stands open at boot fires), `edge:` does not take it. Every later change is of kind EDGE and
   names only the channels to which something happened.
 - The levels are looked up once after each burst of edges, because the kernel loses edges of a flooded line.
+- A part whose decoder fails is begun anew later, as one that cannot be opened; the others go on.
 """
 
 from __future__ import annotations
@@ -106,16 +107,20 @@ class PinWatch:
     def step(self) -> float | None:
         """Settle what has come in and offer the changes; returns when to come again (monotonic), None for a wake."""
         now = self._clock.monotonic()
-        while self._edges:
+        for _ in range(len(self._edges)):  # not until none is left: a flooded line would never let go
             part, role, level, at = self._edges.popleft()
-            part.take(role, level, at)
+            try:
+                part.take(role, level, at)
+            except Exception as error:  # noqa: BLE001 - told by Health
+                part.fail(error, now)
         changes: list[tuple[float, _Part, Reading]] = []
         for part in self._parts:
             if part.restart is not None and part.restart <= now:
                 self._begin(part)
-            if part.look_up is not None and part.look_up <= now:
-                part.look(now)
-            changes += [(at, part, reading) for reading, at in part.due(now)]
+            try:
+                changes += [(at, part, reading) for reading, at in part.due(now)]
+            except Exception as error:  # noqa: BLE001 - told by Health
+                part.fail(error, now)
         for at, part, reading in sorted(changes, key=lambda change: change[0]):
             self._tell(part, EventKind.EDGE, reading, at)
         return min((time for part in self._parts for time in part.deadlines()), default=None)
@@ -137,9 +142,8 @@ class PinWatch:
             # after `watch`, so that no edge is missed: one in between at worst repeats this level
             begin = self._clock.monotonic()
             reading = part.begin(sensor.levels(), begin)
-        except Exception as error:  # noqa: BLE001 - told by Health; the other parts must be watched all the same
-            part.health.bad(error, "failed")
-            part.restart = self._clock.monotonic() + RESTART
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by Health; the others are watched all the same
+            part.fail(error, self._clock.monotonic())
             return
         part.restart = None
         part.health.good()
@@ -184,19 +188,25 @@ class _Part:
         self.decoder, self._begin, self._missed = decoder, at, decoder.missed
         return reading
 
+    def fail(self, error: Exception | SystemExit, now: float) -> None:
+        """Make no sense of its edges until it is begun anew."""
+        self.health.bad(error, "failed")
+        self.decoder = self.look_up = None
+        self.restart = now + RESTART
+
     def take(self, role: str, level: bool, at: float) -> None:
         if self.decoder is None or at < self._begin:
             return  # older than the state that was told
         self.decoder.edge(role, level, at)
         self.look_up = at + max(self.device.debounce, LOOK_UP)
 
-    def look(self, now: float) -> None:
+    def _look(self, now: float) -> None:
         """Look whether the pins are where their last edges said."""
         self.look_up = None
         assert self.decoder is not None
         try:
             levels = self.device.sensor.levels()
-        except Exception as error:  # noqa: BLE001 - told by Health
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by Health
             self.health.bad(error, "degraded")
             return
         self.health.good()
@@ -206,6 +216,9 @@ class _Part:
             self.look_up = now + max(self.device.debounce, LOOK_UP)
 
     def due(self, now: float) -> list[tuple[Reading, float]]:
+        """What is certain by now, after a look at the pins where it is time for one."""
+        if self.look_up is not None and self.look_up <= now:
+            self._look(now)
         if self.decoder is None:
             return []
         told = []

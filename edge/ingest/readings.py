@@ -109,7 +109,7 @@ class Sampler:
             reading = sensor.sample()
             _refuse_implausible(reading, plan.device.ranges)
             doubt = None if plan.judge is None else plan.judge.judge(reading.values, self._clock.monotonic())
-        except Exception as error:  # noqa: BLE001 - told by Health; a driver's bug must not silence its neighbours
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by Health; a driver's bug must not silence its neighbours
             plan.failed(error, self._clock.monotonic())
             return
         plan.succeeded(self._clock.monotonic(), doubt)
@@ -156,7 +156,7 @@ class _Plan:
             self.health.bad(doubt, "degraded")
         self.next = self._regular(now)
 
-    def failed(self, error: Exception, now: float) -> None:
+    def failed(self, error: Exception | SystemExit, now: float) -> None:
         if isinstance(error, Unconfirmed):
             # a part that was away and answers again is asked for its second reading now, not in a minute
             self._failures = self._failures if self._failures <= RETRIES else 0

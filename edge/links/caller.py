@@ -18,13 +18,22 @@ PATIENCE = 5.0  # seconds to connect, and to be told something by a device
 _TURN = 0.1
 
 
+class Reach:
+    """What the callers of one command know of their broker: where one could not reach it, the next tries only once.
+    Ten plugs behind a broker that is away would else keep `edge outputs safe` longer than systemd lets it run."""
+
+    def __init__(self) -> None:
+        self.patience = PATIENCE
+
+
 class Caller:
     """`drivers.Post` over a link that nobody else drives. One thread; connects when it is first needed."""
 
-    def __init__(self, link: Link, clock: Clock) -> None:
+    def __init__(self, link: Link, clock: Clock, reach: Reach | None = None) -> None:
         self.name = link.client_id
         self._link = link
         self._clock = clock
+        self._reach = reach or Reach()
         self._came: deque[Said] = deque()
         link.on_message = self._heard
 
@@ -59,16 +68,18 @@ class Caller:
         self._link.close()
 
     def _connect(self) -> None:
-        self._drive(lambda: self._link.session is not None and self._link.room, "no connection")
+        patience, self._reach.patience = self._reach.patience, _TURN
+        self._drive(lambda: self._link.session is not None and self._link.room, "no connection", patience)
+        self._reach.patience = PATIENCE
 
-    def _drive(self, done: Callable[[], object], otherwise: str) -> None:
-        end = self._clock.monotonic() + PATIENCE
+    def _drive(self, done: Callable[[], object], otherwise: str, patience: float = PATIENCE) -> None:
+        end = self._clock.monotonic() + patience
         while not done():
             standing = self._link.standing
             if standing.state is State.REFUSED:
                 raise BusUnavailable(f"the broker: {standing.last_error}")
             if self._clock.monotonic() >= end:
-                raise BusTimeout(f"the broker: {otherwise} within {PATIENCE:g} s; {standing.last_error}".rstrip("; "))
+                raise BusTimeout(f"the broker: {otherwise} within {patience:g} s; {standing.last_error}".rstrip("; "))
             self._link.step(_TURN)
 
     def _heard(self, message: Message) -> None:

@@ -4,6 +4,8 @@ Invariants
 - Nothing waits for a connection: a command that finds none is an error, and so is one that a connection took with it.
 - A command that its giver no longer waits for is not sent any more.
 - Sent at QoS 1 and never retained: a command is for now.
+- A broker that did not answer a command is not waited for again until it has said something: ten devices on a broker
+  that hangs must not take ten times the patience when the gateway stops.
 """
 
 from __future__ import annotations
@@ -18,18 +20,23 @@ from drivers.wires.mqtt import Said
 from edge.links.link import FAILURE, Link
 
 PATIENCE = 2.0  # seconds for the broker's acknowledgement
-_TURN = 0.05  # seconds of one step where the giver drives the link itself
+_TURN = 0.05  # seconds between two looks for it
 _NOBODY = 0x10  # reason code of MQTT 5: taken, but nobody subscribes to it
+
+
+Told = Callable[[DriverError | None], None]
+"""Takes what became of a command, None for done; in the link's thread."""
 
 
 class _Order:
     """One command: who reads `answered` first under the lock decides whether it is sent."""
 
-    __slots__ = ("answered", "error", "given_up", "payload", "topic")
+    __slots__ = ("_told", "answered", "error", "given_up", "payload", "topic")
 
-    def __init__(self, topic: str, payload: bytes) -> None:
+    def __init__(self, topic: str, payload: bytes, told: Told | None = None) -> None:
         self.topic = topic
         self.payload = payload
+        self._told = told
         self.answered = threading.Event()
         self.error: DriverError | None = None
         self.given_up = False
@@ -37,6 +44,8 @@ class _Order:
     def close(self, error: DriverError | None = None) -> None:
         self.error = error
         self.answered.set()
+        if self._told is not None:
+            self._told(error)
 
 
 class Commands:
@@ -51,8 +60,10 @@ class Commands:
         self._link: Link | None = None
         self._driver: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._driving = threading.RLock()  # of givers, where the link has no thread any more
         self._waiting: deque[_Order] = deque()
         self._under_way: set[_Order] = set()
+        self._mute: float | None = None  # when the broker that did not answer was heard last
 
     def attach(self, link: Link) -> None:
         """Send over this link; before it connects."""
@@ -65,15 +76,12 @@ class Commands:
         link = self._connected(topic)
         order = _Order(topic, payload)
         self._waiting.append(order)
-        driver = self._driver
-        if driver is None or driver is threading.current_thread() or not driver.is_alive():
-            self._drive(link, order)
-        else:
-            link.wake()
-            order.answered.wait(PATIENCE)
+        link.wake()
+        self._wait(link, order)
         with self._lock:
             order.given_up = True
         if not order.answered.is_set():
+            self._mute = link.heard
             raise BusTimeout(f"{topic}: the broker did not take it within {PATIENCE:g} s; it may act all the same")
         if order.error is not None:
             raise order.error
@@ -82,9 +90,18 @@ class Commands:
         """Send these in the next step, for nobody who waits; a lost connection loses them. The link's thread."""
         self._waiting.extend(_Order(topic, payload) for topic, payload in messages)
 
+    def ahead(self, messages: Sequence[tuple[str, bytes]], told: Told) -> None:
+        """Send these before everything that waits, and tell what became of the last one. The link's thread."""
+        orders = [_Order(topic, payload) for topic, payload in messages[:-1]]
+        orders += [_Order(topic, payload, told) for topic, payload in messages[-1:]]
+        self._waiting.extendleft(reversed(orders))
+
     def step(self) -> None:
         """Publish what waits."""
         self._driver = threading.current_thread()
+        self._step()
+
+    def _step(self) -> None:
         link = self._link
         while self._waiting and link is not None and link.room:
             order = self._waiting.popleft()
@@ -98,13 +115,19 @@ class Commands:
                 self._under_way.discard(order)
                 order.close(BusFault(f"{order.topic}: {error}"))
 
-    def _drive(self, link: Link, order: _Order) -> None:
-        """No thread drives the link now: before the start, after the end, and in tests."""
-        for _ in range(round(PATIENCE / _TURN)):
-            self.step()
-            if order.answered.is_set() or link.session is None:
+    def _wait(self, link: Link, order: _Order) -> None:
+        """Until it is answered; drives the link where no thread does: before the start, after the end, and in tests."""
+        turns = 1 if self._mute == link.heard else round(PATIENCE / _TURN)
+        for _ in range(turns):
+            driver = self._driver
+            if driver is None or driver is threading.current_thread() or not driver.is_alive():
+                with self._driving:
+                    self._step()
+                    if order.answered.is_set() or link.session is None:
+                        return
+                    link.step(_TURN)
+            elif order.answered.wait(_TURN):
                 return
-            link.step(_TURN)
 
     def _connected(self, topic: str) -> Link:
         link = self._link

@@ -12,6 +12,7 @@ What one thread cannot show: a task that never returns hangs the test, as it wou
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ from edge.config import Config, load
 from edge.config.models import Broker
 from edge.config.units import parse_duration, show_duration
 from edge.devices import Wires
-from edge.devices import find as find_device
+from edge.handles import find as find_device
 from edge.journal import Journal, Keyring, read_journal
 from edge.links.calendar import Report, Schedule, VirtualCalendar
 from edge.links.link import Link
@@ -46,6 +47,7 @@ from edge.testing.tools import SimulatedBodies, ToolAnswers
 
 _JOURNAL = "/journal"
 _QUIET = 3  # rounds without a change until nothing more will: an answer may take a round to be sent and one to arrive
+_RESTLESS = 20_000  # rounds at one moment of the virtual clock; a backlog of weeks takes some hundreds
 _PATIENCE = 3600.0  # seconds of the virtual clock for one run with its retries
 _RECONNECT = 1.0  # seconds between two looks while a link is down
 
@@ -214,9 +216,12 @@ class Harness:
         if not self._running:
             return math.inf
         runtime = self.runtime
-        quiet, before = 0, None
+        quiet, before, rounds = 0, None, itertools.count(1)
         due = math.inf
         while quiet < _QUIET:
+            assert next(rounds) < _RESTLESS, (
+                "it comes to no rest: does a task command the device, or publish to the topic, that it waits for?"
+            )
             self.nodes.step()
             due = min((part.turn(block=False) for part in runtime.parts), default=math.inf)
             while runtime.pipeline.step():

@@ -17,6 +17,13 @@ class Nodes(dict[str, SimNode]):
         self._broker = broker
         broker.hearers.append(self._hear)
 
+    def __missing__(self, name: str) -> SimNode:
+        there = f"there are {', '.join(sorted(self))}" if self else "none is"
+        raise KeyError(
+            f"no device {name!r} is on the test's broker; {there}. With `backend: sim` a device is simulated inside the"
+            f" gateway: say `backend: real`, which connects a test to nothing either"
+        )
+
     def step(self) -> None:
         """Let them say what is due; without a broker nobody hears it."""
         for node in self.values():

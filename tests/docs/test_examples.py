@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+import drivers
 from edge.cli.verbs import find
 from tests.docs.examples import LANGUAGES, PAGES, ROOT, Example, commands, read
 
@@ -186,10 +187,33 @@ _CHECKS: dict[str, Callable[[list[str]], None]] = {"make": _has_target, "edge": 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_something(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    targets = [target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in target]
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
 
-    missing = [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()]
+    missing = [target for target in targets if not _leads_somewhere(page, target)]
     assert not missing
+
+
+def _leads_somewhere(page: str, target: str) -> bool:
+    """A file, and where a part of it is named, a heading there, as GitHub spells them."""
+    path, _, part = target.partition("#")
+    file = (ROOT / page).parent / path if path else ROOT / page
+    if not part or not file.is_file():
+        return file.exists() and not part
+    heads = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return part in {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", ["README.md", "hardware.md"])
+def test_the_number_of_drivers_is_true(page: str) -> None:
+    [told] = re.findall(r"^(\d+) drivers\b", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert int(told) == len(drivers.kinds())
+
+
+def test_the_readme_leads_to_every_guide() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    more = readme.partition("\n## More\n")[2]
+    guides = sorted((ROOT / "docs" / "guides").glob("*.md"))
+    assert [guide.name for guide in guides if f"(docs/guides/{guide.name})" not in more] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -205,5 +229,6 @@ def test_the_checks_see_what_is_wrong() -> None:
         _has_target(["make", "dmeo"])
     with pytest.raises(AssertionError, match="did you mean `edge check`"):
         _has_verb(["edge", "chekc"])
+    assert not _leads_somewhere("README.md", "hardware.md#find-your-prat")
     with pytest.raises(AssertionError, match=r"no\.sh"):
         _is_a_file(["deploy/no.sh"])

@@ -9,6 +9,8 @@ import pytest
 from drivers import BusTimeout, Driver, DriverError, Nack, SimBus, World, find
 from drivers.errors import ArbitrationLost, BadData, BusError, WrongChip
 from drivers.sim import SimChip
+from drivers.simulation.signals import sine
+from tests.drivers.conftest import Now
 from tests.drivers.failing import Failing
 from tests.drivers.needed import BUS_KINDS, CHIPS, address_of, build, chip
 
@@ -86,3 +88,43 @@ def test_no_driver_of_another_chip_takes_it_for_its_own(kind: str) -> None:
         device = driver(SimBus({min(shared): there.sim(World(), "it")}), min(shared))
         with pytest.raises(DriverError):
             _start_and_read(device)
+
+
+APART = {"ads1115": "one converter for all inputs, one after the other", "htu21d": "a command for each quantity"}
+"""Chips that cannot measure all their channels at once, and why."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CHIPS if len(find(kind).driver.ranges) > 1])
+def test_all_channels_of_a_sample_are_of_one_measurement(kind: str) -> None:
+    """The world moves between two transfers, every channel by the same share of its range: in one sample the shares
+    are the same."""
+    driver, clock = find(kind).driver, Now()
+    world = World(clock)
+    ranges = {channel: span for channel, span in driver.ranges.items() if channel in driver.channels_of({})}
+    for channel, (low, high) in ranges.items():
+        world[f"it.{channel}"] = sine((low + high) / 2, 0.2 * (high - low), 0.007)
+    bus = Ticking({address_of(kind): chip(kind, world)}, clock)
+    device = build(kind, bus)
+    device.start()
+
+    apart = 0.0
+    for _ in range(20):
+        bus.wait(1.0)
+        values = device.read().values
+        shares = [(values[channel] - low) / (high - low) for channel, (low, high) in ranges.items()]
+        apart = max(apart, max(shares) - min(shares))
+    assert (apart > 0.05) is (kind in APART), apart
+
+
+class Ticking(SimBus):
+    """Each transfer takes a millisecond, and waiting takes its time."""
+
+    def __init__(self, chips: dict[int, SimChip], clock: Now) -> None:
+        super().__init__(chips, wait=clock.wait)
+        self._clock = clock
+
+    def transfer(self, address: int, write: bytes, read: int = 0) -> bytes:
+        try:
+            return super().transfer(address, write, read)
+        finally:
+            self._clock.wait(0.001)

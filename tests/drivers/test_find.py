@@ -10,11 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivers
-from drivers import Driver, DriverClash, DriverError, Reading, Seconds, UnknownDriver, find, kinds, options_of
+from drivers import (
+    CatalogueError,
+    Driver,
+    DriverClash,
+    DriverError,
+    Reading,
+    Seconds,
+    UnknownDriver,
+    find,
+    kinds,
+    options_of,
+)
 from drivers.bme280 import BME280
 from drivers.contact import Contact
 from drivers.registers import Bits, Register
 from drivers.relay import Relay
+from drivers.suite import problems as driver_problems
 
 
 def install(folder: Path, distribution: str, kind: str, module: str, body: str) -> None:
@@ -89,8 +101,25 @@ def test_two_plugins_with_one_name_are_an_error_naming_both(site: Path) -> None:
 def test_a_bug_inside_a_driver_is_not_no_such_driver(site: Path) -> None:
     install(site, "buggy", "x9002", "mod_buggy", "import a_module_that_is_not_there\n")
 
-    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+    with pytest.raises(CatalogueError, match=r"ModuleNotFoundError.*a_module_that_is_not_there") as bug:
         find("x9002")
+    assert not isinstance(bug.value, UnknownDriver)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("x9010", "raise RuntimeError('sick')"),
+        ("x9011", "raise SystemExit(0)"),
+        ("x9012", "def"),
+        ("x9013", "DRIVER, SIM = 5, None"),
+    ],
+)
+def test_a_sick_plugin_is_named_and_takes_nothing_down(site: Path, kind: str, body: str) -> None:
+    install(site, "sick", kind, f"mod_{kind}", body + "\n")
+
+    with pytest.raises(CatalogueError, match=rf"the driver '{kind}' \(sick 1\.0\)"):
+        find(kind)
 
 
 def test_a_plugin_without_its_two_names_says_which_is_missing(site: Path) -> None:
@@ -165,6 +194,26 @@ def test_each_type_of_option(option: str, good: list[object], bad: list[object],
     assert found.required is (option == "gain")
     assert [found.problem(value) for value in good] == [None] * len(good)
     assert all((found.problem(value) or "").startswith(f"must be {words}, not ") for value in bad)
+
+
+class Untyped(Everything):
+    """What an author forgets: types that configuration does not know, and none at all."""
+
+    def __init__(self, bus, address=None, *, speed=3, steps: list[int] | None = None) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(bus, address, gain=1.0)
+
+
+@pytest.mark.parametrize(("option", "told"), [("speed", "has no type"), ("steps", "has the type list[int]")])
+def test_an_option_of_no_type_that_can_be_checked_is_refused_and_told_to_its_author(option: str, told: str) -> None:
+    found = options_of(Untyped)[option]
+
+    assert "of a type that can be checked, which its driver does not give it" in found.describe()
+    assert (found.problem([3]) or "").startswith("must be of a type that can be checked")
+    entry = drivers.Entry("untyped", Untyped, drivers.SimChip, "a test")
+    said = [problem for problem in driver_problems(entry) if f"option '{option}' {told}" in problem]
+    assert len(said) == 1
+    assert "channels is empty" in "; ".join(driver_problems(entry))  # neither has it any
+    assert "Seconds, Literal" in said[0]
 
 
 @given(word=st.integers(0, 0xFFFF), low=st.integers(0, 15), data=st.data())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from drivers import BusUnavailable
-from edge.model import EventKind
+from edge.model import EventKind, Status
 
 CONFIG = """
 edge: {id: pi}
@@ -43,6 +43,15 @@ def edge(edge_factory, tmp_path):
     (tmp_path / "tasks.py").write_text(TASKS)
     (tmp_path / "edge.yaml").write_text(CONFIG)
     return edge_factory(tmp_path / "edge.yaml")
+
+
+def test_a_node_that_is_not_there_is_told_with_what_is_and_why(edge, edge_factory, tmp_path):
+    with pytest.raises(KeyError, match=r"no device 'plgu'.*there are climate, lamp, plug, tank"):
+        edge.nodes["plgu"]
+
+    (tmp_path / "sim.yaml").write_text(CONFIG.replace("{id: pi}", "{id: pi, backend: sim}"))
+    with pytest.raises(KeyError, match="`backend: sim` a device is simulated inside the gateway: say `backend: real`"):
+        edge_factory(tmp_path / "sim.yaml").nodes["plug"]
 
 
 def state_of(edge: Any, name: str) -> tuple[str, str]:
@@ -316,3 +325,26 @@ def test_what_the_gateway_says_to_a_device_is_no_event_of_anybody(edge_factory, 
 
     assert edge.nodes["plug"].on is True
     assert set(seen) == {"plug"}  # what it answered
+
+
+def test_a_task_that_answers_its_own_device_ends_the_test_and_limits_end_it_in_the_field(
+    edge_factory, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("edge.testing.harness._RESTLESS", 500)
+    (tmp_path / "tasks.py").write_text(
+        "from edge import Context, Event, task\n\n@task\ndef flip(event: Event, ctx: Context) -> None:\n"
+        "    ctx.device('plug').set(not event.values['on'])\n"
+    )
+    config = (
+        "edge: {id: pi}\nmqtt: {broker: 'mqtt://localhost'}\ndevices: {plug: {driver: tasmota, topic: plug1}}\n"
+        "tasks: {flip: {when: {source: plug}, grant: {devices: [plug]}, run: './tasks.py:flip', LIMITS}}\n"
+    )
+    (tmp_path / "endless.yaml").write_text(config.replace(", LIMITS", ""))
+    (tmp_path / "limited.yaml").write_text(config.replace("LIMITS", "limits: {per_minute: 30}"))
+
+    with pytest.raises(AssertionError, match="comes to no rest: does a task command the device"):
+        edge_factory(tmp_path / "endless.yaml").nodes["plug"].switch(True)
+
+    edge = edge_factory(tmp_path / "limited.yaml")
+    edge.advance("1s")
+    assert [outcome.status for outcome in edge.outcomes].count(Status.SUCCESS) == 30

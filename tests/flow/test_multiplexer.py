@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from edge.scanning import UnknownBus
+
 CONFIG = """
 edge: {id: pi, backend: sim}
 devices:
@@ -112,3 +116,5 @@ def test_a_hung_bus_is_one_part_of_the_status_with_the_remedy_until_it_is_freed(
     assert not [part for part in edge.runtime.status() if part["kind"] == "bus"]
     assert set(states(edge).values()) == {"ok"}
     assert edge.runtime.desk.recover("i2c-1") == {"bus": "i2c-1", "clocks": 0}
+    with pytest.raises(UnknownBus, match="no simulated bus 'i2c-9' to free; there are i2c-1"):
+        edge.runtime.desk.recover("i2c-9")

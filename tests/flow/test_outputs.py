@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from drivers import BusTimeout
 from drivers.simulation.signals import constant, total
 from edge.cli import main
 from edge.errors import ConfigError
@@ -161,3 +162,30 @@ def test_a_scenario_may_block_a_fan_and_not_what_cannot_be_blocked(edge_factory,
     (tmp_path / "day.yaml").write_text("at: {20s: {fan.jammed: true}}\n")
     with pytest.raises(ConfigError, match=r"no device has the signal 'fan.jammed'"):
         edge_factory(tmp_path / "edge.yaml")
+
+
+def test_a_command_from_outside_that_takes_long_makes_no_event_wait(edge_factory, tmp_path, caplog):
+    (tmp_path / "edge.yaml").write_text(
+        "edge: {id: pi, backend: sim}\n"
+        "mqtt: {broker: mqtt://localhost}\n"
+        "devices:\n"
+        "  blind: {driver: a4988, pins: {step: 5, dir: 6}, lowest: 0, highest: 500, remote_set: true}\n"
+    )
+    edge = edge_factory(tmp_path / "edge.yaml")
+    edge.advance("1s")
+    edge.message("edge/pi/blind/position/set", "40")
+    assert edge.world["blind.position"] == 40
+
+    blind = edge.runtime.instruments.remote["blind"]
+    for position in range(10):
+        blind.set(position)
+    assert edge.world["blind.position"] == 40, "it is for the thread of the motor"
+    with pytest.raises(BusTimeout, match="blind is busy: 10 commands wait for it already"):
+        blind.set(77)
+    edge.advance("10s")
+    assert edge.world["blind.position"] == 9
+
+    edge.message("edge/pi/blind/position/set", "900")
+    edge.advance("1s")
+    assert edge.world["blind.position"] == 9
+    assert "blind: 900 refused: a stepper takes a position from 0 to 500" in caplog.text

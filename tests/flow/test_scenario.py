@@ -119,6 +119,25 @@ def test_faults_of_a_bus_and_a_pin_are_planned_by_a_test(folder: Path, edge_fact
     assert states(edge)["room"] == "ok"
 
 
+def test_the_seed_of_the_scenario_is_that_of_its_weather_on_every_wire(
+    folder: Path, edge_factory: Callable[..., Harness]
+) -> None:
+    def storm(seed: int) -> list[tuple[str, float]]:
+        (folder / "storm.yaml").write_text(
+            f"seed: {seed}\nweather: {{room: {{nack: 60}}, door: {{glitch: 60, bounce: 20}}, tank: {{silence: 60}}}}"
+        )
+        edge = edge_factory(folder / "edge.yaml")
+        edge.advance("30m")
+        wires = (edge.bus("i2c-1").faults, edge.pin_faults, edge.line("tank").faults)
+        return [(fault.kind, fault.begin) for wire in wires for fault in wire.history]
+
+    (folder / "edge.yaml").write_text(CONFIG.replace("  heater:", "  tank: {driver: ds18b20}\n  heater:"))
+    first = storm(1)
+    assert {kind for kind, _ in first} == {"nack", "glitch", "bounce", "silence"}
+    assert storm(1) == first
+    assert not set(storm(2)) & set(first), "another seed is another storm on each wire"
+
+
 def test_what_a_test_plans_happens_at_its_time_and_a_restart_forgets_it(
     folder: Path, edge_factory: Callable[..., Harness]
 ) -> None:

@@ -33,7 +33,11 @@ def check_broker_devices(survey: Survey) -> None:
                 report.at((*steps, key), message, f"delete {key}; `stale` is how long it may be silent")
         if settings.topic is None or report.spoiled(steps):
             continue
-        for claim in _claims(name, driver, settings, survey):
+        device = _made(name, driver, settings, survey)
+        wrong = next(filter(None, map(_problem, device.topics)), "") if device is not None else ""
+        if wrong:
+            report.at(steps, wrong, "its topics are made of topic and the options that say where it is")
+        for claim in device.claims if device is not None else ():
             owner = owners.setdefault((backend, claim), name)
             if owner != name:
                 line = report.line(("devices", owner))
@@ -47,19 +51,22 @@ def check_topic(steps: Steps, settings: DeviceSettings, report: Report) -> None:
     topic = settings.topic
     if topic is None:
         return
-    problem = topic_problem(topic)
-    if "+" in topic or "#" in topic:
-        problem = f"{topic[:60]} has a wildcard, and a device has one topic"
-    if problem:
+    if problem := _problem(topic):
         report.at((*steps, "topic"), problem, "for many devices at once: a source in mqtt.subscribe")
 
 
-def _claims(name: str, driver: type[MqttDevice], settings: DeviceSettings, survey: Survey) -> frozenset[str]:
-    """None of a device that cannot be made: that was reported."""
+def _problem(topic: str) -> str:
+    if "+" in topic or "#" in topic:
+        return f"{topic[:60]} has a wildcard, and a device has one topic"
+    return topic_problem(topic)
+
+
+def _made(name: str, driver: type[MqttDevice], settings: DeviceSettings, survey: Survey) -> MqttDevice | None:
+    """The device; None where it cannot be made: that was reported."""
     make: Any = driver
     options = {key: survey.data["devices"][name][key] for key in settings.options}
     try:
         device: MqttDevice = make(None, settings.topic, **options)
     except (DriverError, ValueError, TypeError):
-        return frozenset()
-    return device.claims
+        return None
+    return device

@@ -20,8 +20,10 @@ from edge.config.units import parse_duration
 RESERVED = ("status", "outcomes", "apps", "event")
 FIRST_ADDRESS, LAST_ADDRESS = 0x08, 0x77
 LAST_PIN = 27
-SPI_PINS, SELECT_PINS = (9, 10, 11), (8, 7)
-"""What bus spi-0 occupies, and what its two chip selects do."""
+SELECT_PINS = (8, 7)
+"""What the two chip selects of spi-0 do."""
+HEADER_BUSES: Mapping[str, tuple[int, ...]] = {"i2c-1": (2, 3), "spi-0": (9, 10, 11), "serial0": (14, 15)}
+"""The pins of the kernel's buses. `ttyAMA0` is the header's port on some boards and Bluetooth's on others."""
 _NO_DURATION = object()
 """Fits no option."""
 
@@ -46,10 +48,12 @@ _PLACES: Mapping[WireKind, _Place] = {
 _PLACE_KEYS = ("bus", "address", "select", "pin", "pins", "port", "id", "topic")
 
 
-def _place(driver: type[Device]) -> _Place:
+def _place(driver: type[Device], first: int = 17) -> _Place:
+    """`first`: the pin that the example begins with."""
     if not issubclass(driver, PartOnPins) or issubclass(driver, PinDevice):
         return _PLACES[driver.wire]
-    example = ", ".join(f"{role}: {number}" for role, number in zip(driver.roles, (17, 27, 22, 23), strict=False))
+    numbers = (first, *(number for number in (17, 27, 22, 23) if number != first))
+    example = ", ".join(f"{role}: {number}" for role, number in zip(driver.roles, numbers, strict=False))
     return _Place("sits on several header pins", {"pins": f"pins: {{{example}}}"})
 
 
@@ -63,7 +67,10 @@ def example_of(kind: str, driver: type[Device]) -> str:
 
 
 def check_devices(survey: Survey) -> None:
-    """Every device and every name. Fills `survey.drivers`; options that are durations become seconds in its data."""
+    """Every device and every name. Fills `survey.drivers` and `survey.limits`.
+
+    Options that are durations become seconds in its data.
+    """
     _check_names(survey)
     for name, settings in survey.config.devices.items():
         steps: Steps = ("devices", name)
@@ -99,10 +106,10 @@ def _find(steps: Steps, settings: DeviceSettings, report: Report) -> type[Device
         return drivers.find(kind).driver
     except UnknownDriver:
         known = drivers.kinds()
-        hint = did_you_mean(kind, known, f"there are: {listed(known)}")
+        hint = did_you_mean(kind, known, f"`edge devices kinds` shows the {len(known)} there are")
         report.at((*steps, "driver"), f"no driver called {shortened(kind)}", hint)
-    except (DriverError, ImportError, SyntaxError) as error:
-        report.at((*steps, "driver"), f"the driver {kind} cannot be used: {error}", "reinstall its package")
+    except DriverError as error:
+        report.at((*steps, "driver"), str(error), "reinstall its package")
     return None
 
 
@@ -143,7 +150,8 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
             continue
         if (other := {"pin": "pins", "pins": "pin"}.get(key, "")) in settings.model_fields_set:
             meant = other
-            report.at((*steps, other), f"{kind} {place.told}; it has no {other}", f"write {example}")
+            hint = f"write {_moved(driver, settings)}"
+            report.at((*steps, other), f"{kind} {place.told}; it has no {other}", hint)
         else:
             report.at(steps, f"{kind} {place.told}, and {key} is missing", example)
     nowhere = "address" in place.takes and settings.address is None and getattr(driver, "address", None) is None
@@ -155,6 +163,13 @@ def _check_wire(steps: Steps, settings: DeviceSettings, driver: type[Device], re
     fits = settings.bus is None or settings.bus.startswith(f"{driver.wire}-") or settings.behind is not None
     if "bus" in place.needs and not (fits and (settings.behind is None or driver.wire == "i2c")):
         report.at((*steps, "bus"), f"{kind} {place.told}, and {settings.bus} is none", place.needs["bus"])
+
+
+def _moved(driver: type[Device], settings: DeviceSettings) -> str:
+    """`pin` as `pins`, or the other way round, with the numbers that are given."""
+    if settings.pin is not None:
+        return _place(driver, settings.pin).needs["pins"]
+    return f"pin: {next(iter((settings.pins or {}).values()), 17)}"
 
 
 def _check_roles(steps: Steps, settings: DeviceSettings, driver: type[Device], report: Report) -> None:
@@ -210,7 +225,7 @@ def _check_options(steps: Steps, settings: DeviceSettings, driver: type[Device],
             message = f"{settings.driver} needs {option.name}: {option.describe()}"
             report.at(steps, message, f"add {option.name}")
     if not report.spoiled(steps):
-        _try(steps, settings, driver, given, report)
+        _try(steps, settings, driver, given, survey)
         _check_stand_in(steps, settings, driver, survey)
         survey.data["devices"][steps[-1]].update(given)
 
@@ -241,10 +256,11 @@ def _sentence(option: Option, value: Any, problem: str) -> tuple[str, str]:
     return f"{option.name} {message}", hint or (f"the default is {option.default}" if not option.required else "")
 
 
-def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], report: Report) -> None:
+def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, Any], survey: Survey) -> None:
     """Constructing a driver touches no hardware, so it may say itself what it thinks of its options."""
+    report = survey.report
     try:
-        driver(None, settings.where, **keywords(given))
+        survey.limits[str(steps[-1])] = driver(None, settings.where, **keywords(given)).limits()
     except (DriverError, ValueError, TypeError) as error:
         option, colon, rest = str(error).partition(": ")
         explained = f"`edge devices kinds {settings.driver}` explains"
@@ -252,14 +268,38 @@ def _try(steps: Steps, settings: DeviceSettings, driver: Any, given: dict[str, A
             message, _, hint = rest.partition("; ")
             report.at((*steps, option), message, hint or explained)
             return
+        if (culprit := _culprit(settings, driver, given)) is not None:
+            report.at((*steps, culprit), str(error), explained)
+            return
         key = "address" if driver.wire == "i2c" and "address" in settings.model_fields_set else ""
         names = listed(list(drivers.options_of(driver)))
         hint = f"the options of {settings.driver}: {names or 'none'}; {explained}"
-        hint = "`edge devices scan` shows who answers where" if key else hint
+        hint = _other_address(settings.address, driver) if key else hint
         report.at((*steps, key) if key else steps, str(error), hint)
-    except Exception as error:  # noqa: BLE001 - somebody else's code: the rest of the file is still to be checked
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code: the rest is still to be checked
         message = f"the driver {settings.driver} cannot be made: {type(error).__name__}: {error}"
         report.at((*steps, "driver"), message, "`edge.testing.driver_suite` tells its author what is wrong")
+
+
+def _other_address(address: int | None, driver: Any) -> str:
+    """What may be meant by an address that the part cannot have: often the 0x is forgotten."""
+    spelt = int(str(address), 16)
+    if spelt in driver.addresses:
+        return f"{address} is {address:#04x}; write {spelt:#04x}, with 0x, if that is meant"
+    return "`edge devices scan` shows who answers where"
+
+
+def _culprit(settings: DeviceSettings, driver: Any, given: dict[str, Any]) -> str | None:
+    """The first option without which the driver could be made."""
+
+    def complaint(options: dict[str, Any]) -> Exception | None:
+        try:
+            driver(None, settings.where, **keywords(options))
+        except Exception as error:  # noqa: BLE001 - somebody else's code
+            return error
+        return None
+
+    return next((left for left in given if complaint({k: v for k, v in given.items() if k != left}) is None), None)
 
 
 def _check_stand_in(steps: Steps, settings: DeviceSettings, driver: type[Device], survey: Survey) -> None:
@@ -289,23 +329,24 @@ def _check_sharing(survey: Survey) -> None:
         if settings.bus is not None and settings.bus.startswith("spi-"):
             spot = f"chip select {settings.select} of {settings.bus}"
             _take(taken, (backend, settings.bus, settings.select), (*steps, "select"), spot, survey.report)
-    _check_spi_pins(taken, survey)
+    _check_header_buses(taken, survey)
 
 
-def _check_spi_pins(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> None:
+def _check_header_buses(taken: Mapping[tuple[Any, ...], Steps], survey: Survey) -> None:
+    """No part sits on a pin of a bus that another device is on."""
+    told: set[Steps] = set()
     for name, settings in survey.config.devices.items():
-        if (
-            settings.bus is None
-            or not settings.bus.startswith("spi-")
-            or settings.select not in range(len(SELECT_PINS))
-        ):
-            continue
-        backend = settings.backend or survey.config.edge.backend
-        for pin in (*SPI_PINS, SELECT_PINS[settings.select]):
-            if (owner := taken.get((backend, pin))) is not None:
-                line = survey.report.line(owner)
-                message = f"{settings.bus} is GPIO{pin} as well, which belongs to {owner[1]} (line {line})"
-                survey.report.at(("devices", name, "bus"), message, f"give {owner[1]} another pin")
+        bus = settings.bus or (settings.port or "").rpartition("/")[2]
+        pins = HEADER_BUSES.get(bus, ())
+        if bus == "spi-0" and settings.select in range(len(SELECT_PINS)):
+            pins = (*pins, SELECT_PINS[settings.select])
+        for pin in pins:
+            owner = taken.get((settings.backend or survey.config.edge.backend, pin))
+            if owner is not None and owner not in told:
+                told.add(owner)
+                line = survey.report.line(("devices", name))
+                message = f"GPIO{pin} belongs to {bus}, which {name} is on (line {line})"
+                survey.report.at(owner, message, "take another pin")
 
 
 def _take(taken: dict[tuple[Any, ...], Steps], wire: tuple[Any, ...], steps: Steps, place: str, report: Report) -> None:

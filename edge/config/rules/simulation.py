@@ -17,9 +17,6 @@ from edge.config.scenario import Scenario, read_scenario
 _WIRES: Mapping[str, Sequence[str]] = {"i2c": get_args(BusKind), "pin": get_args(PinKind), **KINDS}
 """What can go wrong where."""
 
-_RAINY: Mapping[str, Sequence[str]] = {wire: kinds for wire, kinds in _WIRES.items() if wire != "pin"}
-"""What can go wrong at random: faults of pins are planned, each with its length."""
-
 
 def check_simulation(survey: Survey) -> None:
     """`backend: replay` has a recording; a scenario can be read and names what is configured."""
@@ -74,18 +71,16 @@ def _check_names(scenario: Scenario, survey: Survey, report: Report) -> None:
         for kind in rates:
             if report.spoiled(("weather", name)):
                 break
-            _check_fault(("weather", name), name, kind, survey, report, _RAINY)
+            _check_fault(("weather", name), name, kind, survey, report)
 
 
-def _check_fault(
-    steps: Steps, name: str, kind: str, survey: Survey, report: Report, wires: Mapping[str, Sequence[str]] = _WIRES
-) -> None:
+def _check_fault(steps: Steps, name: str, kind: str, survey: Survey, report: Report) -> None:
     device = survey.config.devices.get(name)
     if device is None:
         report.at(steps, f"no device called {name!r}", did_you_mean(name, survey.device_names))
         return
     driver = survey.drivers[name]
-    kinds = wires.get(driver.wire, ())
+    kinds = _WIRES.get(driver.wire, ())
     if kind not in kinds:
         report.at(steps, f"{kind} cannot happen to {name}", f"what can: {listed(kinds) or 'nothing'}")
     if (device.backend or survey.config.edge.backend) != "sim" and not survey.simulated:

@@ -23,7 +23,11 @@ def check_cron(text: str, timezone: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """`data` is what `config` was made from; `drivers` holds the class of every device whose driver was found."""
+    """`data` is what `config` was made from.
+
+    drivers   the class of every device whose driver was found
+    limits    device -> channel -> lowest and highest value, as they are with its options
+    """
 
     config: Config
     data: dict[str, Any]
@@ -35,6 +39,7 @@ class Survey:
     cron: CheckCron
     simulated: bool
     drivers: dict[str, type[Device]] = field(default_factory=dict)
+    limits: dict[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
 
     def check_device_names(self, steps: Steps, names: Sequence[str], *, only: str) -> None:
         """Report those in the list at `steps` that are no devices; `only` says so of an MQTT source."""

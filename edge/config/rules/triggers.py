@@ -123,6 +123,8 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
     settings = survey.config.devices[source]
     kind, channels = settings.driver, driver.channels_of(settings.traits)
     condition = any(getattr(when, key) is not None for key in _CONDITIONS)
+    if not channels:
+        return  # the device is without an option that names them, which is said there
     if when.field is not None:
         report.at((*steps, "field"), f"{source} is a device; its readings have channels: {listed(channels)}",
                   did_you_mean(when.field, channels, "use channel"))  # fmt: skip
@@ -137,9 +139,16 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
         return
     if when.edge is not None and not issubclass(driver, Push):
         report.at((*steps, "edge"), f"{source} ({kind}) is sampled; it has no edges", "use above, below or equals")
-    unit = channels.get(when.channel or next(iter(channels)))
+    channel = when.channel or next(iter(channels))
+    unit = channels.get(channel)
+    _check_reach(steps, when, source, channel, survey)
     if when.edge is not None and issubclass(driver, Push) and unit not in _TWO_VALUES:
         report.at((*steps, "edge"), f"{when.channel} of {source} is a number; it has no edges", "use above or below")
+    if unit in _TWO_VALUES and not _possible(when):
+        key, limit = ("below", when.below) if when.above is None else ("above", when.above)
+        name = when.channel or next(iter(channels))
+        message = f"{name} of {source} is true or false, which {key}: {limit:g} cannot tell apart"
+        report.at((*steps, key), message, f"write {'edge: rising' if unit == 'event' else 'equals: true'} instead")
     if unit == "event" and not condition:
         message = f"{when.channel} of {source} becomes true when it happens, and false again at the next press"
         report.at((*steps, "channel"), message, "add edge: rising")
@@ -147,6 +156,34 @@ def _check_device_source(steps: Steps, when: When, source: str, survey: Survey) 
         values = "true or false" if unit in _TWO_VALUES else "numbers"
         message = f"{source} gives {values}, never {kind_of(when.equals)}"
         report.at((*steps, "equals"), message, "write the value without quotes")
+
+
+def _possible(when: When) -> bool:
+    """Whether true and false, which count as 1 and 0, are on both sides of the threshold, if there is one."""
+    return (when.above is None or 0 <= when.above < 1) and (when.below is None or 0 < when.below <= 1)
+
+
+def _check_reach(steps: Steps, when: When, source: str, channel: str, survey: Survey) -> None:
+    """A condition that can never be true, or never ends: what the part cannot measure is an error, not a reading."""
+    limits = survey.limits.get(source, {})
+    if channel not in limits:
+        return
+    low, high = limits[channel]
+    same = None if isinstance(when.equals, bool | str) else when.equals
+    settings = survey.config.devices[source]
+    unit = survey.drivers[source].channels_of(settings.traits)[channel]
+    never = {
+        "above": f"above {high:g}" if when.above is not None and when.above >= high else "",
+        "below": f"below {low:g}" if when.below is not None and when.below <= low else "",
+        "equals": f"{same}" if same is not None and not low <= same <= high else "",
+    }
+    if when.clear is not None:
+        ends = when.clear >= low if when.above is not None else when.clear <= high
+        never["clear"] = "" if ends else f"{when.clear:g}"
+    for key, what in never.items():
+        if what:
+            message = f"{channel} of {source} ({settings.driver}) is never {what} {unit}"
+            survey.report.at((*steps, key), message, f"a value within {low:g} .. {high:g} {unit}")
 
 
 def _check_schedule(steps: Steps, when: When, survey: Survey) -> None:

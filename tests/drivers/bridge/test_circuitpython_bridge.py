@@ -304,6 +304,7 @@ RAISED: list[tuple[str, type[DriverError], str]] = [
     ("import struct; struct.unpack('>H', b'1')", BadData, "error: unpack requires"),
     ("return None + 1", BadData, "TypeError"),
     ("return self.nothing", BadData, "AttributeError"),
+    ("raise SystemExit(1)", BadData, "SystemExit: 1"),
     ("return 1 / 0", BadData, "ZeroDivisionError"),
     ("return 'warm'", BadData, "'warm', which is no number"),
     ("return float('nan')", OutOfRange, "value nan 1"),
@@ -393,6 +394,10 @@ def test_a_part_that_is_elsewhere_says_where(write: Write, bus: SimBus) -> None:
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"module": "adafruit_nothing"}, "`pip install --no-deps adafruit-circuitpython-nothing`"),
     ({"module": "nothing_at_all"}, "module: nothing_at_all is not installed"),
+    *(({"module": name}, "is no module's name") for name in ("", "os.", ".os", "../os", "a b", "a\0b")),
+    *(({"module": name}, "a part of Python") for name in ("os", "os.path", "sys", "builtins", "threading")),
+    *(({"module": name}, "a part of this program") for name in ("drivers.bme280", "edge")),
+    *(({"settings": f"gain={value}"}, "is no number") for value in ("{[]:1}", "-" * 50_000 + "1", "(" * 5000)),
     ({"class": "Prat"}, "has no class 'Prat'; did you mean 'Part'?"),
     ({"channels": "valeu=1"}, "Part has no attribute 'valeu'; did you mean 'value'?"),
     ({"channels": "value"}, "'value' is not attribute=unit"),
@@ -410,7 +415,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "text"), OPTIONS, ids=[str(options) for options, _ in OPTIONS])
+@pytest.mark.parametrize(("options", "text"), OPTIONS, ids=[str(options)[:40] for options, _ in OPTIONS])
 def test_a_wrong_option_is_told_before_any_bus_is_there(write: Write, options: dict[str, Any], text: str) -> None:
     with pytest.raises((OutOfRange, CatalogueError)) as caught:
         build(None, {**write(part("return 1")), **options})
@@ -422,6 +427,8 @@ def test_a_module_that_needs_another_or_is_broken_says_so(write: Write) -> None:
         build(None, write("import adafruit_lost"))
     with pytest.raises(CatalogueError, match="cannot be imported: ZeroDivisionError"):
         build(None, write("1 / 0"))
+    with pytest.raises(CatalogueError, match="cannot be imported: SystemExit: 0"):
+        build(None, write("raise SystemExit(0)"))
 
 
 def test_arguments_settings_and_methods_are_as_the_configuration_says(write: Write, bus: SimBus) -> None:

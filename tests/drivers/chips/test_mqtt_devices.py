@@ -377,3 +377,22 @@ def test_who_only_reads_leaves_the_switch_alone() -> None:
     with plug:
         plug.set("on")
     assert line.part.on is False
+
+
+@pytest.mark.parametrize("value", ["1", '{"Temperature": 1}'])
+@pytest.mark.parametrize("kind", ["tasmota", "shelly"])
+def test_a_refusal_is_short_and_harmless_whatever_the_names_in_the_message(kind: str, value: str) -> None:
+    preset = device(kind, "it", channels="on temperature")
+    names = ",".join(json.dumps(f"\x1b[2J\n{number}") + f":{value}" for number in range(2000))
+
+    with pytest.raises(BadData) as refusal:
+        preset.hear(Said(preset.topics[-1], f"{{{names}}}".encode()))
+
+    assert len(str(refusal.value)) < 400
+    assert str(refusal.value).isprintable()
+
+
+def test_any_name_that_configuration_may_give_a_channel_can_be_one() -> None:
+    node = device("esphome", "node", channels="sensor/self=mm")
+
+    assert values(node, "node/sensor/self/state", "7") == {"self": 7.0}

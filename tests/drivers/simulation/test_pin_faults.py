@@ -148,3 +148,40 @@ def test_a_servo_whose_wire_is_off_does_not_move(
         assert world["flap.angle"] == 0
         pass_until(world, now, 70)
         assert world["flap.angle"] == 90
+
+
+def test_the_weather_of_a_pin_comes_at_random_and_lasts_as_long_as_it_says(
+    world: World, faults: PinFaults, edges: Edges, now: Now
+) -> None:
+    faults.weather(17, {"glitch": 60, "stuck": 6, "floating": 6, "bounce": 6})
+    pass_until(world, now, 10 * 3600)
+
+    seen = [fault.kind for fault in faults.history]
+    assert 540 < seen.count("glitch") < 660
+    for kind in ("stuck", "floating", "bounce"):
+        assert 35 < seen.count(kind) < 85
+    begins = [fault.begin for fault in faults.history]
+    assert begins == sorted(begins)
+    lengths = [fault.end - fault.begin for fault in faults.history if fault.kind == "stuck"]
+    assert 5 < sum(lengths) / len(lengths) < 20
+    assert len(edges) > 1000
+    assert edges[-1][1] is False, "the contact was closed all the time"
+
+
+def test_the_same_seed_is_the_same_weather_however_often_the_world_is_looked_at(pins: SimulatedPins) -> None:
+    def storm(seed: int, pause: float) -> list[tuple[str, float]]:
+        now = Now()
+        world = World(now)
+        faults = PinFaults(world, seed=seed)
+        faults.weather(17, {"glitch": 60, "stuck": 6})
+        while now.seconds < 3600:
+            pass_until(world, now, now.seconds + pause)
+        return [(fault.kind, fault.begin) for fault in faults.history]
+
+    assert storm(1, 3600) == storm(1, 0.7)[: len(storm(1, 3600))]
+    assert storm(1, 3600) != storm(2, 3600)
+
+
+def test_an_unknown_kind_of_weather_is_refused(faults: PinFaults) -> None:
+    with pytest.raises(ValueError, match="no fault 'nack' of a pin"):
+        faults.weather(17, {"nack": 1})  # type: ignore[dict-item]

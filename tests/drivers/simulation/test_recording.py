@@ -208,3 +208,42 @@ def test_a_recording_of_version_1_is_still_read(recorded: Path) -> None:
     assert [x for x in replayed(read_recording(old)) if isinstance(x, float)] == [
         x for x in replayed(read_recording(recorded)) if isinstance(x, float)
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "7",
+        "[" * 5000,
+        '{"t": 1}',
+        '{"t": -1, "pin": 17, "level": true}',
+        '{"t": Infinity, "pin": 17, "level": true}',
+        '{"t": "1", "pin": 17, "level": true}',
+        '{"t": 1, "pin": "17", "level": true}',
+        '{"t": 1, "pin": 17, "level": 1}',
+        '{"t": 1, "bus": "i2c-1", "write": "00", "read": 2, "answer": "1500"}',
+        '{"t": 1, "bus": "i2c-1", "address": 72, "write": "00", "read": 2}',
+        '{"t": 1, "bus": "i2c-1", "address": 72, "write": "00", "read": 2, "answer": "15"}',
+        '{"t": 1, "bus": "i2c-1", "address": 72, "write": "xy", "read": 1, "answer": "15"}',
+        '{"t": 1, "bus": "i2c-1", "address": 72, "write": "00", "read": 2, "error": "nack"}',
+        '{"t": 1, "bus": "i2c-1", "pin": 3, "address": 72, "write": "00", "read": 1, "answer": "15", "level": true}',
+        '{"t": 1, "line": "spi-0.1", "ask": "send 0000", "answer": 5}',
+        '{"t": 1, "line": "spi-0.1", "ask": "send 0000", "answer": "00"}',
+        '{"t": 1, "line": "/dev/ttyS0", "ask": "read 1", "answer": "0000"}',
+        '{"t": 1, "line": "w1 28", "ask": "folder /sys", "answer": "names"}',
+    ],
+    ids=lambda line: line[:60],
+)
+def test_a_line_that_no_recorder_writes_makes_it_no_recording(line: str) -> None:
+    head = '{"edge_recording": 2}\n{"t": 0.5, "pin": 17, "level": false}\n'
+
+    with pytest.raises(BadRecording, match="is no recording"):
+        _unpacked("odd.rec", gzip.compress(f"{head}{line}\n".encode()))
+
+
+def test_a_recording_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.simulation.recording.LARGEST", 1_000_000)
+    bomb = gzip.compress(b'{"edge_recording": 2}\n' + b" " * 5_000_000 + b"\n")
+
+    with pytest.raises(BadRecording, match="unpacks to more than 1000000 bytes"):
+        _unpacked("bomb.rec", bomb)

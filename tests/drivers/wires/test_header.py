@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -469,3 +470,26 @@ def test_a_transfer_that_the_kernel_refuses_is_a_fault_of_the_bus(board: Lgpio) 
         wire.transfer(b"\x01")
     wire.close()
     header.close()
+
+
+@pytest.mark.parametrize("sick", [22, 17, 27])
+def test_a_pin_that_fails_keeps_no_other_from_being_given_back(
+    board: Lgpio, monkeypatch: pytest.MonkeyPatch, sick: int
+) -> None:
+    header = open_header(board)
+    pins: dict[int, Any] = {
+        17: header.input(17, pull="up"),
+        27: header.output(27, level=True),
+        22: header.pwm(22, frequency=50, duty=0.5),
+    }
+    shut = pins[sick].close
+
+    def fail() -> None:
+        shut()
+        raise PinUnavailable("unplugged")
+
+    monkeypatch.setattr(pins[sick], "close", fail)
+    with pytest.raises(PinUnavailable, match="unplugged"):
+        header.close()
+    assert board.handles == {}
+    assert not board.pulses

@@ -104,6 +104,17 @@ def test_wherever_it_fails_the_pins_are_given_back(at: int) -> None:
     assert pi.functions == {2: "a0", 3: "a0"}
 
 
+@pytest.mark.parametrize("last", [1, 2])
+def test_a_pin_that_cannot_be_given_back_does_not_keep_the_other(last: int) -> None:
+    whole = Pi(5)
+    nine_clocks(whole, "i2c-1", 2, 3)
+    pi = Pi(5)
+    pi.fails_at = len(whole.commands) + 1 - last
+    with pytest.raises(BusUnavailable, match="does not work here: Must be root"):
+        nine_clocks(pi, "i2c-1", 2, 3)
+    assert sorted(pi.functions.values()) == ["a0", "ip"]
+
+
 def test_by_hand_it_is_the_same_procedure() -> None:
     said = "\n".join(commands(2, 3))
     assert "pinctrl get 2,3" in said

@@ -45,8 +45,8 @@ CHECKED = {
     ),
     "value out of the chip's range": (
         "x: {driver: ina219, bus: i2c-1, shunt: -1.0}",
-        "edge.yaml:3: devices.x: a shunt of -1 ohm measures nothing; they have 0.001 to 100 ohm the options of ina219:"
-        " shunt",
+        "edge.yaml:3: devices.x.shunt: a shunt of -1 ohm measures nothing; they have 0.001 to 100 ohm `edge devices kinds"
+        " ina219` explains",
     ),
     "unit that does not fit": (
         "x: {driver: tmp102, bus: i2c-1, every: 5V}",

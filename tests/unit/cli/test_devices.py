@@ -63,6 +63,20 @@ def test_a_value_arrives_as_what_it_is(serving: Serving, edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(
+    ("output", "values", "told"),
+    [(True, {}, "not sampled yet: `edge read it`"), (True, {"on": True}, "yes"), (False, {}, "ok\n")],
+)
+def test_an_output_that_nobody_samples_says_how_it_is_asked(
+    serving: Serving, edge: Edge, output: bool, values: dict[str, bool], told: str
+) -> None:
+    device = {"name": "it", "driver": "relay", "place": "GPIO27", "backend": "sim", "channels": {"on": "bool"},
+              "output": output, "state": "ok", "values": values}  # fmt: skip
+    serving({"devices": lambda: [device]})
+
+    assert edge("devices").out.rstrip(" \n").endswith(told.rstrip())
+
+
+@pytest.mark.parametrize(
     ("error", "code"), [(EdgeError("no device called 'rom'; did you mean 'room'?"), 1), (Nack("nobody answered"), 3)]
 )
 def test_a_refusal_is_the_callers_mistake_or_the_hardwares(

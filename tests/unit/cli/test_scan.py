@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ def test_a_laptop_shows_its_simulated_buses_and_what_is_behind_multiplexers(edge
     assert pages[1].splitlines()[0] == "mux/0  i2c-1, simulated"
     assert pages[1].splitlines()[-1] == "0x76  left: bme280, its id says so"
     assert pages[2].splitlines()[-1] == "0x48  right: tmp102"
+
+
+def test_an_empty_bus_is_one_line_and_no_grid(edge: Edge, folder: Path) -> None:
+    (folder / "edge.yaml").write_text(CONFIG.replace("  right: {driver: tmp102, bus: mux/1, address: 0x48}\n", ""))
+
+    assert edge("devices", "scan", "mux/1").out == "mux/1  i2c-1, simulated\nnobody answers\n"
 
 
 def test_json_has_the_same_and_a_line_for_what_is_new(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,3 +225,19 @@ def test_a_simulated_bus_is_freed_by_the_runtime(serving: Serving, edge: Edge) -
     assert "nothing hangs where no runtime runs" in edge("devices", "recover", "i2c-1").err
     serving({"recover": lambda bus: {"bus": bus, "clocks": 9}})
     assert edge("devices", "recover", "i2c-1").out == "i2c-1 is free after 9 clocks\n"
+
+
+def test_a_tool_that_does_not_end_is_said_as_one_that_fails(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (folder / "edge.yaml").unlink()
+
+    def hanging(command: list[str], **how: Any) -> Any:
+        raise subprocess.TimeoutExpired(command, 10)
+
+    monkeypatch.setattr(subprocess, "run", hanging)
+
+    said = edge("devices", "recover", "i2c-1")
+
+    assert said.code == 3
+    assert "`pinctrl get 2` does not work here: it did not end within 10 s" in said.err

@@ -89,7 +89,12 @@ def test_a_good_scenario_is_no_problem_and_its_times_are_seconds(folder: Path) -
         ("device: door", "device: dor", "storm.yaml:15: faults.device: no device called 'dor' (did you mean 'door'?)"),
         ("kind: bounce", "kind: nack", "storm.yaml:15: faults.device: nack cannot happen to door (what can: bounce,"),
         ("role: b", "role: c", "storm.yaml:16: faults.role: knob has no pin 'c' (its pins: a, b)"),
-        ("kind: bounce", "kind: bonce", "storm.yaml:15: faults.kind: "),
+        ("kind: bounce", "kind: bonce", "storm.yaml:15: faults.kind: 'bonce' is not one of nack, "),
+        ("kind: unplug", "kind: unplg", "storm.yaml:14: faults.kind: 'unplg' is not one of nack, unplug, wrong_chip,"
+         " reset, stretch, stuck, slow, flip, crc, freeze, spike, silence, bounce, glitch, floating (did you mean"
+         " 'unplug'?)"),
+        ("holes: silent", "holes: quiet", "storm.yaml:6: signals.room.temperature.replay.holes: 'quiet' is not one of"
+         " keep, silent (write one of them)"),
         ("  room: {nack", "  roof: {nack", "storm.yaml:18: weather.roof: roof is not simulated"),
         ("nack: 6", "nack: 0", "storm.yaml:18: weather.room.nack: Input should be greater than 0"),
         ("office.csv", "ofice.csv", "storm.yaml:6: signals.room.temperature.replay: "),
@@ -134,7 +139,9 @@ def test_a_replay_needs_a_recording(folder: Path, edge: str, expected: str | Non
         ("weather: {soil: {nack: 1}}", "nack cannot happen to soil"),
         ("weather: {tank: {flip: 1}}", "flip cannot happen to tank"),
         ("faults: [{at: 1m, device: dust, kind: stretch}]", "stretch cannot happen to dust"),
-        ("weather: {door: {stuck: 1}}", "stuck cannot happen to door"),
+        ("weather: {door: {stuck: 1, glitch: 20}}", None),
+        ("weather: {door: {nack: 1}}", "nack cannot happen to door"),
+        ("weather: {tank: {bounce: 1}}", "bounce cannot happen to tank"),
     ],
 )
 def test_faults_of_lines_are_those_that_their_wire_has(folder: Path, scenario: str, problem: str | None) -> None:
@@ -145,3 +152,23 @@ def test_faults_of_lines_are_those_that_their_wire_has(folder: Path, scenario: s
     if problem is not None:
         assert problem in found[0]
         assert "what can: " in found[0]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "problem"),
+    [
+        ("weather: {room: {reset: 1.0e+15}}", "reset: Input should be less than or equal to 1000000"),
+        (
+            "signals: {room.temperature: {walk: {start: 1, stride: 1, every: 0.0001ms}}}",
+            "every: Input should be greater",
+        ),
+        ("at: {-5s: {room.temperature: 1}}", "'-5s' is not a duration"),
+        ("signals: {room.temperature: {replay: {file: huge.csv, column: T}}}", "replay: this is no CSV: field larger"),
+    ],
+)
+def test_a_scenario_that_could_not_be_played_is_refused(folder: Path, scenario: str, problem: str) -> None:
+    (folder / "huge.csv").write_text("t,T\n0," + "1" * 200_000 + "\n")
+
+    [found] = said(folder, scenario)
+
+    assert problem in found

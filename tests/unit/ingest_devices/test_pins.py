@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 from drivers import PinInUse
+from drivers.base import Decoder
 from edge.config.tasks import TaskSettings
-from edge.ingest.pins import QUEUE, PinWatch, Watching
+from edge.ingest.pins import QUEUE, RESTART, PinWatch, Watching
 from edge.model import Event, EventKind, Start
 from edge.triggers import Triggers
 from tests.unit.ingest_devices.conftest import Bench, Named
@@ -177,3 +179,71 @@ def test_a_door_that_stands_open_at_boot_is_noticed_but_is_no_edge(bench: Bench)
         bench.world["door.open"] = level
         bench.run(watch, 1)
     assert [start.task for event in bench.events for start in triggers.match(event)[0]] == ["opened"]
+
+
+class Sick:
+    """A decoder that fails, in one of its ways, as long as it is `ill`."""
+
+    def __init__(self, real: Decoder, way: str, ill: list[bool]) -> None:
+        self._real = real
+        self._way = way
+        self._ill = ill
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._way and self._ill:
+            raise KeyError("a driver's bug")
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize("way", ["edge", "due", "look"])
+def test_a_decoder_that_fails_takes_no_other_part_with_it_and_is_begun_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    door, window = bench.contact(17, "door"), bench.contact(27, "window")
+    watch = bench.watch(Watching(sensor=door), Watching(sensor=window))
+    ill: list[bool] = []
+    healthy = door.decoder
+    monkeypatch.setattr(door, "decoder", lambda settle: Sick(healthy(settle), way, ill))
+    watch.start()
+    bench.events.clear()
+    ill.append(True)
+
+    def open_both(level: bool) -> None:
+        for pin in (17, 27):
+            bench.pins.drive(pin, level)
+        bench.run(watch, 1.0)
+
+    open_both(False)
+    assert "window" in {event.source for event in bench.events}
+    assert (watch.states["door"].state, watch.states["window"].state) == ("failed", "ok")
+    assert bench.errors("door") == {"bug": 1}
+
+    ill.clear()
+    bench.run(watch, RESTART)
+    assert watch.states["door"].state == "ok"
+    bench.events.clear()
+    open_both(True)
+    assert sorted(event.source for event in bench.events) == ["door", "window"]
+
+
+def test_a_line_that_never_falls_silent_does_not_keep_the_watch_from_telling(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = bench.contact(17, "door")
+    watch = bench.watch(Watching(sensor=door))
+    watch.start()
+    healthy = door.decoder(0.0)
+    healthy.begin({"pin": True}, 0.0)
+    edges: list[bool] = []
+
+    class Flooded(Sick):
+        def edge(self, role: str, level: bool, at: float) -> None:
+            edges.append(level)
+            assert len(edges) < 1000, "the flood holds the watch"
+            bench.pins.drive(17, not level)  # each edge is followed by the next before it is looked at
+
+    monkeypatch.setattr(watch._parts[0], "decoder", Flooded(healthy, "", []))
+    bench.pins.drive(17, not bench.pins.level(17))
+    watch.step()
+    watch.step()
+    assert len(edges) == 2

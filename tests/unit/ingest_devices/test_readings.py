@@ -191,10 +191,15 @@ def test_a_driver_that_reports_the_range_itself_is_treated_the_same(bench: Bench
 def test_a_bug_in_a_driver_ends_nothing_and_is_told_with_its_traceback(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sampler = bench.sampler(scripted(ZeroDivisionError("x"), "text", name="bad"), scripted(name="good"))
+    sampler = bench.sampler(
+        scripted(ZeroDivisionError("x"), "text", name="bad"),
+        scripted(last=SystemExit(0), name="gone"),
+        scripted(name="good"),
+    )
     bench.run(sampler, 11)
     assert [event.source for event in bench.events].count("good") == 3
     assert bench.errors("bad") == {"bug": 2}
+    assert "SystemExit: 0" in str(sampler.states["gone"].last_error)
     assert "ZeroDivisionError" in caplog.text
 
 

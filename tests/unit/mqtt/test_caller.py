@@ -9,7 +9,7 @@ import pytest
 
 from drivers import BusFault, BusTimeout, find
 from edge.config.models import Mqtt
-from edge.links.caller import Caller
+from edge.links.caller import Caller, Reach
 from edge.testing.broker import FakeBroker
 from edge.testing.clock import VirtualClock
 
@@ -18,6 +18,10 @@ SETTINGS = Mqtt(broker="mqtt://localhost")
 
 @pytest.fixture
 def caller(broker: FakeBroker, clock: VirtualClock) -> Caller:
+    return made(broker, clock, Reach())
+
+
+def made(broker: FakeBroker, clock: VirtualClock, reach: Reach) -> Caller:
     link: Any = broker.link(SETTINGS, client_id="edge-pi-for-tank", keep_session=False)
     step = link.step
 
@@ -26,7 +30,7 @@ def caller(broker: FakeBroker, clock: VirtualClock) -> Caller:
         step(timeout)
 
     link.step = wait
-    return Caller(link, clock)
+    return Caller(link, clock, reach)
 
 
 def test_what_the_broker_keeps_is_read_at_once(broker: FakeBroker, clock: VirtualClock, caller: Caller) -> None:
@@ -68,3 +72,24 @@ def test_a_refused_command_is_an_error(broker: FakeBroker, caller: Caller) -> No
 
     with pytest.raises(BusFault, match="refused it: Not authorized"):
         caller.publish("cmnd/plug1/POWER", b"ON")
+
+
+def test_a_broker_that_one_could_not_reach_keeps_the_next_ones_no_longer(
+    broker: FakeBroker, clock: VirtualClock
+) -> None:
+    reach = Reach()
+    broker.online = False
+
+    def seconds() -> float:
+        before = clock.monotonic()
+        with pytest.raises(BusTimeout):
+            made(broker, clock, reach).publish("cmnd/plug1/POWER", b"OFF")
+        return clock.monotonic() - before
+
+    assert seconds() > 4.9
+    assert max(seconds() for _ in range(5)) < 0.5
+    broker.online = True
+    made(broker, clock, reach).publish("cmnd/plug1/POWER", b"OFF")
+    assert [message.payload for message in broker.messages] == [b"OFF"]
+    broker.online = False
+    assert seconds() > 4.9, "it was there meanwhile"

@@ -20,9 +20,12 @@ class Link:
         self.session: Session | None = Session(1, True, "5", 10, None, 30.0)
         self.standing = Standing(State.OFFLINE, 0.0, "cable pulled")
         self.room = 10
+        self.heard = 0.0
         self.sent: list[tuple[str, bytes]] = []
         self.answers: list[Any] = []
         self.woken = threading.Event()
+        self.turn = self.refuse
+        self.turns = 0
 
     def listen(self, connected: Any = None, disconnected: Any = None) -> None:
         self.lose = disconnected
@@ -36,6 +39,10 @@ class Link:
         self.woken.set()
 
     def step(self, timeout: float) -> None:
+        self.turns += 1
+        self.turn()
+
+    def refuse(self) -> None:
         raise AssertionError("another thread drives it")
 
 
@@ -128,3 +135,64 @@ def test_what_nobody_waits_for_goes_in_the_next_step(commands: Commands, link: L
     commands.step()
 
     assert link.sent == [("cmnd/plug/TelePeriod", b"")]
+
+
+def test_what_is_sent_ahead_overtakes_what_a_task_gave_in_the_same_moment(commands: Commands, link: Link) -> None:
+    told: list[Any] = []
+
+    def act() -> None:  # the connection is up, and its greeting comes a moment after a command
+        commands.ahead([("cmnd/plug/MODE", b"0"), ("cmnd/plug/POWER", b"OFF")], told.append)
+        commands.step()
+        while link.answers:
+            link.answers.pop(0)(0, "")
+
+    assert driven(commands, link, act) is None
+    assert [topic for topic, _ in link.sent] == ["cmnd/plug/MODE", "cmnd/plug/POWER", "cmnd/plug/POWER"]
+    assert told == [None]
+
+
+def test_what_a_connection_took_with_it_is_told(commands: Commands, link: Link) -> None:
+    told: list[Any] = []
+    for send in (False, True):
+        commands.ahead([("cmnd/plug/POWER", b"OFF")], told.append)
+        if send:
+            commands.step()
+        link.lose("cut")
+
+    assert [type(error) for error in told] == [BusUnavailable, BusUnavailable]
+
+
+def test_a_broker_that_does_not_answer_is_waited_for_once_until_it_says_something(
+    commands: Commands, link: Link
+) -> None:
+    link.turn = lambda: None
+
+    def turns_of_a_command() -> int:
+        before = link.turns
+        with pytest.raises(BusTimeout, match="it may act all the same"):
+            commands.publish("cmnd/plug/POWER", b"OFF")
+        return link.turns - before
+
+    assert turns_of_a_command() == 40
+    assert turns_of_a_command() == 1
+    link.heard = 5.0
+    assert turns_of_a_command() == 40
+    assert len(link.sent) == 3, "it was sent all the same"
+
+
+def test_a_command_whose_link_lost_its_thread_meanwhile_is_sent_by_its_giver(commands: Commands, link: Link) -> None:
+    ready = threading.Event()
+
+    def drive() -> None:
+        commands.step()
+        ready.set()
+        assert link.woken.wait(5)  # the runtime stops just now: no step follows
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    assert ready.wait(5)
+    link.turn = lambda: link.answers.pop()(0, "")
+
+    commands.publish("cmnd/plug/POWER", b"OFF")
+    driver.join(5)
+    assert link.sent == [("cmnd/plug/POWER", b"OFF")]

@@ -11,6 +11,7 @@ import pytest
 
 from drivers import MqttDevice, Reading, find
 from drivers.wires.mqtt import Said
+from edge.config.models import Broker
 from edge.errors import PayloadError
 from edge.ids import Minter
 from edge.ingest.mail import Mail
@@ -177,3 +178,87 @@ def test_what_one_message_told_is_shown_with_the_last_of_the_rest(clock: Virtual
         (Reading({"level": 5.0}), {"level": 5.0}),
         (Reading({"valve": True}), {"level": 5.0, "valve": True}),
     ]
+
+
+def test_a_message_on_which_a_driver_fails_is_refused_and_acknowledged(
+    gateway: Gateway, mail: Mail, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(topic: str, payload: bytes) -> None:
+        raise KeyError("a driver's bug")
+
+    [box] = mail.topics[STATE]
+    monkeypatch.setattr(box.device, "take", take)
+    broker.publish(STATE, "1")
+    gateway.step()
+
+    with pytest.raises(PayloadError, match="a driver's bug"):
+        gateway.inbox.popleft().events()
+    assert mail.states["tank"].state == "degraded"
+
+
+@dataclass
+class Plug:
+    """A configured plug with a safe state."""
+
+    name: str = "plug"
+    backend: str = "real"
+
+    def feed(self) -> MqttDevice:
+        plug = find("tasmota").build(None, "plug1", safe="off")  # type: ignore[arg-type]
+        assert isinstance(plug, MqttDevice)
+        plug.fed = True
+        return plug
+
+
+def test_a_safe_state_is_sent_at_every_connection_until_the_broker_once_had_it(clock: VirtualClock) -> None:
+    broker = FakeBroker(clock)
+    link = broker.link(Broker(broker="mqtt://localhost"), client_id="edge-pi")
+    commands = Commands()
+    mail = Mail(
+        [Plug()],
+        commands,
+        clock=clock,
+        offer=lambda incoming: None,
+        minter=Minter("pi", clock, random.Random(1)),
+        telemetry=Telemetry(),
+        on_news=lambda name, reading, known: None,
+    )
+    commands.attach(link)
+    link.listen(mail.connected, mail.disconnected)
+
+    def sent() -> int:
+        return [message.topic for message in broker.messages].count("cmnd/plug1/POWER")
+
+    def connect_and_lose(turns: int) -> None:
+        link.retry()
+        link.step()
+        for _ in range(turns):
+            commands.step()
+            link.step()
+        broker.cut()
+        link.step()
+
+    connect_and_lose(0)  # before the word was said
+    assert sent() == 0
+    for _ in range(3):
+        connect_and_lose(4)
+    assert sent() == 1
+
+
+def test_a_driver_that_cannot_greet_its_device_costs_no_connection(
+    make_gateway: Callable[..., Gateway], mail: Mail, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask() -> None:
+        raise KeyError("a driver's bug")
+
+    [box] = mail.topics[STATE]
+    monkeypatch.setattr(box.device, "ask", ask)
+    gateway = make_gateway(devices=mail.topics)
+    gateway.link.listen(mail.connected, mail.disconnected)
+    broker.cut()
+    gateway.step()
+    gateway.link.retry()
+    gateway.step()
+
+    assert gateway.link.session is not None
+    assert mail.states["tank"].state == "failed"
