@@ -96,6 +96,7 @@ class Desk:
             "state": state,
             "time": None if last is None else iso(last.time),
             "values": {} if last is None else last.values,
+            "told": handle.told,
             "doubt": (last.doubt if last is not None else "") or None,
         }
 

@@ -74,6 +74,8 @@ class Handle:
         self._device: Device | None = None
         self._connected = False
         self._closed = False
+        self.told: Any = None
+        """What an output was told last: its safe state since it was started; None where nobody told it anything."""
         self.lock = wiring.lock(self)
 
     @property
@@ -116,6 +118,7 @@ class Handle:
             if not self._connected:
                 self._wiring.connect(self, self._device)
                 self._connected = True
+                self.told = self._device.safe if isinstance(self._device, Output) else None
 
     @property
     def started(self) -> bool:
@@ -135,12 +138,15 @@ class Handle:
         """Act at once. Raises `NotAnOutput`, or DriverError with the accepted values."""
         with self.lock:
             self._started_output().set(value)
+            self.told = value
 
     def make_safe(self) -> None:
         """Go to the configured safe state; a move that is under way ends first."""
         self.halt()
         with self.lock:
-            self._started_output().make_safe()
+            output = self._started_output()
+            output.make_safe()
+            self.told = output.safe
 
     def halt(self) -> None:
         """End what a `set` still does, in whatever thread that is; `make_safe` or `close` comes next."""

@@ -8,7 +8,7 @@ from typing import Any
 from edge.cli.arguments import Arguments
 from edge.cli.exits import DEGRADED, FINE, Stop
 from edge.cli.gateway import Gateway
-from edge.cli.output import columns, note, paint, paint_state, quantity, say, say_json
+from edge.cli.output import columns, note, paint, paint_state, plain, quantity, say, say_json
 from edge.config.units import parse_duration
 from edge.errors import RuntimeUnreachable
 
@@ -27,7 +27,7 @@ def devices(words: list[str]) -> int:
         .with_config()
         .with_json(
             "a list of {name, driver, bus, address, pin, pins, place, backend, channels, output, state, time,"
-            " values, doubt}"
+            " values, told, doubt}"
         )
         .parse_args(words)
     )
@@ -188,6 +188,7 @@ def _configured(gateway: Gateway) -> list[dict[str, Any]]:
                 "state": "not running",
                 "time": None,
                 "values": {},
+                "told": None,
                 "doubt": None,
             }
         )
@@ -201,8 +202,8 @@ def _row(device: dict[str, Any]) -> tuple[str, ...]:
         else f"{channel} {quantity(value, device['channels'].get(channel, ''))}"
         for channel, value in device["values"].items()
     )
-    if not values and device["output"] and device["state"] == "ok":
-        values = f"not sampled yet: `edge read {device['name']}`"  # without `every:` it never is
+    if not values and device["told"] is not None:
+        values = f"told {plain(device['told'])}"  # without `every:` nobody asks it: `edge read` does
     return device["name"], device["driver"], device["place"], device["backend"], paint_state(device["state"]), values
 
 

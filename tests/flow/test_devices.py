@@ -32,6 +32,23 @@ def test_the_examples_of_hardware_md_run(edge_factory, tmp_path, example):
     assert {name: state.last_error for name, state in states.items() if state.state != "ok"} == {}
 
 
+def test_an_output_that_nobody_samples_shows_what_it_was_told_last(edge_factory, tmp_path):
+    edge = running(edge_factory, tmp_path, "edge: {id: pi, backend: sim}\ndevices: {fan: {driver: relay, pin: 27}}")
+
+    def told() -> object:
+        [fan] = edge.runtime.desk.devices()
+        return fan["told"]
+
+    assert told() == "off"  # its safe state
+    edge.runtime.desk.set("fan", "on")
+    assert told() == "on"
+    with pytest.raises(ValueError, match="a relay takes"):
+        edge.runtime.desk.set("fan", "sideways")
+    assert told() == "on"
+    edge.runtime.desk.outputs_safe()
+    assert told() == "off"
+
+
 def test_outputs_on_a_bus_are_set_and_safe_at_the_end(edge_factory, tmp_path):
     edge = running(edge_factory, tmp_path, EXPANDERS)
     edge.advance("1s")

@@ -63,17 +63,17 @@ def test_a_value_arrives_as_what_it_is(serving: Serving, edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "values", "told"),
-    [(True, {}, "not sampled yet: `edge read it`"), (True, {"on": True}, "yes"), (False, {}, "ok\n")],
+    ("told", "values", "shown"),
+    [("off", {}, "told off"), ("off", {"on": True}, "yes"), (None, {}, "ok")],
 )
-def test_an_output_that_nobody_samples_says_how_it_is_asked(
-    serving: Serving, edge: Edge, output: bool, values: dict[str, bool], told: str
+def test_an_output_that_nobody_samples_shows_what_it_was_told(
+    serving: Serving, edge: Edge, told: str | None, values: dict[str, bool], shown: str
 ) -> None:
     device = {"name": "it", "driver": "relay", "place": "GPIO27", "backend": "sim", "channels": {"on": "bool"},
-              "output": output, "state": "ok", "values": values}  # fmt: skip
+              "output": True, "state": "ok", "values": values, "told": told}  # fmt: skip
     serving({"devices": lambda: [device]})
 
-    assert edge("devices").out.rstrip(" \n").endswith(told.rstrip())
+    assert edge("devices").out.rstrip().endswith(shown)
 
 
 @pytest.mark.parametrize(
