@@ -127,6 +127,7 @@ def test_the_combined_transfer_would_reach_a_chip_that_a_kernel_driver_holds_so_
     TMP102(plain_bus).start()
 
 
+@pytest.mark.timeout(600)  # one emulated core, and three threads that interrupt each other as often as they can
 def test_two_threads_on_one_bus_each_reach_the_chip_they_meant_in_ten_thousand_transfers(
     plain_bus: SMBusBus, sim: SimBus, world: World
 ) -> None:
