@@ -111,6 +111,11 @@ def _on_a_bus(entry: Entry, options: dict[str, Any]) -> Iterator[str]:
     assert chip is not None
     yield from _raises(Nack, "read() after the chip was unplugged", device.read)
     bus.attach(address, chip)
+    yield from _taken_up_anew(device, options)
+
+
+def _taken_up_anew(device: Device, options: Mapping[str, Any]) -> Iterator[str]:
+    """The part was plugged in again; and `close()` is idempotent."""
     device.start()
     yield from _two_readings(device, options)
     device.close()
@@ -133,10 +138,7 @@ def _on_a_line(entry: Entry, sim: type[SimEnd], options: dict[str, Any]) -> Iter
     line.unplug()
     yield from _raises(BusError, "read() after the part was unplugged", device.read)
     line.plug()
-    device.start()
-    yield from _two_readings(device, options)
-    device.close()
-    device.close()
+    yield from _taken_up_anew(device, options)
 
 
 def _on_a_broker(entry: Entry, sim: type[SimNode], options: dict[str, Any]) -> Iterator[str]:

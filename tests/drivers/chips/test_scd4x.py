@@ -6,17 +6,7 @@ import pytest
 
 from drivers import BadData, BusTimeout, Nack, NotStarted, OutOfRange, SimBus, World, WrongChip
 from drivers.scd4x import SCD4X, SimSCD4X
-
-
-class Says(SimSCD4X):
-    """Gives these bytes as its measurement."""
-
-    def __init__(self, answer: str) -> None:
-        super().__init__(World(), "it")
-        self.answer = bytes.fromhex(answer)
-
-    def measured(self) -> bytes:
-        return self.answer
+from tests.drivers.chips.measuring import measuring
 
 
 @pytest.fixture
@@ -45,7 +35,7 @@ def test_answers_as_another_implementation_decodes_them(
     answer: str, co2: int, temperature: float, humidity: float
 ) -> None:
     """Decoded by adafruit-circuitpython-scd4x 1.4.13."""
-    values = started(SimBus({0x62: Says(answer)})).read().values
+    values = started(SimBus({0x62: measuring(SimSCD4X, answer)})).read().values
 
     assert values == pytest.approx({"co2": co2, "temperature": temperature, "humidity": humidity}, abs=1e-6)
 
@@ -163,12 +153,12 @@ def test_a_flipped_bit_is_no_reading(bit: int) -> None:
     answer[bit // 8] ^= 1 << bit % 8
 
     with pytest.raises(BadData, match="the SCD4x at 0x62 sent"):
-        started(SimBus({0x62: Says(answer.hex())})).read()
+        started(SimBus({0x62: measuring(SimSCD4X, answer.hex())})).read()
 
 
 def test_a_measurement_without_co2_is_no_reading() -> None:
     with pytest.raises(BadData, match="no CO2 value"):
-        started(SimBus({0x62: Says("0000816667a25eb93c")})).read()
+        started(SimBus({0x62: measuring(SimSCD4X, "0000816667a25eb93c")})).read()
 
 
 def test_a_chip_that_lost_power_is_found_out_once_and_started_anew(chip: SimSCD4X, world: World) -> None:

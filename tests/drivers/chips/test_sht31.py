@@ -6,17 +6,7 @@ import pytest
 
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World, WrongChip
 from drivers.sht31 import HEATER, SHT31, SimSHT31
-
-
-class Says(SimSHT31):
-    """Answers a measurement with given bytes."""
-
-    def __init__(self, answer: str) -> None:
-        super().__init__(World(), "it")
-        self.answer = bytes.fromhex(answer)
-
-    def measured(self) -> bytes:
-        return self.answer
+from tests.drivers.chips.measuring import measuring
 
 
 @pytest.fixture
@@ -37,7 +27,7 @@ def chip(world: World, bus: SimBus) -> SimSHT31:
 )
 def test_answers_as_another_implementation_decodes_them(answer: str, temperature: float, humidity: float) -> None:
     """Decoded by adafruit-circuitpython-sht31d 2.3.31."""
-    values = SHT31(SimBus({0x44: Says(answer)})).read().values
+    values = SHT31(SimBus({0x44: measuring(SimSHT31, answer)})).read().values
 
     assert values["temperature"] == pytest.approx(temperature, abs=1e-6)
     assert values["humidity"] == pytest.approx(humidity, abs=1e-6)
@@ -47,7 +37,7 @@ def test_answers_as_another_implementation_decodes_them(answer: str, temperature
 def test_the_ends_of_the_scale_are_no_measurement(answer: str) -> None:
     """-45 and 130 degC: the checksum is right, the sensor is not."""
     with pytest.raises(OutOfRange, match="temperature"):
-        SHT31(SimBus({0x44: Says(answer)})).read()
+        SHT31(SimBus({0x44: measuring(SimSHT31, answer)})).read()
 
 
 @pytest.mark.parametrize("bit", [0, 15, 17, 24, 40, 47])
@@ -56,7 +46,7 @@ def test_a_flipped_bit_is_no_reading(bit: int) -> None:
     answer[bit // 8] ^= 1 << bit % 8
 
     with pytest.raises(BadData, match="the SHT31 at 0x44 sent"):
-        SHT31(SimBus({0x44: Says(answer.hex())})).read()
+        SHT31(SimBus({0x44: measuring(SimSHT31, answer.hex())})).read()
 
 
 def test_it_does_not_answer_before_it_has_measured(chip: SimSHT31, bus: SimBus) -> None:

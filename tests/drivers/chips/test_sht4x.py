@@ -7,18 +7,8 @@ import pytest
 from drivers import BadData, BusTimeout, Nack, OutOfRange, SimBus, World, WrongChip
 from drivers.sht4x import SHT4X, SimSHT4X
 from drivers.sht31 import SimSHT31
+from tests.drivers.chips.measuring import measuring
 from tests.drivers.failing import Failing
-
-
-class Says(SimSHT4X):
-    """Answers a measurement with given bytes."""
-
-    def __init__(self, answer: str) -> None:
-        super().__init__(World(), "it")
-        self.answer = bytes.fromhex(answer)
-
-    def measured(self) -> bytes:
-        return self.answer
 
 
 @pytest.fixture
@@ -39,7 +29,7 @@ def chip(world: World, bus: SimBus) -> SimSHT4X:
 )
 def test_answers_as_another_implementation_decodes_them(answer: str, temperature: float, humidity: float) -> None:
     """Decoded by adafruit-circuitpython-sht4x 1.0.27; the first and last lie beyond dry and saturated air."""
-    values = SHT4X(SimBus({0x44: Says(answer)})).read().values
+    values = SHT4X(SimBus({0x44: measuring(SimSHT4X, answer)})).read().values
 
     assert values == pytest.approx({"temperature": temperature, "humidity": humidity}, abs=1e-6)
 
@@ -47,7 +37,7 @@ def test_answers_as_another_implementation_decodes_them(answer: str, temperature
 @pytest.mark.parametrize("answer", ["000081666693", "ffffac666693"])
 def test_the_ends_of_the_scale_are_no_measurement(answer: str) -> None:
     with pytest.raises(OutOfRange, match="temperature"):
-        SHT4X(SimBus({0x44: Says(answer)})).read()
+        SHT4X(SimBus({0x44: measuring(SimSHT4X, answer)})).read()
 
 
 @pytest.mark.parametrize("bit", [0, 15, 17, 24, 40, 47])
@@ -56,7 +46,7 @@ def test_a_flipped_bit_is_no_reading(bit: int) -> None:
     answer[bit // 8] ^= 1 << bit % 8
 
     with pytest.raises(BadData, match="the SHT4x at 0x44 sent"):
-        SHT4X(SimBus({0x44: Says(answer.hex())})).read()
+        SHT4X(SimBus({0x44: measuring(SimSHT4X, answer.hex())})).read()
 
 
 @pytest.mark.parametrize(
